@@ -1,0 +1,1 @@
+# prefix/bin, prefix/lib/saturn, prefix/share/saturn.

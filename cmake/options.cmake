@@ -1,0 +1,24 @@
+# Warnings and sanitizers, as an interface target that every target of the project links.
+add_library(saturn_options INTERFACE)
+target_compile_options(saturn_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                                                -Woverloaded-virtual -Werror)
+target_include_directories(saturn_options INTERFACE "${PROJECT_SOURCE_DIR}/lib" "${PROJECT_BINARY_DIR}/generated")
+
+if(SATURN_SANITIZE STREQUAL "address")
+  set(saturn_sanitizers address,undefined)
+elseif(SATURN_SANITIZE STREQUAL "thread")
+  set(saturn_sanitizers thread)
+elseif(SATURN_SANITIZE)
+  message(FATAL_ERROR "SATURN_SANITIZE is '${SATURN_SANITIZE}'; it can be 'address', 'thread' or empty")
+endif()
+if(SATURN_SANITIZE)
+  target_compile_options(saturn_options INTERFACE -fsanitize=${saturn_sanitizers} -fno-omit-frame-pointer -g)
+  target_link_options(saturn_options INTERFACE -fsanitize=${saturn_sanitizers})
+endif()
+
+# saturn_library(NAME SOURCES... [LINK TARGETS...]): one static library per folder of lib/.
+function(saturn_library name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PUBLIC saturn_options ${ARG_LINK})
+endfunction()

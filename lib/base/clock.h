@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "base/units.h"
+
+namespace saturn {
+
+/// Time as the program sees it; tests and simulations replace it.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  /// Monotonic, from an unspecified start.
+  virtual Seconds now() const = 0;
+};
+
+class SteadyClock final : public Clock {
+ public:
+  Seconds now() const override;
+};
+
+/// Stands still until it is moved.
+class ManualClock final : public Clock {
+ public:
+  Seconds now() const override { return now_; }
+  void advance(Seconds by) { now_ += by; }
+  void set(Seconds to) { now_ = to; }
+
+ private:
+  Seconds now_{0};
+};
+
+/// The wall-clock time as "2026-11-23T17:28:03Z".
+std::string utc_timestamp();
+
+}  // namespace saturn

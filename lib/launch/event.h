@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/units.h"
+#include "workload/knobs.h"
+
+namespace saturn {
+
+/// A candidate that ran. Times are means over the steps after the warm-up.
+struct Measured {
+  double step_seconds = 0;
+  double spread = 0;  ///< standard deviation / mean of the step times
+  std::int64_t steps = 0;
+  Bytes peak_memory_bytes = 0;    ///< of the fullest rank
+  double startup_seconds = 0;     ///< from the start of the processes to ready
+  double checkpoint_seconds = 0;  ///< to write one checkpoint
+  double validation_seconds = 0;  ///< of one validation, all its batches
+  bool unstable = false;          ///< spread stayed over the limit when measured longer
+
+  bool operator==(const Measured&) const = default;
+};
+struct OutOfMemory {
+  std::string message;  ///< which limit, by how much
+  bool operator==(const OutOfMemory&) const = default;
+};
+struct NotApplicable {
+  std::string why;
+  bool operator==(const NotApplicable&) const = default;
+};
+struct TrialFailed {
+  std::string why;
+  std::string log_tail;
+  bool operator==(const TrialFailed&) const = default;
+};
+/// How one candidate of a trial ended.
+using Outcome = std::variant<Measured, OutOfMemory, NotApplicable, TrialFailed>;
+
+/// Every rank is up, the model is built, the last checkpoint loaded; the gang waits for "go" on standard
+/// input.
+struct Ready {
+  std::int64_t step = 0;  ///< steps already done (from the checkpoint)
+  double startup_seconds = 0;
+};
+/// Sent at most every half second.
+struct StepDone {
+  std::int64_t step = 0;    ///< steps done so far
+  double loss = 0;          ///< of the last step
+  double step_seconds = 0;  ///< mean since the last such event (checkpoints and validations not included)
+};
+struct Validated {
+  std::int64_t step = 0;
+  double loss = 0;
+  double seconds = 0;
+};
+struct Checkpointed {
+  std::int64_t step = 0;
+  std::string path;
+  double seconds = 0;
+  Bytes bytes = 0;
+};
+/// A checkpoint could not be written (disk full): training goes on without it.
+struct CheckpointFailed {
+  std::int64_t step = 0;
+  std::string message;
+};
+/// Trial mode: one candidate has been tried.
+struct CandidateTried {
+  Knobs knobs;
+  Outcome outcome;
+};
+/// Trial mode: every candidate has been tried (none, when not applicable).
+struct TrialDone {};
+/// After TERM: everything is in the checkpoint of this step; the gang leaves.
+struct Stopped {
+  std::int64_t step = 0;
+};
+struct Finished {
+  std::int64_t step = 0;
+  double training_loss = 0;
+  double validation_loss = 0;
+  std::string weights;  ///< safetensors file of the final parameters
+};
+struct Failed {
+  enum class Reason { kOutOfMemory, kNotFinite, kError };
+  Reason reason = Reason::kError;
+  std::string message;
+};
+
+/// What rank 0 of a gang reports: one line of JSON each on its standard output, `{"event": "step", ...}`.
+using Event = std::variant<Ready, StepDone, Validated, Checkpointed, CheckpointFailed, CandidateTried,
+                           TrialDone, Stopped, Finished, Failed>;
+
+/// One line, with its newline.
+std::string to_line(const Event& event);
+/// Empty when the line is not a complete event (a script printed something else).
+std::optional<Event> parse_event(std::string_view line);
+
+}  // namespace saturn

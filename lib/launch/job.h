@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "base/document.h"
+#include "cluster/cluster.h"
+#include "workload/knobs.h"
+#include "workload/task.h"
+
+namespace saturn {
+
+/// Everything a gang must know, as the file that `saturn` writes and every rank of `saturn-worker --job FILE`
+/// reads.
+struct Job {
+  enum class Mode { kTrial, kTrain };
+
+  Mode mode = Mode::kTrain;
+  TaskSpec task;
+  std::string parallelism;
+  std::filesystem::path library;                                    ///< the parallelism's shared object
+  Knobs knobs;                                                      ///< train: the setting to use
+  std::map<std::string, std::vector<std::string>> knob_candidates;  ///< trial: values that may be tried
+  std::string device_kind = "cpu";
+  std::vector<Device> devices;  ///< one per rank: world size = devices.size()
+  /// train: the task's directory. Checkpoints go to checkpoints/, metrics to metrics.jsonl, the weights to
+  /// model.safetensors. trial: a scratch directory for the measured checkpoint.
+  std::filesystem::path directory;
+  double checkpoint_interval_seconds = 300;
+  std::int64_t keep_checkpoints = 2;
+  ProfileSettings trial;  ///< trial mode
+
+  int world_size() const { return static_cast<int>(devices.size()); }
+};
+
+nlohmann::ordered_json to_json(const Job& job);
+/// Errors: InputError, SystemError.
+Job read_job(const std::filesystem::path& file);
+
+}  // namespace saturn

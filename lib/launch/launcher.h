@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "launch/event.h"
+
+namespace saturn {
+
+using GangId = int;
+
+/// The command lines of a gang, one per rank; rank 0 speaks the event protocol on its standard output.
+struct GangSpec {
+  std::string name;  ///< of the task, for messages
+  std::string node;
+  std::vector<std::vector<std::string>> ranks;  ///< argv of each; "{rendezvous}" in an argument is replaced
+  std::filesystem::path
+      log;  ///< appended: stderr of all ranks, stdout of all but rank 0, and non-event lines
+  std::vector<std::pair<std::string, std::string>> environment;  ///< added to the caller's
+};
+
+/// Every rank has been reaped.
+struct GangExited {
+  int code =
+      0;  ///< of the first rank that left with something else than 0; 128 + signal when it was killed; else 0
+  int rank = 0;  ///< that rank
+};
+
+/// What `Launcher::wait` returns: something a gang did.
+struct GangNews {
+  GangId gang = -1;
+  std::variant<Event, GangExited> what;
+};
+
+/// Starts and stops gangs of processes. One owner, one thread. Every process started is reaped by the time of
+/// GangExited; the destructor kills and reaps what is left. Errors of `start`: SystemError (nothing is left
+/// running then).
+class Launcher {
+ public:
+  virtual ~Launcher() = default;
+  /// Starts every rank. They come up, load, and report Ready; none trains before `release`.
+  virtual GangId start(const GangSpec& spec) = 0;
+  virtual void release(GangId gang) = 0;
+  /// Asks the gang to checkpoint and leave (TERM), and kills it (KILL) when it has not left after `grace`.
+  virtual void stop(GangId gang, Seconds grace) = 0;
+  virtual void kill(GangId gang) = 0;
+  /// The next thing that happened; empty when `timeout` has passed, a signal came in, or `wake` was called.
+  virtual std::optional<GangNews> wait(Seconds timeout) = 0;
+  /// Makes a `wait` that is under way return; may be called from any thread.
+  virtual void wake() = 0;
+};
+
+/// Local processes: posix_spawn, each gang in its own process group, a gang dead in one rank is killed as a
+/// whole.
+std::unique_ptr<Launcher> make_local_launcher();
+
+}  // namespace saturn

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "base/document.h"
+#include "cluster/cluster.h"
+#include "plan/problem.h"
+#include "workload/knobs.h"
+
+namespace saturn {
+
+/// One line of a plan: where, how and when a task runs. Times are seconds from the start of the run.
+struct Assignment {
+  std::string task;
+  std::string parallelism;
+  Knobs knobs;
+  std::string node;
+  std::vector<int> devices;  ///< indices within the node, ascending
+  double start_seconds = 0;
+  double duration_seconds = 0;
+  bool pinned = false;  ///< kept by every re-solve
+  Mark mark;            ///< where the file says it
+
+  double end_seconds() const { return start_seconds + duration_seconds; }
+};
+
+struct Plan {
+  std::string workload_file;  ///< absolute
+  std::string workload_hash;
+  std::string profile_hash;
+  std::string cluster_hash;
+  std::string method;                   ///< what found the assignments
+  std::string bound_method;             ///< what proved the lower bound
+  std::vector<Assignment> assignments;  ///< ordered by start, then node, then first device
+  double makespan_seconds = 0;
+  double lower_bound_seconds = 0;  ///< no plan for the same profile ends earlier
+  double gap = 0;                  ///< (makespan - lower bound) / makespan
+  double baseline_seconds = 0;     ///< "a whole node each, one after another"
+};
+
+nlohmann::ordered_json to_json(const Plan& plan);
+/// Errors: InputError with every place; SystemError.
+Plan read_plan(const std::filesystem::path& file);
+
+/// Everything that is wrong with the plan as a solution of the problem, each with the line of the
+/// assignment's mark: unknown tasks, nodes, devices, configurations; tasks missing or twice; devices used
+/// twice at once; a gang over two nodes; wrong durations or makespan; a bound above the makespan. Independent
+/// of all solver code. Empty = valid.
+std::vector<Diagnostic> check_plan(const Problem& problem, const Plan& plan);
+
+}  // namespace saturn

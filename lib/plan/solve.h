@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+#include "base/units.h"
+#include "plan/plan.h"
+#include "plan/problem.h"
+
+namespace saturn {
+
+struct SolveOptions {
+  Seconds time_limit{10};
+  double gap = 0;  ///< stop when the relative gap is at most this
+  std::uint64_t seed = 0;
+  const std::atomic<bool>* cancel =
+      nullptr;                      ///< set by another thread: the best plan so far is returned; not owned
+  const Plan* incumbent = nullptr;  ///< a plan already known (replanning); not owned
+};
+
+/// Solves SPASE. The returned plan has passed check_plan; hashes and file are left empty. Errors: InputError
+/// when a task has no configuration that fits, or pins contradict each other (all of them, with the reason).
+Plan solve(const Problem& problem, const SolveOptions& options);
+
+/// Current practice: every task on a whole node, its fastest configuration there, one after another; nodes
+/// side by side.
+Plan whole_node_baseline(const Problem& problem);
+
+}  // namespace saturn

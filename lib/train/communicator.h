@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+
+#include "base/units.h"
+
+namespace saturn {
+
+/// A collective cannot complete: a peer died, failed or did not come within the time limit. `what()` says
+/// which rank and why.
+class CommunicatorError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+enum class Dtype { kFloat32, kFloat64, kBFloat16, kInt64 };
+enum class Reduction { kSum, kMax };
+
+/// A buffer of `count` elements. Not owned.
+struct Buffer {
+  void* data = nullptr;
+  std::size_t count = 0;
+  Dtype dtype = Dtype::kFloat32;
+};
+
+/// Collectives between the ranks of one gang. Every rank calls the same collectives in the same order with
+/// the same sizes; results are bit-identical on all ranks and from run to run (fixed order of additions). One
+/// thread at a time calls. All block, up to the time limit; errors: CommunicatorError on every rank, after
+/// which the communicator is dead.
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  /// In place over all ranks.
+  virtual void all_reduce(Buffer buffer, Reduction reduction) = 0;
+  /// `output` holds size() parts; part r is rank r's `input`. `input` may be its own part of `output`.
+  virtual void all_gather(Buffer input, Buffer output) = 0;
+  /// `input` holds size() parts; `output` becomes the sum of every rank's part number rank().
+  virtual void reduce_scatter(Buffer input, Buffer output) = 0;
+  virtual void broadcast(Buffer buffer, int root) = 0;
+  virtual void send(Buffer buffer, int to) = 0;
+  virtual void receive(Buffer buffer, int from) = 0;
+  virtual void barrier() = 0;
+
+  /// Makes every rank's present and later calls fail with `reason`; the first reason stays. Any thread;
+  /// async-signal-safe it is not.
+  virtual void abort(const std::string& reason) = 0;
+  /// The reason of the abort, empty when there was none.
+  virtual std::string aborted() const = 0;
+};
+
+/// Shared memory between the ranks of one host. `rendezvous` names a file that all ranks can open and map
+/// (the supervisor hands out an inherited memfd as /proc/self/fd/N; by hand, a path in /dev/shm); the first
+/// rank to come sizes it. Returns when all `size` ranks are there. Peers that die are noticed by their
+/// process ids. Errors: CommunicatorError, SystemError.
+std::unique_ptr<Communicator> make_shared_memory_communicator(const std::filesystem::path& rendezvous,
+                                                              int rank, int size, Seconds timeout);
+
+/// A gang of one: every collective is a no-op or a copy.
+std::unique_ptr<Communicator> make_single_communicator();
+
+}  // namespace saturn

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/Tensor.h>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "workload/task.h"
+
+namespace saturn {
+
+/// Some rows of a global batch. inputs, targets: [rows, context] int64; targets are the inputs one token
+/// further.
+struct Batch {
+  at::Tensor inputs;
+  at::Tensor targets;
+};
+
+/// A batch of the task's batch_size rows, of which each rank makes only the rows it needs. Not owning: valid
+/// as long as its Data.
+class GlobalBatch {
+ public:
+  GlobalBatch(std::int64_t rows, std::function<Batch(std::int64_t, std::int64_t)> make)
+      : rows_(rows), make_(std::move(make)) {}
+  std::int64_t rows() const { return rows_; }
+  /// Rows [begin, end).
+  Batch slice(std::int64_t begin, std::int64_t end) const { return make_(begin, end); }
+
+ private:
+  std::int64_t rows_;
+  std::function<Batch(std::int64_t, std::int64_t)> make_;
+};
+
+/// A task's data, memory-mapped. The training batch is a function of (seed, step) alone, whatever the
+/// parallelism and the number of ranks; validation batches are fixed. Errors of open_data: InputError
+/// (missing, empty, shorter than one block), SystemError.
+class Data {
+ public:
+  virtual ~Data() = default;
+  virtual GlobalBatch training_batch(std::int64_t step) const = 0;
+  virtual GlobalBatch validation_batch(std::int64_t index) const = 0;
+  virtual std::int64_t validation_batches() const = 0;
+};
+std::unique_ptr<Data> open_data(const TaskSpec& task);
+
+}  // namespace saturn

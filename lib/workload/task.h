@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "base/document.h"
+#include "base/units.h"
+
+namespace saturn {
+
+/// A GPT-2: `layers` transformer blocks of width `width`, `heads` attention heads, context of `context`
+/// tokens.
+struct GptModel {
+  std::int64_t layers = 0;
+  std::int64_t heads = 0;
+  std::int64_t width = 0;
+  std::int64_t context = 0;
+  std::int64_t vocabulary = 256;  ///< byte-level text needs 256
+
+  bool operator==(const GptModel&) const = default;
+};
+
+struct ModelSpec {
+  std::string kind = "gpt";
+  GptModel gpt;  ///< used when kind == "gpt"
+
+  bool operator==(const ModelSpec&) const = default;
+};
+
+struct DataSpec {
+  std::string kind = "text";            ///< bytes of files, one token a byte
+  std::vector<std::string> files;       ///< absolute paths, globs resolved and sorted
+  double validation_fraction = 0.05;    ///< of the tokens, taken from the end of the text
+  std::int64_t validation_batches = 8;  ///< batches of the task's size, the same at every validation
+
+  bool operator==(const DataSpec&) const = default;
+};
+
+struct Schedule {
+  std::string kind = "constant";  ///< constant | linear | cosine
+  std::int64_t warmup_steps = 0;  ///< linear from 0 to the learning rate
+  double final_fraction = 0;      ///< of the learning rate, reached at the last step (linear, cosine)
+
+  bool operator==(const Schedule&) const = default;
+};
+
+struct OptimizerSpec {
+  std::string kind = "adamw";
+  double lr = 1e-3;
+  double weight_decay = 0.01;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double clip = 0;  ///< largest global gradient norm; 0 = no clipping
+  Schedule schedule;
+
+  bool operator==(const OptimizerSpec&) const = default;
+};
+
+/// One model to train: what a sweep's line says, with every default filled in. Everything here is independent
+/// of how (parallelism, devices) it is trained.
+struct TaskSpec {
+  std::string name;
+  ModelSpec model;
+  DataSpec data;
+  OptimizerSpec optimizer;
+  std::int64_t batch_size = 0;  ///< sequences a step, over all devices
+  std::int64_t micro_batch_size =
+      0;              ///< sequences a device holds at once (gradient accumulation); 0 = all of its share
+  double epochs = 0;  ///< 0 when `steps` was given; `steps` is filled in from the data's size otherwise
+  std::int64_t steps = 0;
+  std::uint64_t seed = 0;
+  std::vector<std::int64_t> devices;      ///< allowed device counts; empty = any
+  std::vector<std::string> parallelisms;  ///< allowed ones; empty = all of the workload's
+  std::int64_t checkpoint_every_steps =
+      0;  ///< 0 = only by time (run.checkpoint_interval), when stopped and at the end
+  std::int64_t validate_every_steps = 0;  ///< 0 = only at the end
+  Mark mark;                              ///< where the workload file says it; not part of the JSON
+
+  std::int64_t tokens_per_step() const { return batch_size * model.gpt.context; }
+};
+
+/// Key-ordered JSON with every field but `mark`.
+nlohmann::ordered_json to_json(const TaskSpec& task);
+/// Reads what `to_json` wrote; reports what is wrong to the reader's diagnostics.
+TaskSpec task_from_value(const Value& value, Diagnostics& diagnostics);
+
+/// A short text that is equal for two tasks exactly when nothing that affects their speed or memory differs:
+/// names, seeds, learning rates, steps, and which files are read, leave it alone. Trials and configurations
+/// are shared by signature.
+std::string speed_signature(const TaskSpec& task);
+
+}  // namespace saturn

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "workload/task.h"
+
+namespace saturn {
+
+/// `cluster: auto`, or explicit nodes. `memory_bytes` 0 = share of the machine's memory.
+struct NodeSpec {
+  std::string name;
+  std::int64_t devices = 0;
+  std::string kind = "cpu";
+  Bytes memory_bytes = 0;             ///< budget of each device
+  std::int64_t cores_per_device = 0;  ///< 0 = the machine's cores split evenly
+};
+struct ClusterSpec {
+  bool automatic = true;
+  std::int64_t slots = 0;       ///< auto: number of CPU slots; 0 = one per core
+  Bytes slot_memory_bytes = 0;  ///< auto: budget of each slot; 0 = the machine's memory split evenly
+  std::vector<NodeSpec> nodes;
+};
+
+struct ProfileSettings {
+  double trial_seconds = 2;  ///< measured time aimed at, after the warm-up steps
+  std::int64_t warmup_steps = 3;
+  std::int64_t min_steps = 5;
+  std::int64_t max_steps = 100;
+  double trial_timeout_seconds = 120;  ///< of one trial, all its candidates together
+  double unstable_spread = 0.15;  ///< relative spread over which a trial is measured longer, then flagged
+};
+struct PlanSettings {
+  double time_limit_seconds = 10;
+  double gap = 0;  ///< stop when the relative gap is at most this
+  std::string method = "auto";
+  std::uint64_t seed = 0;
+};
+struct RunSettings {
+  std::string directory;  ///< absolute; default: runs/NAME beside the workload file
+  double checkpoint_interval_seconds = 300;
+  double stop_grace_seconds = 60;      ///< from TERM to KILL
+  double start_timeout_seconds = 120;  ///< until every rank is ready
+  double hang_timeout_seconds = 300;   ///< without an event from a running gang
+  std::int64_t keep_checkpoints = 2;
+  std::int64_t retries = 1;  ///< new starts of a gang that died (not of one out of memory or with NaN)
+  double introspection_interval_seconds = 60;  ///< 0 = off
+  double introspection_threshold = 0.05;  ///< a new plan must cut the remaining makespan by this fraction
+};
+
+/// What a workload file says, checked, with sweeps expanded and defaults filled in.
+struct Workload {
+  std::filesystem::path file;
+  std::string name;
+  std::uint64_t seed = 0;
+  ClusterSpec cluster;
+  std::vector<TaskSpec> tasks;            ///< names are unique
+  std::vector<std::string> parallelisms;  ///< allowed by default; empty = all that are found
+  ProfileSettings profile;
+  PlanSettings plan;
+  RunSettings run;
+};
+
+/// Reads, expands and checks a workload file, and resolves its data files (sizes; epochs -> steps). Errors:
+/// InputError with every diagnostic of the file; SystemError when it cannot be read.
+Workload read_workload(const std::filesystem::path& file);
+
+/// Pure: the same from a text already read. `file` is for messages and relative paths.
+Workload parse_workload(const std::filesystem::path& file, const std::string& text);
+
+/// Hash of what the tasks and the cluster section say: a plan made for another hash is stale.
+std::string workload_hash(const Workload& workload);
+
+}  // namespace saturn
