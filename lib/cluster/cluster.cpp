@@ -1,1 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cluster/cluster.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+
+namespace saturn {
+namespace {
+
+constexpr int kMaxIndex = 1 << 20;
+
+nlohmann::ordered_json to_json(const Device& device) {
+  return {{"index", device.index}, {"cores", device.cores}, {"memory_bytes", device.memory_bytes}};
+}
+
+nlohmann::ordered_json to_json(const Node& node) {
+  nlohmann::ordered_json devices = nlohmann::ordered_json::array();
+  for (const Device& device : node.devices) devices.push_back(to_json(device));
+  return {{"name", node.name}, {"kind", node.kind}, {"devices", std::move(devices)}};
+}
+
+/// The list under `key`, which must be there; null (and reported) when it is no list.
+const Value* required_list(MapReader& reader, std::string_view key) {
+  if (!reader.require(key)) return nullptr;
+  const Value* list = reader.value(key);
+  if (list->kind == Value::Kind::kList) return list;
+  reader.error(key, reader.what() + ": '" + std::string(key) + "' must be a list, not " + describe(*list));
+  return nullptr;
+}
+
+Device device_from_value(const Value& value, const std::string& what, Diagnostics& diagnostics) {
+  MapReader reader(value, what, diagnostics);
+  Device device;
+  reader.require("index");
+  device.index = static_cast<int>(reader.integer("index", 0, 0, kMaxIndex));
+  for (const std::int64_t core : reader.integers("cores", 0, kMaxIndex)) {
+    device.cores.push_back(static_cast<int>(core));
+  }
+  device.memory_bytes = reader.bytes("memory_bytes", 0);
+  reader.finish();
+  return device;
+}
+
+Node node_from_value(const Value& value, Diagnostics& diagnostics) {
+  MapReader reader(value, "node", diagnostics);
+  Node node;
+  reader.require("name");
+  node.name = reader.text("name");
+  node.kind = reader.text("kind", "cpu");
+  if (const Value* devices = required_list(reader, "devices")) {
+    for (const Value& device : devices->items) {
+      node.devices.push_back(device_from_value(device, "device of node '" + node.name + "'", diagnostics));
+    }
+  }
+  reader.finish();
+  return node;
+}
+
+}  // namespace
+
+int Cluster::device_count() const {
+  size_t count = 0;
+  for (const Node& node : nodes) count += node.devices.size();
+  return static_cast<int>(count);
+}
+
+nlohmann::ordered_json to_json(const Cluster& cluster) {
+  nlohmann::ordered_json nodes = nlohmann::ordered_json::array();
+  for (const Node& node : cluster.nodes) nodes.push_back(to_json(node));
+  return {{"nodes", std::move(nodes)}};
+}
+
+Cluster cluster_from_value(const Value& value, Diagnostics& diagnostics) {
+  MapReader reader(value, "cluster", diagnostics);
+  Cluster cluster;
+  if (const Value* nodes = required_list(reader, "nodes")) {
+    for (const Value& node : nodes->items) cluster.nodes.push_back(node_from_value(node, diagnostics));
+  }
+  reader.finish();
+  return cluster;
+}
+
+std::string cluster_hash(const Cluster& cluster) {
+  return content_hash(to_json(cluster).dump());
+}
+
+}  // namespace saturn

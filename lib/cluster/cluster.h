@@ -44,9 +44,17 @@ struct Machine {
 };
 Machine this_machine();
 
-/// The cluster that the workload asks for on this machine. Errors: InputError (more slots than cores, memory
-/// over the machine's, two nodes of one name).
+/// The cluster that the workload asks for on this machine. `auto`: one node "local" of CPU slots, one per
+/// core unless told otherwise; explicit nodes are parts of this machine. Cores are dealt out in order, the
+/// same number to every device (what does not divide stays idle: the devices of a kind must be alike);
+/// explicit nodes that give no number of cores share them round-robin when there are more devices than cores.
+/// Nine tenths of the memory are split evenly, after what is given explicitly. Errors: InputError with all
+/// of: more slots or cores than the machine's, more memory than it has, two nodes of one name, an unknown
+/// kind, nodes of one kind that differ.
 Cluster discover(const ClusterSpec& spec, const Machine& machine);
+
+/// What a person should know of a cluster that is allowed: one line for every core that devices share.
+std::vector<std::string> cluster_warnings(const Cluster& cluster);
 
 nlohmann::ordered_json to_json(const Cluster& cluster);
 Cluster cluster_from_value(const Value& value, Diagnostics& diagnostics);
