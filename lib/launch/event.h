@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,6 +41,11 @@ struct TrialFailed {
 };
 /// How one candidate of a trial ended.
 using Outcome = std::variant<Measured, OutOfMemory, NotApplicable, TrialFailed>;
+
+/// {"outcome": "measured" | "out_of_memory" | "not_applicable" | "failed", ...}, as in events.
+nlohmann::ordered_json to_json(const Outcome& outcome);
+/// Errors: nlohmann::json::exception when a field is missing or of another type.
+Outcome outcome_from_json(const nlohmann::json& json);
 
 /// Every rank is up, the model is built, the last checkpoint loaded; the gang waits for "go" on standard
 /// input.

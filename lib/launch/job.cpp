@@ -1,1 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "launch/job.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+namespace saturn {
+namespace {
+
+constexpr const char* kSchema = "saturn.job/1";
+
+nlohmann::ordered_json to_json(const Device& device) {
+  return {{"index", device.index}, {"cores", device.cores}, {"memory_bytes", device.memory_bytes}};
+}
+
+Device device_from(const Value& value, Diagnostics& diagnostics) {
+  MapReader reader(value, "device", diagnostics);
+  Device device;
+  device.index = static_cast<int>(reader.integer("index", 0, 0, 1 << 20));
+  for (const auto core : reader.integers("cores", 0, 1 << 20)) device.cores.push_back(static_cast<int>(core));
+  device.memory_bytes = reader.bytes("memory_bytes", 0);
+  reader.finish();
+  return device;
+}
+
+/// The members of a map whose values are one scalar or a list of scalars.
+std::map<std::string, std::vector<std::string>> lists_from(const Value* value) {
+  std::map<std::string, std::vector<std::string>> lists;
+  if (value == nullptr) return lists;
+  for (const auto& member : value->members) {
+    auto& list = lists[member.key];
+    if (member.value.kind == Value::Kind::kScalar) list.push_back(member.value.scalar);
+    for (const Value& item : member.value.items) list.push_back(item.scalar);
+  }
+  return lists;
+}
+
+ProfileSettings trial_from(const Value& value, Diagnostics& diagnostics) {
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  MapReader reader(value, "trial", diagnostics);
+  ProfileSettings trial;
+  trial.trial_seconds = reader.seconds("trial_seconds", trial.trial_seconds);
+  trial.warmup_steps = reader.integer("warmup_steps", trial.warmup_steps, 0, kMost);
+  trial.min_steps = reader.integer("min_steps", trial.min_steps, 1, kMost);
+  trial.max_steps = reader.integer("max_steps", trial.max_steps, 1, kMost);
+  trial.trial_timeout_seconds = reader.seconds("trial_timeout_seconds", trial.trial_timeout_seconds);
+  trial.unstable_spread = reader.number("unstable_spread", trial.unstable_spread, 0, 1e9);
+  reader.finish();
+  return trial;
+}
+
+void read_into(Job& job, MapReader& reader) {
+  reader.choice("schema", "", {kSchema});
+  job.mode =
+      reader.choice("mode", "train", {"train", "trial"}) == "trial" ? Job::Mode::kTrial : Job::Mode::kTrain;
+  if (reader.require("task")) job.task = task_from_value(*reader.value("task"), reader.diagnostics());
+  job.parallelism = reader.text("parallelism");
+  job.library = reader.text("library");
+  for (const auto& [knob, values] : lists_from(reader.value("knobs"))) {
+    if (!values.empty()) job.knobs[knob] = values.front();
+  }
+  job.knob_candidates = lists_from(reader.value("knob_candidates"));
+  job.device_kind = reader.text("device_kind", "cpu");
+  if (reader.require("devices")) {
+    for (const Value& item : reader.value("devices")->items) {
+      job.devices.push_back(device_from(item, reader.diagnostics()));
+    }
+    if (job.devices.empty()) reader.error("devices", "devices: at least one is needed");
+  }
+  job.directory = reader.text("directory");
+  job.checkpoint_interval_seconds = reader.seconds("checkpoint_interval_seconds", 300);
+  job.keep_checkpoints = reader.integer("keep_checkpoints", 2, 1, 1000000);
+  if (const Value* trial = reader.value("trial")) job.trial = trial_from(*trial, reader.diagnostics());
+}
+
+}  // namespace
+
+nlohmann::ordered_json to_json(const Job& job) {
+  nlohmann::ordered_json devices = nlohmann::ordered_json::array();
+  for (const Device& device : job.devices) devices.push_back(to_json(device));
+  return {{"schema", kSchema},
+          {"mode", job.mode == Job::Mode::kTrial ? "trial" : "train"},
+          {"task", to_json(job.task)},
+          {"parallelism", job.parallelism},
+          {"library", job.library.string()},
+          {"knobs", job.knobs},
+          {"knob_candidates", job.knob_candidates},
+          {"device_kind", job.device_kind},
+          {"devices", devices},
+          {"directory", job.directory.string()},
+          {"checkpoint_interval_seconds", job.checkpoint_interval_seconds},
+          {"keep_checkpoints", job.keep_checkpoints},
+          {"trial",
+           {{"trial_seconds", job.trial.trial_seconds},
+            {"warmup_steps", job.trial.warmup_steps},
+            {"min_steps", job.trial.min_steps},
+            {"max_steps", job.trial.max_steps},
+            {"trial_timeout_seconds", job.trial.trial_timeout_seconds},
+            {"unstable_spread", job.trial.unstable_spread}}}};
+}
+
+Job read_job(const std::filesystem::path& file) {
+  const Document document = read_json(file.string());
+  Diagnostics diagnostics(document);
+  MapReader reader(document.root, "job", diagnostics);
+  Job job;
+  read_into(job, reader);
+  reader.finish();
+  diagnostics.throw_if_any();
+  return job;
+}
+
+}  // namespace saturn
