@@ -5,13 +5,24 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/units.h"
+#include "train/model.h"
 
 namespace saturn {
+
+/// A checkpoint is a directory ROOT/step-00001234 of safetensors shards, `model-00000-of-00002.safetensors`,
+/// one for each rank that had something to add, and `checkpoint.json` (schema saturn.checkpoint/1): step,
+/// task, model, seed, the shards with sizes, and every tensor with its shard and checksum. It is written
+/// beside, as ROOT/step-00001234.writing, and renamed when everything is on the disk, so that what is there
+/// is whole. The data position and the random state are (seed, step): every generator of Saturn is a function
+/// of them.
 
 /// Collects the tensors that this rank contributes to a checkpoint. The tensors are not copied: they must
 /// stay unchanged until the checkpoint is written.
@@ -30,11 +41,102 @@ class CheckpointReader {
   /// A view of the mapped file, valid as long as the reader: copy what is kept. Errors: CheckpointError
   /// (missing name).
   virtual at::Tensor tensor(const std::string& name) const = 0;
+  /// Sorted.
+  virtual std::vector<std::string> names() const = 0;
 };
 
 class CheckpointError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+/// What a checkpoint says besides tensors.
+struct CheckpointState {
+  std::int64_t step = 0;  ///< steps done; the next batch is that of this number
+  std::string task;
+  std::string model;  ///< model_signature(): for messages, the tensors decide
+  std::uint64_t seed = 0;
+
+  bool operator==(const CheckpointState&) const = default;
+};
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+/// The tensors of this rank's shard, in the order they were added. Any dtype, any device, any layout; only
+/// tensors that are not dense CPU memory are copied, one at a time, while they are written.
+class ShardWriter final : public CheckpointWriter {
+ public:
+  /// Errors: std::logic_error when the name was added before.
+  void add(const std::string& name, const at::Tensor& tensor) override;
+  const NamedTensors& tensors() const { return tensors_; }
+  Bytes bytes() const;
+
+ private:
+  NamedTensors tensors_;
+};
+
+/// Writing, by a gang:
+///   rank 0:      begin_checkpoint        (barrier)
+///   every rank:  write_shard             (barrier; nothing is written when it added nothing)
+///   rank 0:      commit_checkpoint, prune_checkpoints
+/// Errors: SystemError ("disk full" and the like); rank 0 then calls discard_checkpoint, and what was there
+/// before is as it was.
+
+/// Makes the directory to write into, empty; leftovers of writers that died are removed.
+void begin_checkpoint(const std::filesystem::path& root, std::int64_t step);
+/// Writes and syncs this rank's shard and a note of its checksums.
+void write_shard(const std::filesystem::path& root, std::int64_t step, int rank, int ranks,
+                 const ShardWriter& shard);
+/// Joins the notes into checkpoint.json, syncs, renames; a checkpoint of the same step is replaced. Returns
+/// its directory. Errors also: CheckpointError when a tensor is in two shards.
+std::filesystem::path commit_checkpoint(const std::filesystem::path& root, const CheckpointState& state);
+/// Removes what begin_checkpoint made, if anything. Never throws.
+void discard_checkpoint(const std::filesystem::path& root, std::int64_t step) noexcept;
+/// Removes all but the newest `keep` (at least one) checkpoints.
+void prune_checkpoints(const std::filesystem::path& root, std::int64_t keep);
+
+/// A checkpoint that was found whole: every shard has its size, every tensor its checksum.
+class OpenedCheckpoint final : public CheckpointReader {
+ public:
+  /// Maps and verifies the checkpoint in `directory`. Errors: CheckpointError (which file, what is wrong).
+  explicit OpenedCheckpoint(const std::filesystem::path& directory);
+  OpenedCheckpoint(OpenedCheckpoint&&) noexcept;
+  OpenedCheckpoint& operator=(OpenedCheckpoint&&) noexcept;
+  ~OpenedCheckpoint() override;
+
+  const CheckpointState& state() const;
+  const std::filesystem::path& directory() const;
+  bool has(const std::string& name) const override;
+  at::Tensor tensor(const std::string& name) const override;
+  std::vector<std::string> names() const override;
+
+ private:
+  struct Contents;
+  std::unique_ptr<Contents> contents_;
+};
+
+/// The checkpoints in `root`, newest first; empty when there is no such directory. Not opened.
+std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& root);
+
+/// The newest checkpoint that is whole; damaged ones are skipped, with a line each added to `messages`. Empty
+/// when there is none. Every rank may call it (all come to the same result), or rank 0 alone and the others
+/// open the directory of the step it names.
+std::optional<OpenedCheckpoint> open_latest_checkpoint(const std::filesystem::path& root,
+                                                       std::vector<std::string>& messages);
+
+/// Adds every parameter by its name.
+void save_parameters(const std::vector<Parameter>& parameters, CheckpointWriter& writer);
+/// Copies every parameter out of the checkpoint, after all names and shapes were found equal; tensors named
+/// "optimizer.*" are left alone. Errors: CheckpointError that names the first that are missing, unknown or of
+/// another shape; nothing was copied then.
+void load_parameters(const std::vector<Parameter>& parameters, const CheckpointReader& reader);
+
+/// One safetensors file, replaced as one step: the final weights, in the field's names, with the metadata
+/// {"format": "pt"} that Hugging Face's loaders ask for. Errors: SystemError.
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors);
+
+/// One safetensors file, memory-mapped, its header checked (not its checksums: the format has none). Errors:
+/// CheckpointError (which file, what is wrong), SystemError.
+std::unique_ptr<CheckpointReader> open_safetensors(const std::filesystem::path& path);
 
 }  // namespace saturn

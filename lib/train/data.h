@@ -40,7 +40,11 @@ class Data {
   virtual ~Data() = default;
   virtual GlobalBatch training_batch(std::int64_t step) const = 0;
   virtual GlobalBatch validation_batch(std::int64_t index) const = 0;
+  /// At most the task's data.validation_batches; fewer when the held-out part has fewer blocks, 0 when
+  /// nothing is held out.
   virtual std::int64_t validation_batches() const = 0;
+  virtual std::int64_t training_tokens() const = 0;
+  virtual std::int64_t validation_tokens() const = 0;
 };
 std::unique_ptr<Data> open_data(const TaskSpec& task);
 

@@ -42,6 +42,12 @@ struct Model {
 /// Builds the task's model with its initial weights: a function of the task's seed alone. float32, CPU.
 Model build_model(const ModelSpec& spec, std::uint64_t seed);
 
+/// "gpt layers=4 heads=4 width=128 context=64 vocabulary=256": what its tensors' names and shapes depend on.
+std::string model_signature(const ModelSpec& spec);
+
+/// Elements in all parameters, tied ones once; nothing is allocated.
+std::int64_t parameter_count(const ModelSpec& spec);
+
 /// Mean cross-entropy of logits [batch, context, vocabulary] against targets [batch, context] int64: a
 /// scalar.
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& targets);
