@@ -2,9 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <initializer_list>
-#include <memory>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,13 +40,15 @@ struct Value::Member {
   Value value;
 };
 
-/// A parsed text: its value and what is needed to point into it. Owned by shared pointers so that Readers can
-/// be kept.
+/// A parsed text: its value and what is needed to point into it.
 struct Document {
   std::string file;  ///< as shown in messages
   std::vector<std::string> lines;
   Value root;
 };
+
+/// The text cut at its line ends, which are left out ("\n" and "\r\n").
+std::vector<std::string> split_lines(const std::string& text);
 
 /// Parses JSON. Errors: InputError with the place of the syntax error ("truncated" said as such).
 Document parse_json(const std::string& file, const std::string& text);
@@ -64,12 +64,20 @@ class Diagnostics {
   bool any() const { return !diagnostics_.empty(); }
   size_t count() const { return diagnostics_.size(); }
   const std::vector<Diagnostic>& all() const { return diagnostics_; }
-  /// Errors: InputError with everything collected, in the order of the text.
+  /// Errors: InputError with everything collected, in the order of the text, equal ones once.
   void throw_if_any() const;
+
+  /// The keys that were looked for in each map that was read to its end, by the map's name in messages: what
+  /// a reader accepts (for paths of sweeps, and for the test that holds the schema true).
+  const std::map<std::string, std::vector<std::string>>& accepted_keys() const { return accepted_keys_; }
+  void note_keys(const std::string& what, const std::vector<std::string>& keys) {
+    accepted_keys_[what] = keys;
+  }
 
  private:
   const Document* document_;
   std::vector<Diagnostic> diagnostics_;
+  std::map<std::string, std::vector<std::string>> accepted_keys_;
 };
 
 /// Reads one map: every getter marks its key as known, reports a wrong type or range with its place, and

@@ -1,1 +1,191 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "workload/task.h"
+
+#include <fmt/format.h>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+namespace saturn {
+namespace {
+
+// Limits far above anything that can be trained: they catch slips of the keyboard before they become
+// overflows. A product of two of them stays within 64 bits.
+constexpr std::int64_t kMostLayers = 10'000;
+constexpr std::int64_t kMostWidth = 1'000'000;
+constexpr std::int64_t kMostTokens = 100'000'000;
+constexpr std::int64_t kMostBatch = 1'000'000;
+constexpr std::int64_t kMostSteps = 1'000'000'000'000;
+constexpr std::int64_t kMostDevices = 1'000'000;
+constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+
+/// A number in (0, max].
+double positive(MapReader& reader, std::string_view key, double fallback, double max) {
+  const double number = reader.number(key, fallback, 0, max);
+  if (number > 0 || !reader.has(key)) return number;
+  reader.error(key, "must be more than 0");
+  return fallback;
+}
+
+/// A number in [0, 1).
+double fraction_below_one(MapReader& reader, std::string_view key, double fallback) {
+  const double number = reader.number(key, fallback, 0, 1);
+  if (number < 1) return number;
+  reader.error(key, "must be less than 1");
+  return fallback;
+}
+
+std::int64_t required_integer(MapReader& reader, std::string_view key, std::int64_t max) {
+  return reader.require(key) ? reader.integer(key, 0, 1, max) : 0;
+}
+
+GptModel read_gpt(MapReader& reader) {
+  GptModel gpt;
+  gpt.layers = required_integer(reader, "layers", kMostLayers);
+  gpt.heads = required_integer(reader, "heads", kMostWidth);
+  gpt.width = required_integer(reader, "width", kMostWidth);
+  gpt.context = required_integer(reader, "context", kMostTokens);
+  gpt.vocabulary = reader.integer("vocabulary", gpt.vocabulary, 1, kMostTokens);
+  if (gpt.heads > 0 && gpt.width > 0 && gpt.width % gpt.heads != 0)
+    reader.error("heads", fmt::format("is {}, which does not divide width {}: every head gets an equal part",
+                                      gpt.heads, gpt.width));
+  return gpt;
+}
+
+ModelSpec read_model(const Value& value, Diagnostics& diagnostics) {
+  MapReader reader(value, "model", diagnostics);
+  ModelSpec model;
+  model.kind = reader.choice("kind", model.kind, {"gpt"});
+  model.gpt = read_gpt(reader);
+  reader.finish();
+  return model;
+}
+
+DataSpec read_data(const Value& value, Diagnostics& diagnostics) {
+  MapReader reader(value, "data", diagnostics);
+  DataSpec data;
+  data.kind = reader.choice("kind", data.kind, {"text"});
+  if (reader.require("files")) data.files = reader.texts("files");
+  data.validation_fraction = fraction_below_one(reader, "validation_fraction", data.validation_fraction);
+  data.validation_batches = reader.integer("validation_batches", data.validation_batches, 1, kMostSteps);
+  reader.finish();
+  return data;
+}
+
+Schedule read_schedule(const Value& value, Diagnostics& diagnostics) {
+  MapReader reader(value, "optimizer.schedule", diagnostics);
+  Schedule schedule;
+  schedule.kind = reader.choice("kind", schedule.kind, {"constant", "linear", "cosine"});
+  schedule.warmup_steps = reader.integer("warmup_steps", schedule.warmup_steps, 0, kMostSteps);
+  schedule.final_fraction = reader.number("final_fraction", schedule.final_fraction, 0, 1);
+  reader.finish();
+  return schedule;
+}
+
+OptimizerSpec read_optimizer(const Value& value, Diagnostics& diagnostics) {
+  MapReader reader(value, "optimizer", diagnostics);
+  OptimizerSpec optimizer;
+  optimizer.kind = reader.choice("kind", optimizer.kind, {"adamw"});
+  optimizer.lr = positive(reader, "lr", optimizer.lr, 1000);
+  optimizer.weight_decay = reader.number("weight_decay", optimizer.weight_decay, 0, 1000);
+  optimizer.beta1 = fraction_below_one(reader, "beta1", optimizer.beta1);
+  optimizer.beta2 = fraction_below_one(reader, "beta2", optimizer.beta2);
+  optimizer.epsilon = positive(reader, "epsilon", optimizer.epsilon, 1);
+  optimizer.clip = reader.number("clip", optimizer.clip, 0, 1e9);
+  if (const Value* schedule = reader.value("schedule"))
+    optimizer.schedule = read_schedule(*schedule, diagnostics);
+  reader.finish();
+  return optimizer;
+}
+
+void read_amounts(MapReader& reader, TaskSpec& task) {
+  task.batch_size = required_integer(reader, "batch_size", kMostBatch);
+  task.micro_batch_size = reader.integer("micro_batch_size", 0, 0, kMostBatch);
+  if (task.batch_size > 0 && task.micro_batch_size > 0 && task.batch_size % task.micro_batch_size != 0)
+    reader.error("micro_batch_size", fmt::format("is {}, which does not divide batch_size {}",
+                                                 task.micro_batch_size, task.batch_size));
+  task.epochs = reader.number("epochs", 0, 0, 1e9);
+  task.steps = reader.integer("steps", 0, 0, kMostSteps);
+  task.seed = static_cast<std::uint64_t>(reader.integer("seed", 0, 0, kLargest));
+  task.devices = reader.integers("devices", 1, kMostDevices);
+  task.parallelisms = reader.texts("parallelisms");
+  task.checkpoint_every_steps = reader.integer("checkpoint_every_steps", 0, 0, kMostSteps);
+  task.validate_every_steps = reader.integer("validate_every_steps", 0, 0, kMostSteps);
+}
+
+void check_together(MapReader& reader, const TaskSpec& task) {
+  if (task.data.kind == "text" && task.model.kind == "gpt" && task.model.gpt.vocabulary < 256) {
+    const Value* model = reader.value("model");
+    reader.diagnostics().error(
+        model->find("vocabulary")->mark,
+        fmt::format("model: 'vocabulary' must be at least 256 for text data (one token a byte), not {}",
+                    task.model.gpt.vocabulary));
+  }
+}
+
+nlohmann::ordered_json to_json(const OptimizerSpec& o) {
+  return {{"kind", o.kind},
+          {"lr", o.lr},
+          {"weight_decay", o.weight_decay},
+          {"beta1", o.beta1},
+          {"beta2", o.beta2},
+          {"epsilon", o.epsilon},
+          {"clip", o.clip},
+          {"schedule",
+           {{"kind", o.schedule.kind},
+            {"warmup_steps", o.schedule.warmup_steps},
+            {"final_fraction", o.schedule.final_fraction}}}};
+}
+
+}  // namespace
+
+nlohmann::ordered_json to_json(const TaskSpec& task) {
+  const GptModel& gpt = task.model.gpt;
+  return {{"name", task.name},
+          {"model",
+           {{"kind", task.model.kind},
+            {"layers", gpt.layers},
+            {"heads", gpt.heads},
+            {"width", gpt.width},
+            {"context", gpt.context},
+            {"vocabulary", gpt.vocabulary}}},
+          {"data",
+           {{"kind", task.data.kind},
+            {"files", task.data.files},
+            {"validation_fraction", task.data.validation_fraction},
+            {"validation_batches", task.data.validation_batches}}},
+          {"optimizer", to_json(task.optimizer)},
+          {"batch_size", task.batch_size},
+          {"micro_batch_size", task.micro_batch_size},
+          {"epochs", task.epochs},
+          {"steps", task.steps},
+          {"seed", task.seed},
+          {"devices", task.devices},
+          {"parallelisms", task.parallelisms},
+          {"checkpoint_every_steps", task.checkpoint_every_steps},
+          {"validate_every_steps", task.validate_every_steps}};
+}
+
+TaskSpec task_from_value(const Value& value, Diagnostics& diagnostics) {
+  MapReader reader(value, "task", diagnostics);
+  TaskSpec task;
+  task.mark = value.mark;
+  if (reader.require("name")) task.name = reader.text("name");
+  if (reader.require("model")) task.model = read_model(*reader.value("model"), diagnostics);
+  if (reader.require("data")) task.data = read_data(*reader.value("data"), diagnostics);
+  if (const Value* optimizer = reader.value("optimizer"))
+    task.optimizer = read_optimizer(*optimizer, diagnostics);
+  read_amounts(reader, task);
+  check_together(reader, task);
+  reader.finish();
+  return task;
+}
+
+std::string speed_signature(const TaskSpec& task) {
+  const GptModel& gpt = task.model.gpt;
+  return fmt::format("{} layers={} heads={} width={} context={} vocabulary={}; {}; {}{}; batch={} micro={}",
+                     task.model.kind, gpt.layers, gpt.heads, gpt.width, gpt.context, gpt.vocabulary,
+                     task.data.kind, task.optimizer.kind, task.optimizer.clip > 0 ? " clip" : "",
+                     task.batch_size, task.micro_batch_size);
+}
+
+}  // namespace saturn
