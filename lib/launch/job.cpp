@@ -65,7 +65,7 @@ void read_into(Job& job, MapReader& reader) {
     for (const Value& item : reader.value("devices")->items) {
       job.devices.push_back(device_from(item, reader.diagnostics()));
     }
-    if (job.devices.empty()) reader.error("devices", "devices: at least one is needed");
+    if (job.devices.empty()) reader.error("devices", "at least one is needed");
   }
   job.directory = reader.text("directory");
   job.checkpoint_interval_seconds = reader.seconds("checkpoint_interval_seconds", 300);
