@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is missing, builds everything and runs the tests: test.sh [--preset NAME] [CTEST OPTION...]
+#   --preset   release (default), debug, asan or tsan
+#   -L LABEL   only these tests (any other option goes to ctest as well)
+# Labels that this machine cannot run are skipped, and said so. Ends with ctest's summary and its exit code.
+set -euo pipefail
+cd "${BASH_SOURCE[0]%/*}/.."
+
+preset=release
+if [[ ${1:-} == --preset ]]; then
+  preset=${2:?--preset needs a name: release, debug, asan or tsan}
+  shift 2
+fi
+FOR_TESTS=1 scripts/build.sh "$preset"
+
+skipped=()
+skip() { # LABEL REASON; without tests of that label there is nothing to say
+  skipped+=("$1")
+  echo "test.sh: label $1 skipped: $2" >&2
+}
+has_label() { ctest --test-dir "build/$preset" --print-labels | grep -qx "  $1"; }
+
+if has_label gpu && ! compgen -G '/dev/nvidia[0-9]*' >/dev/null; then skip gpu "no GPU on this machine"; fi
+if has_label slurm && ! command -v sbatch >/dev/null; then skip slurm "no Slurm on this machine"; fi
+has_label train || echo "test.sh: label train skipped: the preset $preset builds no saturn-worker" >&2
+
+exclude=()
+if ((${#skipped[@]})); then exclude=(-LE "^($(IFS='|' && echo "${skipped[*]}"))$"); fi
+exec ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --parallel "${JOBS:-$(nproc)}" \
+  "${exclude[@]}" "$@" </dev/null
