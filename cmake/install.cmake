@@ -1,1 +1,21 @@
-# prefix/bin, prefix/lib/saturn, prefix/share/saturn.
+# PREFIX/bin (programs), PREFIX/lib/saturn (parallelisms), PREFIX/share/saturn (workloads, licence). saturn finds its
+# parallelisms from its own place (../lib/saturn/parallelisms): the names are fixed, and the prefix can be moved.
+set(saturn_lib lib/saturn)
+set(saturn_share share/saturn)
+
+foreach(program saturn saturn-worker)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION bin)
+  endif()
+endforeach()
+
+get_property(parallelisms GLOBAL PROPERTY SATURN_PARALLELISMS)
+foreach(name ${parallelisms})
+  install(FILES "parallelisms/${name}/parallelism.yaml" DESTINATION "${saturn_lib}/parallelisms/${name}")
+  if(TARGET parallelism_${name})
+    install(TARGETS parallelism_${name} LIBRARY DESTINATION "${saturn_lib}/parallelisms/${name}")
+  endif()
+endforeach()
+
+install(DIRECTORY workloads/ DESTINATION "${saturn_share}/workloads")
+install(FILES LICENSE DESTINATION "${saturn_share}")

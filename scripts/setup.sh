@@ -3,8 +3,8 @@
 # Installs what Saturn is built from, where it is missing: Debian packages (apt, as root) and LibTorch (pinned PyPI wheels).
 # Prints LibTorch's folder on stdout and everything else on stderr. Run it again at any time: it does what is left to do.
 #   --for-tests        also clang-format and shellcheck, if this is root (without them two tests are skipped)
-#   SATURN_DEPS_DIR    where LibTorch is unpacked (default: build/deps in the checkout)
-#   SATURN_TORCH_DIR   the torch folder of an existing PyTorch or LibTorch; nothing is downloaded then
+#   SATURN_DEPS_DIR    where LibTorch is unpacked (default: build/deps in the checkout); an absolute path
+#   SATURN_TORCH_DIR   the torch folder of an existing PyTorch or LibTorch, an absolute path; nothing is downloaded then
 # Exit: 0 all is there; 3 something is missing, and one line says what, why and what to do.
 set -euo pipefail
 
