@@ -120,8 +120,9 @@ class Discovery {
   Bytes memory_share(Bytes asked, std::int64_t devices) {
     const auto usable =
         static_cast<Bytes>(static_cast<double>(machine_.memory_bytes) * (1 - kMemoryReserve)) - asked;
-    // Whole MiB: a few KiB more or less after a reboot must not make plans stale.
-    const Bytes share = usable / devices / 1048576 * 1048576;
+    // In round numbers: a few KiB more or less after a reboot must not make plans and trials stale.
+    const Bytes grain = usable / devices >= (Bytes{1} << 30) ? Bytes{64} << 20 : Bytes{1} << 20;
+    const Bytes share = usable / devices / grain * grain;
     if (share <= 0 && asked <= machine_.memory_bytes) {
       error(
           fmt::format("the devices with a given memory take {} of the machine's {}, which leaves none for "

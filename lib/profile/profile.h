@@ -39,13 +39,25 @@ struct Profile {
   bool operator==(const Profile&) const = default;
 };
 
+/// Puts trials in the order of the table: by signature, parallelism, kind and devices; within those, measured
+/// candidates first, the fastest at the head, the others as they came.
+void order_trials(std::vector<Trial>& trials);
+
 /// The fastest measured candidate of that key, or null.
 const Trial* best_trial(const Profile& profile, const std::string& signature, const std::string& parallelism,
                         std::int64_t devices, const std::string& device_kind);
 
+nlohmann::ordered_json to_json(const Trial& trial);
+/// Reads what `to_json` wrote; reports what is wrong to the diagnostics.
+Trial trial_from_value(const Value& value, Diagnostics& diagnostics);
+
+/// "schema": "saturn.profile/1".
 nlohmann::ordered_json to_json(const Profile& profile);
 /// Errors: InputError with every place (truncated, edited wrongly, another schema); SystemError.
 Profile read_profile(const std::filesystem::path& file);
+/// Writes it indented, as one step. Errors: SystemError.
+void write_profile(const std::filesystem::path& file, const Profile& profile);
+/// Hash of everything in it.
 std::string profile_hash(const Profile& profile);
 
 }  // namespace saturn

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "profile/cache.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+
+namespace saturn {
+namespace {
+
+constexpr const char* kSchema = "saturn.trial/1";
+using Json = nlohmann::ordered_json;
+
+/// The first device of the kind: those of a kind are alike (cluster/discover.cpp sees to it).
+const Device* sample_of(const Cluster& cluster, const std::string& kind) {
+  for (const Node& node : cluster.nodes) {
+    if (node.kind == kind && !node.devices.empty()) return &node.devices.front();
+  }
+  return nullptr;
+}
+
+Json device_json(const Device* device) {
+  if (device == nullptr) return nullptr;
+  return {{"cores", device->cores.size()}, {"memory_bytes", device->memory_bytes}};
+}
+
+Json parallelism_json(const Manifest& manifest) {
+  const std::string library = manifest.library.empty() ? "" : content_hash(read_file(manifest.library));
+  return {{"name", manifest.name}, {"knobs", manifest.knobs}, {"library", library}};
+}
+
+Json settings_json(const ProfileSettings& settings) {
+  return {{"trial_seconds", settings.trial_seconds},
+          {"warmup_steps", settings.warmup_steps},
+          {"min_steps", settings.min_steps},
+          {"max_steps", settings.max_steps},
+          {"unstable_spread", settings.unstable_spread}};
+}
+
+std::vector<Trial> rows_from(const Document& document, const std::string& key) {
+  Diagnostics diagnostics(document);
+  MapReader reader(document.root, "cached trial", diagnostics);
+  reader.choice("schema", "", {kSchema});
+  // Two keys may share a hash, and so a file.
+  if (reader.text("key") != key) reader.error("key", "another key");
+  std::vector<Trial> rows;
+  if (const Value* trials = reader.value("trials")) {
+    for (const Value& item : trials->items) rows.push_back(trial_from_value(item, diagnostics));
+  }
+  reader.finish();
+  diagnostics.throw_if_any();
+  return rows;
+}
+
+}  // namespace
+
+std::string trial_key(const PlannedTrial& trial, const Cluster& cluster, const TrialConditions& conditions) {
+  const Json json = {{"signature", trial.signature},
+                     {"parallelism", parallelism_json(trial.parallelism)},
+                     {"devices", trial.devices},
+                     {"device_kind", trial.device_kind},
+                     {"device", device_json(sample_of(cluster, trial.device_kind))},
+                     {"devices_of_cluster", cluster.device_count()},
+                     {"processor", conditions.cpu_model},
+                     {"worker", conditions.worker},
+                     {"settings", settings_json(conditions.settings)}};
+  return json.dump();
+}
+
+std::filesystem::path TrialCache::default_directory() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::filesystem::path(value == nullptr ? "" : value);
+  };
+  if (const auto cache = variable("XDG_CACHE_HOME"); cache.is_absolute()) return cache / "saturn" / "trials";
+  if (const auto home = variable("HOME"); home.is_absolute()) return home / ".cache" / "saturn" / "trials";
+  return {};
+}
+
+std::filesystem::path TrialCache::file_of(const std::string& key) const {
+  return directory_ / (content_hash(key) + ".json");
+}
+
+std::optional<std::vector<Trial>> TrialCache::find(const std::string& key) const {
+  std::error_code ignored;
+  if (directory_.empty() || !std::filesystem::exists(file_of(key), ignored)) return {};
+  try {
+    std::vector<Trial> rows = rows_from(read_json(file_of(key).string()), key);
+    if (!rows.empty()) return rows;
+  } catch (const InputError&) {  // truncated, edited or of an older version
+  } catch (const SystemError&) {
+  }
+  return {};
+}
+
+void TrialCache::store(const std::string& key, const std::vector<Trial>& rows) const {
+  const bool failed = std::any_of(rows.begin(), rows.end(), [](const Trial& row) {
+    return std::holds_alternative<TrialFailed>(row.outcome);
+  });
+  if (directory_.empty() || rows.empty() || failed) return;
+  Json trials = Json::array();
+  for (const Trial& row : rows) trials.push_back(to_json(row));
+  const Json json = {{"schema", kSchema}, {"key", key}, {"trials", trials}};
+  make_directories(directory_);
+  write_file_atomically(file_of(key), json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace saturn

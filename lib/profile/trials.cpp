@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "profile/trials.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace saturn {
+namespace {
+
+bool allows(const std::vector<std::int64_t>& counts, std::int64_t count) {
+  return counts.empty() || std::find(counts.begin(), counts.end(), count) != counts.end();
+}
+
+/// Device kind -> size of its largest node: a gang lives on one node.
+std::map<std::string, std::int64_t> largest_nodes(const Cluster& cluster) {
+  std::map<std::string, std::int64_t> sizes;
+  for (const Node& node : cluster.nodes) {
+    auto& size = sizes[node.kind];
+    size = std::max(size, static_cast<std::int64_t>(node.devices.size()));
+  }
+  return sizes;
+}
+
+std::vector<std::int64_t> feasible_counts(const TaskSpec& task, const Manifest& manifest, std::int64_t size) {
+  std::vector<std::int64_t> counts = !task.devices.empty()       ? task.devices
+                                     : !manifest.devices.empty() ? manifest.devices
+                                                                 : default_device_counts(size);
+  std::erase_if(counts, [&](std::int64_t count) {
+    return count < 1 || count > size || !allows(manifest.devices, count);
+  });
+  return counts;
+}
+
+class TrialPlanner {
+ public:
+  TrialPlanner(const Workload& workload, const std::vector<Manifest>& parallelisms, const Cluster& cluster)
+      : workload_(workload), parallelisms_(parallelisms), sizes_(largest_nodes(cluster)) {}
+
+  TrialPlan run() {
+    for (const TaskSpec& task : workload_.tasks) add_task(task);
+    if (!errors_.empty()) throw InputError(errors_);
+    return std::move(plan_);
+  }
+
+ private:
+  void error(const TaskSpec& task, const std::string& message) {
+    errors_.push_back({workload_.file.string(), task.mark.line, task.mark.column,
+                       fmt::format("task '{}': {}", task.name, message), ""});
+  }
+
+  void add_task(const TaskSpec& task) {
+    const std::string signature = speed_signature(task);
+    plan_.tasks.push_back({task.name, signature});
+    const size_t errors_before = errors_.size();
+    bool fits = false;
+    for (const Manifest* manifest : allowed_parallelisms(task)) {
+      for (const auto& [kind, size] : sizes_) {
+        for (const std::int64_t count : feasible_counts(task, *manifest, size)) {
+          fits = true;
+          if (!seen_.emplace(signature, manifest->name, kind, count).second) continue;
+          plan_.trials.push_back({signature, task, *manifest, count, kind});
+        }
+      }
+    }
+    if (!fits && errors_.size() == errors_before) report_misfit(task);
+  }
+
+  std::vector<const Manifest*> allowed_parallelisms(const TaskSpec& task) {
+    const auto& names = task.parallelisms.empty() ? workload_.parallelisms : task.parallelisms;
+    std::vector<const Manifest*> allowed;
+    if (names.empty()) {
+      for (const Manifest& manifest : parallelisms_) allowed.push_back(&manifest);
+    }
+    for (const std::string& name : names) {
+      if (const Manifest* manifest = find(name)) {
+        allowed.push_back(manifest);
+      } else {
+        report_unknown(task, name);
+      }
+    }
+    return allowed;
+  }
+
+  const Manifest* find(const std::string& name) const {
+    const auto found = std::find_if(parallelisms_.begin(), parallelisms_.end(),
+                                    [&](const Manifest& manifest) { return manifest.name == name; });
+    return found == parallelisms_.end() ? nullptr : &*found;
+  }
+
+  void report_unknown(const TaskSpec& task, const std::string& name) {
+    std::vector<std::string> names;
+    for (const Manifest& manifest : parallelisms_) names.push_back(manifest.name);
+    error(task, fmt::format("there is no parallelism '{}'{}; found: {}", name, did_you_mean(name, names),
+                            names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+  }
+
+  /// Says which limit keeps the task from running anywhere.
+  void report_misfit(const TaskSpec& task) {
+    std::vector<std::string> usable;
+    for (const Manifest* manifest : allowed_parallelisms(task)) {
+      usable.push_back(manifest->devices.empty()
+                           ? manifest->name + " any number"
+                           : fmt::format("{} {}", manifest->name, fmt::join(manifest->devices, " or ")));
+    }
+    if (usable.empty()) return error(task, "no parallelism is installed");
+    std::int64_t largest = 0;
+    for (const auto& [kind, size] : sizes_) largest = std::max(largest, size);
+    const std::string wanted =
+        task.devices.empty() ? "any number of" : fmt::format("{}", fmt::join(task.devices, " or "));
+    error(task, fmt::format("fits on nothing: it may use {} devices, its parallelisms can use {}, and the "
+                            "largest node has {}",
+                            wanted, fmt::join(usable, ", "), largest));
+  }
+
+  const Workload& workload_;
+  const std::vector<Manifest>& parallelisms_;
+  const std::map<std::string, std::int64_t> sizes_;
+  std::set<std::tuple<std::string, std::string, std::string, std::int64_t>> seen_;
+  TrialPlan plan_;
+  std::vector<Diagnostic> errors_;
+};
+
+}  // namespace
+
+std::string hardware_text(const Cluster& cluster, const Machine& machine) {
+  std::map<std::string, std::pair<size_t, const Device*>> kinds;
+  for (const Node& node : cluster.nodes) {
+    if (node.devices.empty()) continue;
+    auto& [count, sample] = kinds[node.kind];
+    count += node.devices.size();
+    sample = &node.devices.front();
+  }
+  std::string text = machine.cpu_model;
+  for (const auto& [kind, entry] : kinds) {
+    const auto& [count, device] = entry;
+    text += fmt::format("; {}: {} device{} of {} core{}", kind, count, count == 1 ? "" : "s",
+                        device->cores.size(), device->cores.size() == 1 ? "" : "s");
+    if (device->memory_bytes > 0) text += " and " + to_text_bytes(device->memory_bytes);
+  }
+  return text;
+}
+
+std::vector<std::int64_t> default_device_counts(std::int64_t node_size) {
+  constexpr std::int64_t kAllUpTo = 8;
+  std::vector<std::int64_t> counts;
+  for (std::int64_t n = 1; n <= std::min(node_size, kAllUpTo); ++n) counts.push_back(n);
+  for (std::int64_t n = 2 * kAllUpTo; n <= node_size; n *= 2) counts.push_back(n);
+  if (!counts.empty() && counts.back() != node_size) counts.push_back(node_size);
+  return counts;
+}
+
+TrialPlan plan_trials(const Workload& workload, const std::vector<Manifest>& parallelisms,
+                      const Cluster& cluster, const Machine& machine) {
+  TrialPlan plan = TrialPlanner(workload, parallelisms, cluster).run();
+  plan.hardware = hardware_text(cluster, machine);
+  return plan;
+}
+
+std::vector<PlannedTrial> missing_trials(const TrialPlan& plan, const Profile& profile) {
+  if (plan.hardware != profile.hardware) return plan.trials;
+  std::set<std::tuple<std::string, std::string, std::string, std::int64_t>> known;
+  for (const Trial& trial : profile.trials) {
+    known.emplace(trial.signature, trial.parallelism, trial.device_kind, trial.devices);
+  }
+  std::vector<PlannedTrial> missing;
+  for (const PlannedTrial& trial : plan.trials) {
+    if (known.count({trial.signature, trial.parallelism.name, trial.device_kind, trial.devices}) == 0) {
+      missing.push_back(trial);
+    }
+  }
+  return missing;
+}
+
+}  // namespace saturn

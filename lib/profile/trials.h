@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cluster/cluster.h"
+#include "profile/profile.h"
+#include "workload/manifest.h"
+#include "workload/workload.h"
+
+namespace saturn {
+
+/// One trial to run: a gang of `devices` tries every candidate of the parallelism on the task.
+struct PlannedTrial {
+  std::string signature;
+  TaskSpec task;  ///< the first of those that share the signature
+  Manifest parallelism;
+  std::int64_t devices = 0;
+  std::string device_kind;
+};
+
+/// What a workload needs to have measured.
+struct TrialPlan {
+  std::string hardware;  ///< as in Profile
+  std::vector<Profile::TaskEntry> tasks;
+  std::vector<PlannedTrial> trials;  ///< each (signature, parallelism, devices, kind) once
+};
+
+/// "Intel(R) Xeon(R) Processor; cpu: 2 devices of 1 core and 10.2 GiB".
+std::string hardware_text(const Cluster& cluster, const Machine& machine);
+
+/// The device counts worth measuring on nodes of up to `node_size` devices when neither the task nor the
+/// parallelism says which: all up to 8, beyond that powers of two and the whole node.
+std::vector<std::int64_t> default_device_counts(std::int64_t node_size);
+
+/// Every distinct (speed signature x parallelism x device count x device kind) that some task allows, its
+/// parallelism can use and some node has. Tasks that differ only in what does not change the speed (learning
+/// rate, seed, name) share trials. Errors: InputError with the line of every task that names an unknown
+/// parallelism or fits on no node.
+TrialPlan plan_trials(const Workload& workload, const std::vector<Manifest>& parallelisms,
+                      const Cluster& cluster, const Machine& machine);
+
+/// What the profile does not answer: everything when its hardware is another. A failed trial is an answer
+/// (`saturn profile` tries it again). The profile is fresh when this is empty and `profile.tasks` equals
+/// `plan.tasks`.
+std::vector<PlannedTrial> missing_trials(const TrialPlan& plan, const Profile& profile);
+
+}  // namespace saturn
