@@ -23,6 +23,9 @@ class CommunicatorError : public std::runtime_error {
 enum class Dtype { kFloat32, kFloat64, kBFloat16, kInt64 };
 enum class Reduction { kSum, kMax };
 
+/// Bytes of one element.
+std::size_t size_of(Dtype dtype);
+
 /// A buffer of `count` elements. Not owned.
 struct Buffer {
   void* data = nullptr;
@@ -47,6 +50,8 @@ class Communicator {
   /// `input` holds size() parts; `output` becomes the sum of every rank's part number rank().
   virtual void reduce_scatter(Buffer input, Buffer output) = 0;
   virtual void broadcast(Buffer buffer, int root) = 0;
+  /// From one rank to another, in order; matched by the other's `receive` of the same count and dtype. May
+  /// return before the other has received it.
   virtual void send(Buffer buffer, int to) = 0;
   virtual void receive(Buffer buffer, int from) = 0;
   virtual void barrier() = 0;
@@ -60,8 +65,9 @@ class Communicator {
 
 /// Shared memory between the ranks of one host. `rendezvous` names a file that all ranks can open and map
 /// (the supervisor hands out an inherited memfd as /proc/self/fd/N; by hand, a path in /dev/shm); the first
-/// rank to come sizes it. Returns when all `size` ranks are there. Peers that die are noticed by their
-/// process ids. Errors: CommunicatorError, SystemError.
+/// rank to come sizes it. Serves one gang once. Returns when all `size` (at most 64) ranks are there. No wait
+/// is longer than `timeout`; a peer that died or left is noticed (by its process id) within about 20 ms of
+/// waiting for it. Errors: CommunicatorError, SystemError.
 std::unique_ptr<Communicator> make_shared_memory_communicator(const std::filesystem::path& rendezvous,
                                                               int rank, int size, Seconds timeout);
 

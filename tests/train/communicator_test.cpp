@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/communicator.h"
+
+#include <cmath>
+#include <cstring>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+
+#include "train/gang.h"
+#include "train/reduce.h"
+
+using namespace saturn;
+
+namespace {
+
+/// A number as an element of a dtype, and back. Small whole numbers are exact in all of them.
+struct Element {
+  static void put(std::byte* at, Dtype dtype, double value) {
+    const auto as_float = static_cast<float>(value);
+    const auto as_integer = static_cast<std::int64_t>(value);
+    if (dtype == Dtype::kFloat32) std::memcpy(at, &as_float, 4);
+    if (dtype == Dtype::kFloat64) std::memcpy(at, &value, 8);
+    if (dtype == Dtype::kInt64) std::memcpy(at, &as_integer, 8);
+    if (dtype == Dtype::kBFloat16) std::memcpy(at, reinterpret_cast<const std::byte*>(&as_float) + 2, 2);
+  }
+  static double get(const std::byte* at, Dtype dtype) {
+    float as_float = 0;
+    double value = 0;
+    std::int64_t as_integer = 0;
+    if (dtype == Dtype::kFloat64) return std::memcpy(&value, at, 8), value;
+    if (dtype == Dtype::kInt64) return std::memcpy(&as_integer, at, 8), static_cast<double>(as_integer);
+    if (dtype == Dtype::kFloat32) return std::memcpy(&as_float, at, 4), as_float;
+    std::memcpy(reinterpret_cast<std::byte*>(&as_float) + 2, at, 2);
+    return as_float;
+  }
+};
+
+class Numbers {
+ public:
+  Numbers(std::size_t count, Dtype dtype, const std::function<double(std::size_t)>& value)
+      : dtype_(dtype), count_(count), bytes_(count * size_of(dtype)) {
+    for (std::size_t i = 0; i < count; ++i) Element::put(bytes_.data() + i * size_of(dtype), dtype, value(i));
+  }
+  Buffer buffer() { return {bytes_.data(), count_, dtype_}; }
+  Buffer part(std::size_t index, std::size_t parts) {
+    const std::size_t n = count_ / parts;
+    return {bytes_.data() + index * n * size_of(dtype_), n, dtype_};
+  }
+  /// Empty when every element is as expected.
+  std::string differs(const char* what, const std::function<double(std::size_t)>& expected) const {
+    for (std::size_t i = 0; i < count_; ++i) {
+      const double is = Element::get(bytes_.data() + i * size_of(dtype_), dtype_);
+      if (is != expected(i)) {
+        return fmt::format("{}, dtype {}, {} elements: element {} is {}, not {}\n", what,
+                           static_cast<int>(dtype_), count_, i, is, expected(i));
+      }
+    }
+    return "";
+  }
+
+ private:
+  Dtype dtype_;
+  std::size_t count_;
+  std::vector<std::byte> bytes_;
+};
+
+double value_of(int rank, std::size_t i) {
+  return static_cast<double>((i * 7 + i / 1000 + rank * 11u) % 23);
+}
+
+std::string try_collectives(Communicator& c, std::size_t count, Dtype dtype) {
+  const int n = c.size();
+  const auto parts = static_cast<std::size_t>(n);
+  const auto own = [&](std::size_t i) { return value_of(c.rank(), i); };
+  const auto sum = [&](std::size_t i) {
+    double total = 0;
+    for (int r = 0; r < n; ++r) total += value_of(r, i);
+    return total;
+  };
+  const auto max = [&](std::size_t i) {
+    double most = 0;
+    for (int r = 0; r < n; ++r) most = std::max(most, value_of(r, i));
+    return most;
+  };
+  const auto zero = [](std::size_t) { return 0.0; };
+  std::string wrong;
+
+  Numbers a(count, dtype, own);
+  c.all_reduce(a.buffer(), Reduction::kSum);
+  wrong += a.differs("all_reduce sum", sum);
+  Numbers b(count, dtype, own);
+  c.all_reduce(b.buffer(), Reduction::kMax);
+  wrong += b.differs("all_reduce max", max);
+
+  const auto gathered = [&](std::size_t i) { return value_of(static_cast<int>(i / count), i % count); };
+  Numbers input(count, dtype, own), all(count * parts, dtype, zero);
+  c.all_gather(input.buffer(), all.buffer());
+  wrong += all.differs("all_gather", gathered);
+  Numbers in_place(count * parts, dtype, [&](std::size_t i) { return value_of(c.rank(), i % count); });
+  c.all_gather(in_place.part(static_cast<std::size_t>(c.rank()), parts), in_place.buffer());
+  wrong += in_place.differs("all_gather in place", gathered);
+
+  Numbers whole(count * parts, dtype, own), mine(count, dtype, zero);
+  c.reduce_scatter(whole.buffer(), mine.buffer());
+  const std::size_t first = count * static_cast<std::size_t>(c.rank());
+  wrong += mine.differs("reduce_scatter", [&](std::size_t i) { return sum(first + i); });
+
+  for (int root : {0, n - 1}) {
+    Numbers from_root(count, dtype, own);
+    c.broadcast(from_root.buffer(), root);
+    wrong += from_root.differs("broadcast", [&](std::size_t i) { return value_of(root, i); });
+  }
+  if (n == 1) return wrong;
+  // Around a ring; rank 0 receives first so that nobody depends on the room in the buffers.
+  Numbers sent(count, dtype, own), received(count, dtype, zero);
+  const int next = (c.rank() + 1) % n, previous = (c.rank() + n - 1) % n;
+  if (c.rank() == 0) c.receive(received.buffer(), previous);
+  c.send(sent.buffer(), next);
+  if (c.rank() != 0) c.receive(received.buffer(), previous);
+  c.barrier();
+  return wrong + received.differs("send and receive", [&](std::size_t i) { return value_of(previous, i); });
+}
+
+std::string try_everything(Communicator& communicator) {
+  const std::size_t large = kSlotBytes + kSlotBytes / 2 + 3;
+  std::string wrong;
+  for (const Dtype dtype : {Dtype::kFloat32, Dtype::kFloat64, Dtype::kBFloat16, Dtype::kInt64}) {
+    const std::size_t chunk = kSlotBytes / size_of(dtype);
+    const std::size_t inline_count = kInlineBytes / size_of(dtype);
+    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{7}, inline_count,
+                                    inline_count + 1, chunk - 1, chunk, chunk + 1, large}) {
+      wrong += try_collectives(communicator, count, dtype);
+    }
+  }
+  return wrong;
+}
+
+double noise(int rank, std::size_t i) {
+  return std::sin(static_cast<double>(i * 37 % 1009) + rank * 0.37) * std::pow(10.0, rank * 2 - 3);
+}
+
+/// The sum that rank 0 + rank 1 + ... gives, as bytes, for a payload of either path.
+std::string try_order(Communicator& c, std::size_t count, Dtype dtype) {
+  std::vector<Numbers> all;
+  std::vector<const void*> sources;
+  for (int r = 0; r < c.size(); ++r) all.emplace_back(count, dtype, [r](auto i) { return noise(r, i); });
+  for (Numbers& numbers : all) sources.push_back(numbers.buffer().data);
+  Numbers expected(count, dtype, [](auto) { return 0.0; });
+  reduce(sources, count, dtype, Reduction::kSum, expected.buffer().data);
+  Numbers is = all[static_cast<std::size_t>(c.rank())];
+  c.all_reduce(is.buffer(), Reduction::kSum);
+  const bool same = std::memcmp(is.buffer().data, expected.buffer().data, count * size_of(dtype)) == 0;
+  return same ? "" : fmt::format("{} elements of dtype {} differ\n", count, static_cast<int>(dtype));
+}
+
+std::vector<std::string> nothing_wrong(int size) {
+  return std::vector<std::string>(std::size_t(size));
+}
+
+}  // namespace
+
+TEST_CASE("every collective gives the right elements between threads") {
+  for (int size = 1; size <= 4; ++size) CHECK(run_as_threads(size, try_everything) == nothing_wrong(size));
+}
+
+TEST_CASE("every collective gives the right elements between processes") {
+  for (int size = 1; size <= 4; ++size) CHECK(run_as_processes(size, try_everything) == nothing_wrong(size));
+}
+
+TEST_CASE("additions are made in the order of the ranks, whatever the size") {
+  const auto body = [](Communicator& c) {
+    std::string wrong;
+    for (const Dtype dtype : {Dtype::kFloat32, Dtype::kFloat64, Dtype::kBFloat16}) {
+      for (const std::size_t count : {5, 1000, 5000, 400000}) wrong += try_order(c, count, dtype);
+    }
+    return wrong;
+  };
+  CHECK(run_as_processes(3, body) == nothing_wrong(3));
+  CHECK(run_as_processes(2, body) == nothing_wrong(2));
+}
+
+TEST_CASE("bfloat16 is added in float and rounded once, to even") {
+  Numbers ones(3, Dtype::kBFloat16, [](auto i) { return i == 0 ? 1.0 : i == 1 ? 256.0 : NAN; });
+  Numbers more(3, Dtype::kBFloat16, [](auto i) { return i == 0 ? 1.0 / 256 : i == 1 ? 3.0 : 0.0; });
+  const void* sources[] = {ones.buffer().data, more.buffer().data};
+  reduce(sources, 3, Dtype::kBFloat16, Reduction::kSum, ones.buffer().data);
+  const auto element = [&](int i) {
+    return Element::get(static_cast<const std::byte*>(ones.buffer().data) + 2 * i, Dtype::kBFloat16);
+  };
+  CHECK(element(0) == 1.0);    // 1 + 2^-8 lies halfway: the even neighbour
+  CHECK(element(1) == 260.0);  // 259 lies halfway between 258 and 260: the even one
+  CHECK(std::isnan(element(2)));
+}
+
+TEST_CASE("send returns before the message is received when it fits into the buffers") {
+  const auto body = [](Communicator& c) {
+    Numbers out(1000, Dtype::kFloat32, [&](auto i) { return value_of(c.rank(), i); });
+    Numbers in(1000, Dtype::kFloat32, [](auto) { return 0.0; });
+    const int peer = 1 - c.rank();
+    c.send(out.buffer(), peer);
+    c.receive(in.buffer(), peer);
+    return in.differs("message", [&](auto i) { return value_of(peer, i); });
+  };
+  CHECK(run_as_processes(2, body) == nothing_wrong(2));
+}
+
+TEST_CASE("a rank that is killed ends the collectives of the others, which name it") {
+  ProcessGang gang(3, [](Communicator& c) {
+    Numbers numbers(std::size_t{1} << 20, Dtype::kFloat32, [](auto) { return 1.0; });
+    return error_of([&] {
+      for (int i = 0; i < 1000000; ++i) {
+        if (c.rank() == 2 && i == 3) ::raise(SIGKILL);
+        c.all_reduce(numbers.buffer(), Reduction::kSum);
+      }
+    });
+  });
+  const std::string reason = fmt::format("rank 2 (process {}) died", gang.process(2));
+  CHECK(gang.results() == std::vector<std::string>{reason, reason, "killed by signal 9"});
+}
+
+TEST_CASE("a rank that leaves is missed by those who wait for it, and only by them") {
+  const auto body = [](Communicator& c) {
+    c.barrier();
+    if (c.rank() == 1) return std::string("left");
+    return error_of([&] { c.barrier(); });
+  };
+  const std::vector<std::string> reasons = run_as_threads(2, body);
+  CHECK(reasons[0] == fmt::format("rank 1 (process {}) has left", ::getpid()));
+  CHECK(reasons[1] == "left");
+}
+
+TEST_CASE("an abort reaches every rank with its first reason and stays") {
+  const auto body = [](Communicator& c) {
+    if (c.rank() == 1) {
+      c.abort("out of memory on rank 1");
+      c.abort("a second reason");
+    }
+    const std::string first = error_of([&] { c.barrier(); });
+    double flag = 0;
+    const std::string second = error_of([&] { c.send({&flag, 1, Dtype::kFloat64}, 1 - c.rank()); });
+    return first + " / " + second + " / " + c.aborted();
+  };
+  const std::string reason = "out of memory on rank 1";
+  const std::string all = reason + " / " + reason + " / " + reason;
+  CHECK(run_as_processes(2, body) == std::vector<std::string>{all, all});
+}
+
+TEST_CASE("a rank that does not come within the time limit is named") {
+  const auto body = [](Communicator& c) {
+    if (c.rank() == 0) return error_of([&] { c.barrier(); });
+    while (c.aborted().empty()) ::usleep(1000);
+    return c.aborted();
+  };
+  const std::string reason = "rank 0 waited 1 s for rank 1, which did not come";
+  CHECK(run_as_processes(2, body, Seconds(1)) == std::vector<std::string>{reason, reason});
+}
+
+TEST_CASE("a rank that never starts is named") {
+  const Rendezvous rendezvous;
+  CHECK(error_of([&] { make_shared_memory_communicator(rendezvous.path(), 0, 2, Seconds(0.1)); }) ==
+        "rank 0 waited 100 ms for rank 1, which did not come");
+}
+
+TEST_CASE("ranks that call different things are told what") {
+  const auto both = [](const RankBody& body, const std::string& reason) {
+    CHECK(run_as_processes(2, body) == std::vector<std::string>{reason, reason});
+  };
+  both(
+      [](Communicator& c) {
+        Numbers numbers(c.rank() == 0 ? 4 : 5, Dtype::kFloat32, [](auto) { return 1.0; });
+        return error_of([&] { c.all_reduce(numbers.buffer(), Reduction::kSum); });
+      },
+      "rank 1 calls all_reduce of 5 float32 (sum), rank 0 calls all_reduce of 4 float32 (sum)");
+  both(
+      [](Communicator& c) {
+        Numbers numbers(4, Dtype::kInt64, [](auto) { return 1.0; });
+        return error_of([&] {
+          if (c.rank() == 0) c.barrier();
+          c.broadcast(numbers.buffer(), 0);
+        });
+      },
+      "rank 1 calls broadcast of 4 int64 from rank 0, rank 0 calls barrier");
+  both(
+      [](Communicator& c) {
+        Numbers numbers(c.rank() == 0 ? 4 : 5, Dtype::kBFloat16, [](auto) { return 1.0; });
+        return error_of([&] {
+          if (c.rank() == 0) c.send(numbers.buffer(), 1);
+          if (c.rank() == 1) c.receive(numbers.buffer(), 0);
+          c.barrier();
+        });
+      },
+      "rank 0 sends a message of 4 bfloat16, rank 1 expects a message of 5 bfloat16");
+}
+
+TEST_CASE("a rendezvous file serves one gang of one size, and one process a rank") {
+  const Rendezvous rendezvous;
+  const SharedSegment segment(rendezvous.path(), 2);
+  CHECK(error_of([&] { const SharedSegment other(rendezvous.path(), 3); }) ==
+        rendezvous.path() + " is for 2 ranks, not for 3");
+  segment.enter(1);
+  CHECK(error_of([&] { segment.enter(1); }) ==
+        fmt::format("rank 1 of {} is taken by process {}", rendezvous.path(), ::getpid()));
+}
+
+TEST_CASE("a file that is something else is not used as a rendezvous") {
+  const Rendezvous rendezvous;
+  const FileDescriptor file(::open(rendezvous.path().c_str(), O_WRONLY));
+  REQUIRE(write_all(file.get(), "precious text") == 0);
+  CHECK(error_of([&] { const SharedSegment other(rendezvous.path(), 2); }) ==
+        rendezvous.path() + " is no rendezvous file of this version");
+  CHECK(error_of([] { const SharedSegment other("/nowhere/file", 2); }) ==
+        "cannot open the rendezvous file /nowhere/file: No such file or directory");
+}
+
+TEST_CASE("a gang of one copies, and can be aborted") {
+  const auto single = make_single_communicator();
+  CHECK(try_everything(*single) == "");
+  single->abort("enough");
+  CHECK(error_of([&] { single->barrier(); }) == "enough");
+}
