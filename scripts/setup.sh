@@ -100,11 +100,11 @@ why_pip_failed() {
     wheel=$(sed -nE 's/^ +([a-z-]+==[^ ]+) from .*/\1/p' "$log" | head -n1)
     echo "the hash of ${wheel:-a wheel} is not the pinned one; something between PyPI and this machine changed it: do not use it"
   elif grep -q 'No space left on device' "$log"; then
-    echo "the disk is full; free some space, or set SATURN_DEPS_DIR and TMPDIR to folders on another disk"
+    echo "the disk is full; free some space, or set SATURN_DEPS_DIR to a folder on another disk"
   elif grep -qE 'connection broken|NewConnectionError|name resolution|timed out' "$log"; then
     echo "PyPI cannot be reached; check the network, or set SATURN_TORCH_DIR to the torch folder of a PyTorch"
   else
-    echo "pip says '$(grep '^ERROR' "$log" | tail -n1 || true)'; or set SATURN_TORCH_DIR to the torch folder of a PyTorch"
+    echo "pip says '$(grep '^ERROR' "$log" | tail -n1 || tail -n1 "$log")'; or set SATURN_TORCH_DIR to the torch folder of a PyTorch"
   fi
 }
 
@@ -123,10 +123,13 @@ space, or set SATURN_DEPS_DIR to a folder on another disk"
 }
 
 unpack() { # wheel, patterns of what is taken from it; the wheel goes at once, so that the disk holds it only once
-  local wheel=$1
+  local wheel=$1 reason
   shift
-  unzip -q -o "$wheel" "$@" -d "$part/unpacked" 2>"$log" ||
-    die "cannot unpack ${wheel##*/} into $deps: $(grep -v '^$' "$log" | tail -n1); free some space and run again"
+  unzip -q -o "$wheel" "$@" -d "$part/unpacked" </dev/null >"$log" 2>&1 || {
+    reason=$(grep -v '^$' "$log" | tail -n1)
+    ! grep -q 'disk full' "$log" || reason="the disk is full"
+    die "cannot unpack ${wheel##*/} into $deps: $reason; free some space and run again"
+  }
   rm "$wheel"
 }
 
