@@ -19,11 +19,14 @@ skip() { # LABEL REASON; without tests of that label there is nothing to say
   skipped+=("$1")
   echo "test.sh: label $1 skipped: $2" >&2
 }
-has_label() { ctest --test-dir "build/$preset" --print-labels | grep -qx "  $1"; }
+labels=$(ctest --test-dir "build/$preset" --print-labels)
+has_label() { grep -qx "  $1" <<<"$labels"; }
 
 if has_label gpu && ! compgen -G '/dev/nvidia[0-9]*' >/dev/null; then skip gpu "no GPU on this machine"; fi
 if has_label slurm && ! command -v sbatch >/dev/null; then skip slurm "no Slurm on this machine"; fi
-has_label train || echo "test.sh: label train skipped: the preset $preset builds no saturn-worker" >&2
+if grep -q '^SATURN_WITH_WORKER:BOOL=OFF' "build/$preset/CMakeCache.txt"; then
+  echo "test.sh: label train skipped: the preset $preset builds no saturn-worker" >&2
+fi
 
 exclude=()
 if ((${#skipped[@]})); then exclude=(-LE "^($(IFS='|' && echo "${skipped[*]}"))$"); fi

@@ -3,7 +3,8 @@
 # include_direction.sh ROOT: who may include what. Prints every offending line and exits 1 if there is one.
 #   base <- workload <- cluster <- launch <- profile <- plan <- run <- replan <- app; report reads the types up to run.
 #   The worker's side (lib/train, parallelisms, app/worker_*) sees what both programs share: the task, its knobs, the
-#   cluster, the job and the events. It alone (and a benchmark of it) sees Torch and CUDA. A library outside Saturn is used in one place.
+#   cluster, the job and the events. It alone (and a benchmark of it) sees Torch and CUDA. A library from outside is used
+#   in one place.
 set -euo pipefail
 # shellcheck source=tests/structure/sources.sh
 source "${BASH_SOURCE[0]%/*}/sources.sh"

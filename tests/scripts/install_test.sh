@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# install_test.sh BUILD TORCH: `cmake --install` puts every file where saturn and a reader look for it, the programs start
+# from a prefix that was moved, and the worker still finds LibTorch.
+set -euo pipefail
+
+build=$1 torch=$2
+[[ -x $build/bin/saturn && -x $build/bin/saturn-worker ]] || { echo "skipped: the programs are not built" && exit 77; }
+world=$(mktemp -d)
+trap 'rm -rf "$world"' EXIT
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+cmake --install "$build" --prefix "$world/first" >"$world/log" 2>&1 || fail "$(cat "$world/log")"
+mv "$world/first" "$world/moved"
+cd "$world/moved"
+
+for file in bin/saturn bin/saturn-worker share/saturn/LICENSE share/saturn/workloads/quickstart.yaml \
+  lib/saturn/parallelisms/ddp/parallelism.yaml lib/saturn/parallelisms/ddp/ddp.so; do
+  [[ -f $file ]] || fail "not installed: $file; there is:
+$(find . -type f)"
+done
+stray=$(find . -type f | grep -vE '^\./(bin/saturn(-worker)?|lib/saturn/parallelisms/[^/]+/[^/]+\.(yaml|so)|share/saturn/.+)$' || true)
+[[ -z $stray ]] || fail "installed and unexpected: $stray"
+
+bin/saturn --help >"$world/help" || fail "bin/saturn --help does not end with 0"
+[[ -s $world/help ]] || fail "bin/saturn --help prints nothing"
+for file in bin/saturn-worker lib/saturn/parallelisms/ddp/ddp.so; do
+  readelf -d "$file" | grep -qF "[$torch/lib]" || fail "$file does not look for LibTorch in $torch/lib: $(readelf -d "$file")"
+  ! ldd "$file" | grep -E '(torch|c10).*not found' || fail "$file does not find LibTorch"
+done
