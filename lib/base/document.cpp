@@ -81,7 +81,9 @@ std::string describe(const Value& value) {
 
 void Diagnostics::error(Mark mark, std::string message) {
   const auto line = static_cast<size_t>(std::max(mark.line, 0));
-  const bool shown = line >= 1 && line <= document_->lines.size();
+  constexpr size_t kLongestExcerpt = 300;
+  const bool shown =
+      line >= 1 && line <= document_->lines.size() && document_->lines[line - 1].size() <= kLongestExcerpt;
   diagnostics_.push_back({document_->file, mark.line, mark.column, std::move(message),
                           shown ? document_->lines[line - 1] : std::string()});
 }

@@ -88,6 +88,7 @@ class MapReader {
  public:
   MapReader(const Value& map, std::string what, Diagnostics& diagnostics);
 
+  bool is_map() const { return map_->kind == Value::Kind::kMap; }  ///< if not, that was reported
   bool has(std::string_view key) const;
   Mark mark() const { return map_->mark; }
   Mark mark(std::string_view key) const;     ///< of the value, or of the map when the key is missing
@@ -99,7 +100,7 @@ class MapReader {
   bool boolean(std::string_view key, bool fallback);
   /// "512MiB" or a whole number of bytes.
   std::int64_t bytes(std::string_view key, std::int64_t fallback);
-  /// "90s" or a number of seconds.
+  /// "90s" or a number of seconds, at most 10,000 days.
   double seconds(std::string_view key, double fallback);
   /// One of `choices`; reports another word with "did you mean".
   std::string choice(std::string_view key, std::string fallback, const std::vector<std::string>& choices);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <limits>
@@ -11,6 +12,7 @@ namespace saturn {
 namespace {
 
 constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();
+constexpr double kMostSeconds = 10'000.0 * 86'400;
 constexpr auto kSmallest = std::numeric_limits<std::int64_t>::min();
 
 std::string range_text(std::int64_t value, std::int64_t min, std::int64_t max) {
@@ -117,7 +119,12 @@ double MapReader::seconds(std::string_view key, double fallback) {
   const Value* found = value(key);
   if (found == nullptr) return fallback;
   if (found->kind == Value::Kind::kScalar) {
-    if (const auto parsed = parse_duration(found->scalar)) return parsed->count();
+    const auto parsed = parse_duration(found->scalar);
+    if (parsed && parsed->count() <= kMostSeconds) return parsed->count();
+    if (parsed) {
+      error(key, fmt::format("must be at most 10000d, not {}", found->scalar));
+      return fallback;
+    }
   }
   error(key, fmt::format("must be a duration such as 90s, 5m or 1h30m, not {}", describe(*found)));
   return fallback;
@@ -130,9 +137,9 @@ std::string MapReader::choice(std::string_view key, std::string fallback,
   const bool scalar = found->kind == Value::Kind::kScalar;
   if (scalar && std::find(choices.begin(), choices.end(), found->scalar) != choices.end())
     return found->scalar;
-  error(key,
-        fmt::format("must be {}{}, not {}{}", choices.size() > 1 ? "one of " : "", fmt::join(choices, ", "),
-                    describe(*found), scalar ? did_you_mean(found->scalar, choices) : ""));
+  error(key, fmt::format("must be {}{}, not {}{}", choices.size() > 1 ? "one of " : "",
+                         fmt::join(choices, ", "), describe(*found),
+                         scalar && choices.size() > 1 ? did_you_mean(found->scalar, choices) : ""));
   return fallback;
 }
 

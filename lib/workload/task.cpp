@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workload/task.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -107,6 +108,8 @@ void read_amounts(MapReader& reader, TaskSpec& task) {
   task.steps = reader.integer("steps", 0, 0, kMostSteps);
   task.seed = static_cast<std::uint64_t>(reader.integer("seed", 0, 0, kLargest));
   task.devices = reader.integers("devices", 1, kMostDevices);
+  std::sort(task.devices.begin(), task.devices.end());
+  task.devices.erase(std::unique(task.devices.begin(), task.devices.end()), task.devices.end());
   task.parallelisms = reader.texts("parallelisms");
   task.checkpoint_every_steps = reader.integer("checkpoint_every_steps", 0, 0, kMostSteps);
   task.validate_every_steps = reader.integer("validate_every_steps", 0, 0, kMostSteps);
@@ -167,8 +170,15 @@ nlohmann::ordered_json to_json(const TaskSpec& task) {
 
 TaskSpec task_from_value(const Value& value, Diagnostics& diagnostics) {
   MapReader reader(value, "task", diagnostics);
+  TaskSpec task = read_task_fields(reader);
+  reader.finish();
+  return task;
+}
+
+TaskSpec read_task_fields(MapReader& reader) {
+  Diagnostics& diagnostics = reader.diagnostics();
   TaskSpec task;
-  task.mark = value.mark;
+  task.mark = reader.mark();
   if (reader.require("name")) task.name = reader.text("name");
   if (reader.require("model")) task.model = read_model(*reader.value("model"), diagnostics);
   if (reader.require("data")) task.data = read_data(*reader.value("data"), diagnostics);
@@ -176,7 +186,6 @@ TaskSpec task_from_value(const Value& value, Diagnostics& diagnostics) {
     task.optimizer = read_optimizer(*optimizer, diagnostics);
   read_amounts(reader, task);
   check_together(reader, task);
-  reader.finish();
   return task;
 }
 

@@ -85,8 +85,10 @@ struct TaskSpec {
 
 /// Key-ordered JSON with every field but `mark`.
 nlohmann::ordered_json to_json(const TaskSpec& task);
-/// Reads what `to_json` wrote; reports what is wrong to the reader's diagnostics.
+/// Reads what `to_json` wrote; reports what is wrong to the diagnostics.
 TaskSpec task_from_value(const Value& value, Diagnostics& diagnostics);
+/// The same from a reader that its caller finishes, having looked for keys of its own.
+TaskSpec read_task_fields(MapReader& reader);
 
 /// A short text that is equal for two tasks exactly when nothing that affects their speed or memory differs:
 /// names, seeds, learning rates, steps, and which files are read, leave it alone. Trials and configurations

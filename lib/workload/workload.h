@@ -41,7 +41,7 @@ struct PlanSettings {
   std::uint64_t seed = 0;
 };
 struct RunSettings {
-  std::string directory;  ///< absolute; default: runs/NAME beside the workload file
+  std::string directory;  ///< absolute; default: runs/NAME in the working directory
   double checkpoint_interval_seconds = 300;
   double stop_grace_seconds = 60;      ///< from TERM to KILL
   double start_timeout_seconds = 120;  ///< until every rank is ready
@@ -69,10 +69,12 @@ struct Workload {
 /// InputError with every diagnostic of the file; SystemError when it cannot be read.
 Workload read_workload(const std::filesystem::path& file);
 
-/// Pure: the same from a text already read. `file` is for messages and relative paths.
+/// Pure: the same from a text already read, without the data's files: `files` are absolute and keep their
+/// globs, `steps` stays 0 where `epochs` were given. `file` is for messages and relative paths.
 Workload parse_workload(const std::filesystem::path& file, const std::string& text);
 
-/// Hash of what the tasks and the cluster section say: a plan made for another hash is stale.
+/// Hash of what the tasks, `parallelisms` and the cluster section say (not of profile, plan and run): a plan
+/// made for another hash is stale.
 std::string workload_hash(const Workload& workload);
 
 }  // namespace saturn

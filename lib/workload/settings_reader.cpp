@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workload/settings_reader.h"
+
+#include <fmt/format.h>
+#include <limits>
+#include <map>
+
+#include "workload/template.h"
+
+namespace saturn {
+namespace {
+
+constexpr std::int64_t kMostDevices = 100'000;
+constexpr std::int64_t kMostSteps = 1'000'000'000;
+
+/// A duration that must not be zero.
+double positive_seconds(MapReader& reader, std::string_view key, double fallback) {
+  const double seconds = reader.seconds(key, fallback);
+  if (seconds > 0) return seconds;
+  reader.error(key, "must be more than 0");
+  return fallback;
+}
+
+NodeSpec read_node(const Value& value, Diagnostics& diagnostics) {
+  MapReader reader(value, "cluster.nodes", diagnostics);
+  NodeSpec node;
+  if (reader.require("name")) {
+    node.name = reader.text("name");
+    const std::string problem = name_problem(node.name);
+    if (!problem.empty()) reader.error("name", problem);
+  }
+  if (reader.require("devices")) node.devices = reader.integer("devices", 1, 1, kMostDevices);
+  node.kind = reader.choice("kind", node.kind, {"cpu"});
+  node.memory_bytes = reader.bytes("memory", 0);
+  node.cores_per_device = reader.integer("cores", 0, 0, kMostDevices);
+  reader.finish();
+  return node;
+}
+
+std::vector<NodeSpec> read_nodes(MapReader& cluster) {
+  const Value& list = *cluster.value("nodes");
+  if (list.kind != Value::Kind::kList || list.items.empty()) {
+    cluster.error("nodes", list.kind == Value::Kind::kList
+                               ? "is empty: give at least one node"
+                               : "must be a list of nodes, not " + describe(list));
+    return {};
+  }
+  std::vector<NodeSpec> nodes;
+  std::map<std::string, int> line_of;
+  for (const Value& item : list.items) {
+    nodes.push_back(read_node(item, cluster.diagnostics()));
+    const auto [first, fresh] = line_of.emplace(nodes.back().name, item.mark.line);
+    if (!fresh && !nodes.back().name.empty())
+      cluster.diagnostics().error(item.mark,
+                                  fmt::format("cluster.nodes: the name '{}' is taken by the node on line {}",
+                                              nodes.back().name, first->second));
+  }
+  return nodes;
+}
+
+}  // namespace
+
+ClusterSpec read_cluster(MapReader& workload) {
+  ClusterSpec spec;
+  const Value* value = workload.value("cluster");
+  if (value == nullptr) return spec;
+  if (value->kind != Value::Kind::kMap) {
+    if (value->kind != Value::Kind::kScalar || value->scalar != "auto")
+      workload.error("cluster", fmt::format("must be auto, {{slots, slot_memory}} or {{nodes}}, not {}",
+                                            describe(*value)));
+    return spec;
+  }
+  MapReader reader(*value, "cluster", workload.diagnostics());
+  spec.slots = reader.integer("slots", 0, 0, kMostDevices);
+  spec.slot_memory_bytes = reader.bytes("slot_memory", 0);
+  if (reader.value("nodes") != nullptr) {
+    spec.automatic = false;
+    spec.nodes = read_nodes(reader);
+    for (const char* key : {"slots", "slot_memory"}) {
+      if (reader.has(key)) reader.error(key, "is for this machine; nodes have 'devices' and 'memory'");
+    }
+  }
+  reader.finish();
+  return spec;
+}
+
+ProfileSettings read_profile(MapReader& workload) {
+  ProfileSettings settings;
+  const Value* value = workload.value("profile");
+  if (value == nullptr) return settings;
+  MapReader reader(*value, "profile", workload.diagnostics());
+  settings.trial_seconds = positive_seconds(reader, "trial_time", settings.trial_seconds);
+  settings.warmup_steps = reader.integer("warmup_steps", settings.warmup_steps, 0, kMostSteps);
+  settings.min_steps = reader.integer("min_steps", settings.min_steps, 1, kMostSteps);
+  settings.max_steps = reader.integer("max_steps", settings.max_steps, 1, kMostSteps);
+  if (settings.min_steps > settings.max_steps)
+    reader.error(reader.has("min_steps") ? "min_steps" : "max_steps",
+                 fmt::format("does not fit: min_steps {} is more than max_steps {}", settings.min_steps,
+                             settings.max_steps));
+  settings.trial_timeout_seconds = positive_seconds(reader, "trial_timeout", settings.trial_timeout_seconds);
+  settings.unstable_spread = reader.number("unstable_spread", settings.unstable_spread, 0, 100);
+  reader.finish();
+  return settings;
+}
+
+PlanSettings read_plan(MapReader& workload) {
+  PlanSettings settings;
+  const Value* value = workload.value("plan");
+  if (value == nullptr) return settings;
+  MapReader reader(*value, "plan", workload.diagnostics());
+  settings.time_limit_seconds = positive_seconds(reader, "time_limit", settings.time_limit_seconds);
+  settings.gap = reader.number("gap", settings.gap, 0, 1);
+  settings.method = reader.choice("method", settings.method, {"auto"});
+  settings.seed =
+      static_cast<std::uint64_t>(reader.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max()));
+  reader.finish();
+  return settings;
+}
+
+RunSettings read_run(MapReader& workload) {
+  RunSettings settings;
+  const Value* value = workload.value("run");
+  if (value == nullptr) return settings;
+  MapReader reader(*value, "run", workload.diagnostics());
+  settings.directory = reader.text("directory");
+  if (reader.has("directory") && settings.directory.empty()) reader.error("directory", "must not be empty");
+  settings.checkpoint_interval_seconds =
+      positive_seconds(reader, "checkpoint_interval", settings.checkpoint_interval_seconds);
+  settings.stop_grace_seconds = positive_seconds(reader, "stop_grace", settings.stop_grace_seconds);
+  settings.start_timeout_seconds = positive_seconds(reader, "start_timeout", settings.start_timeout_seconds);
+  settings.hang_timeout_seconds = positive_seconds(reader, "hang_timeout", settings.hang_timeout_seconds);
+  settings.keep_checkpoints = reader.integer("keep_checkpoints", settings.keep_checkpoints, 1, 1'000'000);
+  settings.retries = reader.integer("retries", settings.retries, 0, 1000);
+  settings.introspection_interval_seconds =
+      reader.seconds("introspection_interval", settings.introspection_interval_seconds);
+  settings.introspection_threshold =
+      reader.number("introspection_threshold", settings.introspection_threshold, 0, 1);
+  reader.finish();
+  return settings;
+}
+
+}  // namespace saturn

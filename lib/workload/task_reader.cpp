@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workload/task_reader.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "workload/sweep.h"
+#include "workload/sweep_paths.h"
+#include "workload/template.h"
+#include "workload/tree.h"
+
+namespace saturn {
+namespace {
+
+/// A task of the file with the settings of its sweep still to come.
+struct Origin {
+  Value value;                     ///< defaults and task
+  Mark name_mark;                  ///< where two tasks of one name are reported
+  std::vector<std::string> swept;  ///< paths
+  std::uint64_t seed = 0;          ///< of the workload
+};
+
+/// `steps` in a task takes the place of `epochs` in the defaults, and the other way round.
+Value without_other_length(const Value& defaults, const Value& task) {
+  Value result = defaults;
+  if (task.find("steps") != nullptr) remove_key(result, "epochs");
+  if (task.find("epochs") != nullptr) remove_key(result, "steps");
+  return result;
+}
+
+Value with_setting(const Value& task, const Setting& setting) {
+  Value result = task;
+  for (const Assignment& assignment : setting) {
+    if (assignment.path == "steps") remove_key(result, "epochs");
+    if (assignment.path == "epochs") remove_key(result, "steps");
+  }
+  for (const Assignment& assignment : setting)
+    assign_path(result, assignment.path, assignment.value, assignment.mark);
+  return result;
+}
+
+/// A value in a name: as it was written ("3e-4" stays "3e-4"), a list joined by "-".
+Rendered name_text(const Value& value, const std::string& path) {
+  if (value.kind == Value::Kind::kScalar) return {value.scalar, ""};
+  if (value.kind == Value::Kind::kList) {
+    std::string text;
+    for (const Value& item : value.items) text += (text.empty() ? "" : "-") + item.scalar;
+    return {text, ""};
+  }
+  return {"", fmt::format("'{{{}}}' is {}; name one field of it", path, describe(value))};
+}
+
+/// A field that the file leaves out has its default's text.
+Rendered default_text(const TaskSpec& task, const std::string& path) {
+  nlohmann::ordered_json at = to_json(task);
+  for (const std::string& key : split_path(path)) {
+    if (!at.is_object() || !at.contains(key)) return {};
+    at = nlohmann::ordered_json(at[key]);
+  }
+  if (at.is_object() || at.is_array()) return {};
+  return {at.is_string() ? at.get<std::string>() : at.dump(), ""};
+}
+
+Rendered field_text(const TaskDraft& draft, const std::string& path) {
+  static const std::vector<std::string> paths = task_paths();
+  if (path == "name") return {"", "'{name}' cannot stand in the name itself"};
+  if (std::find(paths.begin(), paths.end(), path) == paths.end())
+    return {"", fmt::format("a task has no field '{}'{}", path, suggest_path(path, paths))};
+  const Value* found = find_path(draft.value, path);
+  return found == nullptr ? default_text(draft.task, path) : name_text(*found, path);
+}
+
+void read_name(TaskDraft& draft, Diagnostics& diagnostics) {
+  const Value* name = draft.value.find("name");
+  if (name == nullptr || name->kind != Value::Kind::kScalar) return;  // reported with the other fields
+  Rendered rendered =
+      render_template(name->scalar, [&](const std::string& path) { return field_text(draft, path); });
+  if (rendered.problem.empty()) rendered.problem = name_problem(rendered.text);
+  if (!rendered.problem.empty()) diagnostics.error(name->mark, "task: name: " + rendered.problem);
+  draft.task.name = rendered.problem.empty() ? rendered.text : "";
+}
+
+/// Exactly one of `epochs` and `steps`, more than 0. (A task's JSON has both: steps were worked out there.)
+void check_length(MapReader& reader, Diagnostics& diagnostics) {
+  if (!reader.is_map()) return;
+  const bool epochs = reader.has("epochs"), steps = reader.has("steps");
+  if (epochs && steps) {
+    diagnostics.error(reader.mark("steps"), "task: give 'epochs' or 'steps', not both");
+  } else if (!epochs && !steps) {
+    diagnostics.error(reader.mark(), "task: missing key 'steps' (or 'epochs')");
+  }
+  for (const char* key : {"epochs", "steps"}) {
+    const Value* value = reader.value(key);
+    const auto number = value == nullptr ? std::nullopt : as_number(*value);
+    if (number && *number == 0) reader.error(key, "must be more than 0");
+  }
+}
+
+void make_absolute(std::vector<std::string>& files, const std::filesystem::path& directory) {
+  for (std::string& file : files) file = (directory / file).lexically_normal().string();
+}
+
+TaskDraft read_draft(const Value& value, const Origin& origin, const std::filesystem::path& directory,
+                     Diagnostics& diagnostics) {
+  TaskDraft draft{value, {}};
+  MapReader reader(draft.value, "task", diagnostics);
+  reader.value("sweep");  // expanded already
+  draft.task = read_task_fields(reader);
+  check_length(reader, diagnostics);
+  reader.finish();
+  if (!reader.has("seed")) draft.task.seed = origin.seed;
+  read_name(draft, diagnostics);
+  make_absolute(draft.task.data.files, directory);
+  return draft;
+}
+
+/// Within one sweep: the name does not say what is swept. Between two tasks: both places.
+void check_names(const std::vector<TaskDraft>& drafts, const std::vector<const Origin*>& origins,
+                 Diagnostics& diagnostics) {
+  std::map<std::string, const Origin*> first;
+  for (size_t i = 0; i < drafts.size(); ++i) {
+    const std::string& name = drafts[i].task.name;
+    if (name.empty()) continue;
+    const Origin& origin = *origins[i];
+    const auto [found, fresh] = first.emplace(name, &origin);
+    if (fresh) continue;
+    if (found->second == &origin) {
+      std::string example = "NAME";
+      for (const std::string& path : origin.swept) example += "-{" + path + "}";
+      diagnostics.error(
+          origin.name_mark,
+          fmt::format("task: the sweep makes several tasks of the name '{}'; put what it changes "
+                      "into the name: {}",
+                      name, example));
+    } else {
+      diagnostics.error(origin.name_mark, fmt::format("task: the name '{}' is taken by the task on line {}",
+                                                      name, found->second->name_mark.line));
+    }
+  }
+}
+
+Origin make_origin(const Value& defaults, const Value& task, std::uint64_t seed) {
+  Origin origin{deep_merge(without_other_length(defaults, task), task), task.mark, {}, seed};
+  if (task.kind == Value::Kind::kMap && task.find("name") != nullptr)
+    origin.name_mark = task.find("name")->mark;
+  return origin;
+}
+
+std::vector<Setting> settings_of(Origin& origin, Diagnostics& diagnostics) {
+  static const std::vector<std::string> paths = task_paths();
+  const Value* sweep = origin.value.kind == Value::Kind::kMap ? origin.value.find("sweep") : nullptr;
+  if (sweep == nullptr) return {{}};
+  std::vector<Setting> settings = expand_sweep(*sweep, paths, origin.seed, diagnostics);
+  for (const Assignment& assignment : settings.front()) origin.swept.push_back(assignment.path);
+  return settings;
+}
+
+/// The tasks of the list, each laid on the defaults.
+std::vector<Origin> read_origins(MapReader& workload, std::uint64_t seed) {
+  Value defaults;
+  defaults.kind = Value::Kind::kMap;
+  if (const Value* given = workload.value("defaults")) {
+    if (given->kind == Value::Kind::kMap)
+      defaults = *given;
+    else
+      workload.error("defaults", "must be a map of task fields, not " + describe(*given));
+  }
+  if (!workload.require("tasks")) return {};
+  const Value& list = *workload.value("tasks");
+  if (list.kind != Value::Kind::kList || list.items.empty()) {
+    workload.error("tasks", list.kind == Value::Kind::kList
+                                ? "is empty: there is nothing to train"
+                                : "must be a list of tasks, not " + describe(list));
+    return {};
+  }
+  std::vector<Origin> origins;
+  for (const Value& task : list.items) origins.push_back(make_origin(defaults, task, seed));
+  return origins;
+}
+
+}  // namespace
+
+std::vector<std::string> task_paths() {
+  const Document empty =
+      parse_json("", R"({"name": "", "model": {}, "data": {}, "optimizer": {"schedule": {}}})");
+  Diagnostics diagnostics(empty);
+  (void)task_from_value(empty.root, diagnostics);  // for the keys that it looks for
+  std::vector<std::string> paths;
+  const auto& keys = diagnostics.accepted_keys();
+  for (const std::string& key : keys.at("task")) {
+    paths.push_back(key);
+    for (const auto& [section, inner] : keys) {
+      if (section != key && section.rfind(key + ".", 0) != 0) continue;
+      for (const std::string& name : inner) paths.push_back(section + "." + name);
+    }
+  }
+  return paths;
+}
+
+std::vector<TaskDraft> read_tasks(MapReader& workload, std::uint64_t seed,
+                                  const std::filesystem::path& directory) {
+  std::vector<Origin> origins = read_origins(workload, seed);
+  std::vector<TaskDraft> drafts;
+  std::vector<const Origin*> origin_of;
+  for (Origin& origin : origins) {
+    const std::vector<Setting> settings = settings_of(origin, workload.diagnostics());
+    if (drafts.size() + settings.size() > kMostTasks) {
+      workload.diagnostics().error(
+          origin.name_mark, fmt::format("task: with this sweep there are more than {} tasks", kMostTasks));
+      break;
+    }
+    for (const Setting& setting : settings) {
+      drafts.push_back(
+          read_draft(with_setting(origin.value, setting), origin, directory, workload.diagnostics()));
+      origin_of.push_back(&origin);
+    }
+  }
+  check_names(drafts, origin_of, workload.diagnostics());
+  return drafts;
+}
+
+}  // namespace saturn
