@@ -26,7 +26,7 @@ const Value* required_list(MapReader& reader, std::string_view key) {
   if (!reader.require(key)) return nullptr;
   const Value* list = reader.value(key);
   if (list->kind == Value::Kind::kList) return list;
-  reader.error(key, reader.what() + ": '" + std::string(key) + "' must be a list, not " + describe(*list));
+  reader.error(key, "must be a list, not " + describe(*list));
   return nullptr;
 }
 

@@ -37,7 +37,7 @@ Knobs knobs_from(MapReader& reader) {
   const Value* map = reader.value("knobs");
   if (map == nullptr) return knobs;
   if (map->kind != Value::Kind::kMap) {
-    reader.error("knobs", reader.what() + ": 'knobs' must be a map, not " + describe(*map));
+    reader.error("knobs", "must be a map, not " + describe(*map));
     return knobs;
   }
   for (const Value::Member& member : map->members) {
@@ -55,7 +55,7 @@ Measured measured_from(MapReader& reader) {
   Measured measured;
   if (reader.require("step_seconds")) measured.step_seconds = reader.seconds("step_seconds", 1);
   if (reader.has("step_seconds") && measured.step_seconds <= 0) {
-    reader.error("step_seconds", reader.what() + ": 'step_seconds' must be more than 0");
+    reader.error("step_seconds", "must be more than 0");
   }
   measured.spread = reader.number("spread", 0, 0, 1e9);
   measured.steps = reader.integer("steps", 0, 0, kMostInteger);
@@ -91,7 +91,7 @@ void for_each_item(MapReader& reader, std::string_view key, Read read) {
   if (!reader.require(key)) return;
   const Value* list = reader.value(key);
   if (list->kind != Value::Kind::kList) {
-    reader.error(key, reader.what() + ": '" + std::string(key) + "' must be a list, not " + describe(*list));
+    reader.error(key, "must be a list, not " + describe(*list));
     return;
   }
   for (const Value& item : list->items) read(item);

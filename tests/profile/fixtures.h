@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "profile/trials.h"
+
+namespace saturn::test {
+
+inline TaskSpec small_task(const std::string& name, std::int64_t width = 64) {
+  TaskSpec task;
+  task.name = name;
+  task.model.gpt = {.layers = 2, .heads = 2, .width = width, .context = 32};
+  task.data.files = {"/data/text"};
+  task.batch_size = 8;
+  task.steps = 100;
+  return task;
+}
+
+inline Manifest manifest(const std::string& name, std::vector<std::int64_t> devices = {}) {
+  Manifest result;
+  result.name = name;
+  result.devices = std::move(devices);
+  return result;
+}
+
+/// One node "local" of CPU slots with a core each.
+inline Cluster slots(int count, const std::string& node = "local") {
+  Cluster cluster{{{node, "cpu", {}}}};
+  for (int i = 0; i < count; ++i) cluster.nodes[0].devices.push_back({i, {i}, Bytes{1} << 30});
+  return cluster;
+}
+
+inline Machine machine() {
+  return {{0, 1, 2, 3}, Bytes{1} << 33, "Fast Processor 9000"};
+}
+
+inline Measured measured(double step_seconds) {
+  return {.step_seconds = step_seconds,
+          .spread = 0.02,
+          .steps = 20,
+          .peak_memory_bytes = 300 << 20,
+          .startup_seconds = 1.5,
+          .checkpoint_seconds = 0.25,
+          .validation_seconds = 0.5};
+}
+
+}  // namespace saturn::test

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "profile/trials.h"
+
+#include <doctest/doctest.h>
+
+#include "profile/fixtures.h"
+
+using namespace saturn;
+using test::manifest, test::small_task, test::slots;
+
+namespace {
+
+/// "ddp 1 cpu, ddp 2 cpu": what the plan tries, in its order.
+std::string trials_of(const TrialPlan& plan) {
+  std::string text;
+  for (const PlannedTrial& trial : plan.trials) {
+    if (!text.empty()) text += ", ";
+    text += trial.task.name + " " + trial.parallelism.name + " " + std::to_string(trial.devices) + " " +
+            trial.device_kind;
+  }
+  return text;
+}
+
+Workload workload_of(std::vector<TaskSpec> tasks) {
+  Workload workload;
+  workload.file = "sweep.yaml";
+  workload.tasks = std::move(tasks);
+  return workload;
+}
+
+std::string error_of(const Workload& workload, const std::vector<Manifest>& manifests,
+                     const Cluster& cluster) {
+  try {
+    plan_trials(workload, manifests, cluster, test::machine());
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("learning-rate twins share their trials") {
+  TaskSpec twin = small_task("twin");
+  twin.optimizer.lr = 0.1;
+  twin.seed = 7;
+  const TrialPlan plan = plan_trials(workload_of({small_task("first"), twin, small_task("wide", 128)}),
+                                     {manifest("ddp")}, slots(2), test::machine());
+  CHECK(trials_of(plan) == "first ddp 1 cpu, first ddp 2 cpu, wide ddp 1 cpu, wide ddp 2 cpu");
+  REQUIRE(plan.tasks.size() == 3);
+  CHECK(plan.tasks[0].signature == plan.tasks[1].signature);
+  CHECK(plan.tasks[0].signature != plan.tasks[2].signature);
+}
+
+TEST_CASE("twins with different allowed devices get the trials of both") {
+  TaskSpec one = small_task("one"), two = small_task("two");
+  one.devices = {1};
+  two.devices = {2};
+  const TrialPlan plan = plan_trials(workload_of({one, two}), {manifest("ddp")}, slots(2), test::machine());
+  CHECK(trials_of(plan) == "one ddp 1 cpu, two ddp 2 cpu");
+}
+
+TEST_CASE("task, workload, manifest and node sizes all limit the trials") {
+  TaskSpec task = small_task("t");
+  task.devices = {1, 2, 4, 8};
+  Workload workload = workload_of({task});
+  workload.parallelisms = {"ddp", "pair"};
+  const TrialPlan plan = plan_trials(
+      workload, {manifest("ddp"), manifest("other"), manifest("pair", {2, 16})}, slots(4), test::machine());
+  CHECK(trials_of(plan) == "t ddp 1 cpu, t ddp 2 cpu, t ddp 4 cpu, t pair 2 cpu");
+}
+
+TEST_CASE("every device kind is measured, up to its largest node") {
+  Cluster cluster = slots(2);
+  cluster.nodes.push_back({"slow", "cpu-slow", {{0, {2}, 0}}});
+  const TrialPlan plan =
+      plan_trials(workload_of({small_task("t")}), {manifest("ddp")}, cluster, test::machine());
+  CHECK(trials_of(plan) == "t ddp 1 cpu, t ddp 2 cpu, t ddp 1 cpu-slow");
+  CHECK(plan.hardware ==
+        "Fast Processor 9000; cpu: 2 devices of 1 core and 1 GiB; cpu-slow: 1 device of 1 core");
+}
+
+TEST_CASE("without a list all counts to 8 are tried, then powers of two and the whole node") {
+  CHECK(default_device_counts(1) == std::vector<std::int64_t>{1});
+  CHECK(default_device_counts(3) == std::vector<std::int64_t>{1, 2, 3});
+  CHECK(default_device_counts(8) == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8});
+  CHECK(default_device_counts(24) == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 16, 24});
+  CHECK(default_device_counts(32) == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 16, 32});
+  CHECK(default_device_counts(9) == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9});
+}
+
+TEST_CASE("unknown parallelisms and tasks that fit on nothing are reported together") {
+  TaskSpec typo = small_task("typo"), large = small_task("large");
+  typo.parallelisms = {"dpp"};
+  typo.mark = {4, 5};
+  large.devices = {4, 8};
+  large.mark = {9, 5};
+  CHECK(error_of(workload_of({typo, large}), {manifest("ddp"), manifest("pair", {2})}, slots(2)) ==
+        "sweep.yaml:4:5: error: task 'typo': there is no parallelism 'dpp' (did you mean 'ddp'?); found: "
+        "ddp, pair\n"
+        "sweep.yaml:9:5: error: task 'large': fits on nothing: it may use 4 or 8 devices, its parallelisms "
+        "can use "
+        "ddp any number, pair 2, and the largest node has 2");
+}
+
+TEST_CASE("without any parallelism the message says so") {
+  CHECK(error_of(workload_of({small_task("t")}), {}, slots(2)) ==
+        "sweep.yaml: error: task 't': no parallelism is installed");
+}
+
+TEST_CASE("a profile misses what it has no row for, and everything when the hardware is another") {
+  const TrialPlan plan =
+      plan_trials(workload_of({small_task("t")}), {manifest("ddp")}, slots(2), test::machine());
+  Profile profile;
+  profile.hardware = plan.hardware;
+  profile.trials.push_back({plan.trials[0].signature, "ddp", 1, "cpu", {}, TrialFailed{"why", ""}});
+  const auto missing = missing_trials(plan, profile);
+  REQUIRE(missing.size() == 1);
+  CHECK(missing[0].devices == 2);
+  profile.hardware = "another";
+  CHECK(missing_trials(plan, profile).size() == 2);
+}
