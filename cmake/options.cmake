@@ -1,7 +1,7 @@
 # Warnings and sanitizers, as an interface target that every target of the project links.
 add_library(saturn_options INTERFACE)
 target_compile_options(saturn_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-                                                -Woverloaded-virtual -Werror)
+                                                -Woverloaded-virtual -Wno-missing-field-initializers -Werror)
 # g++ 12 warns of std::string's operator+ at -O3 without reason (GCC bug 105651).
 target_compile_options(saturn_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 target_include_directories(saturn_options INTERFACE "${PROJECT_SOURCE_DIR}/lib" "${PROJECT_BINARY_DIR}/generated")

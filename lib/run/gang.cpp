@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/gang.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <functional>
+#include <set>
+
+namespace saturn {
+namespace {
+
+template <typename T>
+const T* named(const std::vector<T>& things, const std::string& name) {
+  const auto found =
+      std::find_if(things.begin(), things.end(), [&](const T& thing) { return thing.name == name; });
+  return found == things.end() ? nullptr : &*found;
+}
+
+template <typename T>
+std::vector<std::string> names(const std::vector<T>& things) {
+  std::vector<std::string> result;
+  for (const T& thing : things) result.push_back(thing.name);
+  return result;
+}
+
+using DeviceSet = std::set<std::pair<std::string, int>>;
+
+bool disjoint(const DeviceSet& taken, const Assignment& assignment) {
+  return std::none_of(assignment.devices.begin(), assignment.devices.end(), [&](int device) {
+    return taken.contains({assignment.node, device});
+  });
+}
+
+void check_devices(const Node& node, const Assignment& a, const std::function<void(std::string)>& error) {
+  std::set<int> seen;
+  for (const int device : a.devices) {
+    if (device < 0 || device >= static_cast<int>(node.devices.size())) {
+      error(fmt::format("task '{}': node '{}' has no device {} (it has {}, counted from 0)", a.task,
+                        node.name, device, node.devices.size()));
+    }
+    if (!seen.insert(device).second)
+      error(fmt::format("task '{}': device {} is named twice", a.task, device));
+  }
+  if (a.devices.empty()) error(fmt::format("task '{}': no devices", a.task));
+}
+
+void check_assignment(const RunSetup& setup, const Assignment& a,
+                      const std::function<void(std::string)>& error) {
+  if (setup.task(a.task) == nullptr) {
+    error(fmt::format("the workload has no task '{}'{}", a.task, did_you_mean(a.task, names(setup.tasks))));
+  }
+  if (setup.manifest(a.parallelism) == nullptr) {
+    error(fmt::format("task '{}': there is no parallelism '{}'{}", a.task, a.parallelism,
+                      did_you_mean(a.parallelism, names(setup.manifests))));
+  }
+  if (const Node* node = setup.node(a.node)) {
+    check_devices(*node, a, error);
+  } else {
+    error(fmt::format("task '{}': the cluster has no node '{}'{}", a.task, a.node,
+                      did_you_mean(a.node, names(setup.cluster.nodes))));
+  }
+}
+
+}  // namespace
+
+const TaskSpec* RunSetup::task(const std::string& name) const {
+  return named(tasks, name);
+}
+const Manifest* RunSetup::manifest(const std::string& name) const {
+  return named(manifests, name);
+}
+const Node* RunSetup::node(const std::string& name) const {
+  return named(cluster.nodes, name);
+}
+
+Job make_job(const RunSetup& setup, const Assignment& assignment) {
+  Job job;
+  job.mode = Job::Mode::kTrain;
+  job.task = *setup.task(assignment.task);
+  job.parallelism = assignment.parallelism;
+  job.library = setup.manifest(assignment.parallelism)->library;
+  job.knobs = assignment.knobs;
+  const Node& node = *setup.node(assignment.node);
+  job.device_kind = node.kind;
+  for (const int device : assignment.devices)
+    job.devices.push_back(node.devices.at(static_cast<size_t>(device)));
+  job.directory = setup.directory.task_directory(assignment.task);
+  job.checkpoint_interval_seconds = setup.settings.checkpoint_interval_seconds;
+  job.keep_checkpoints = setup.settings.keep_checkpoints;
+  return job;
+}
+
+GangSpec make_gang(const RunSetup& setup, const Assignment& assignment) {
+  GangSpec gang;
+  gang.name = assignment.task;
+  gang.node = assignment.node;
+  gang.log = setup.directory.log_file(assignment.task);
+  const std::string job = setup.directory.task_directory(assignment.task) / "job.json";
+  for (size_t rank = 0; rank < assignment.devices.size(); ++rank) {
+    gang.ranks.push_back({setup.worker.string(), "--job", job, "--rank", std::to_string(rank), "--rendezvous",
+                          "{rendezvous}"});
+  }
+  return gang;
+}
+
+std::vector<const Assignment*> due(const Plan& plan, const RunState& state) {
+  DeviceSet taken;
+  for (const auto& [name, task] : state.tasks) {
+    if (!task.holds_devices) continue;
+    for (const int device : task.gang->devices) taken.insert({task.gang->node, device});
+  }
+  std::vector<const Assignment*> result;
+  for (const Assignment& assignment : plan.assignments) {
+    const auto found = state.tasks.find(assignment.task);
+    const bool waits = found == state.tasks.end() || (!found->second.holds_devices && !found->second.over());
+    if (!waits) continue;
+    if (disjoint(taken, assignment)) result.push_back(&assignment);
+    for (const int device : assignment.devices) taken.insert({assignment.node, device});
+  }
+  return result;
+}
+
+std::vector<Diagnostic> check_executable(const RunSetup& setup, const Plan& plan, const RunState& state) {
+  std::vector<Diagnostic> diagnostics;
+  std::set<std::string> planned;
+  for (const Assignment& assignment : plan.assignments) {
+    const auto error = [&](std::string message) {
+      diagnostics.push_back({setup.directory.plan_file(), assignment.mark.line, assignment.mark.column,
+                             std::move(message), ""});
+    };
+    check_assignment(setup, assignment, error);
+    if (!planned.insert(assignment.task).second)
+      error(fmt::format("task '{}' is planned twice", assignment.task));
+  }
+  for (const TaskSpec& task : setup.tasks) {
+    const auto found = state.tasks.find(task.name);
+    const bool over = found != state.tasks.end() && found->second.over();
+    if (over || planned.contains(task.name)) continue;
+    diagnostics.push_back(
+        {setup.directory.plan_file(), 0, 0, fmt::format("task '{}' is not in the plan", task.name), ""});
+  }
+  return diagnostics;
+}
+
+}  // namespace saturn

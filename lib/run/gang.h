@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "cluster/cluster.h"
+#include "launch/job.h"
+#include "launch/launcher.h"
+#include "plan/plan.h"
+#include "run/run_directory.h"
+#include "run/state.h"
+#include "workload/manifest.h"
+#include "workload/workload.h"
+
+namespace saturn {
+
+/// Everything a run needs besides its plan.
+struct RunSetup {
+  std::vector<TaskSpec> tasks;
+  Cluster cluster;
+  std::vector<Manifest> manifests;
+  RunSettings settings;
+  RunDirectory directory;
+  std::filesystem::path worker;  ///< the saturn-worker program
+
+  const TaskSpec* task(const std::string& name) const;      ///< null: there is none of that name
+  const Manifest* manifest(const std::string& name) const;  ///< likewise
+  const Node* node(const std::string& name) const;          ///< likewise
+};
+
+/// The job file's content for an assignment of an existing task, node and parallelism. Pure.
+Job make_job(const RunSetup& setup, const Assignment& assignment);
+
+/// The command lines for it. Pure.
+GangSpec make_gang(const RunSetup& setup, const Assignment& assignment);
+
+/// The unstarted assignments whose turn it is: devices are handed out in the plan's order of start, and an
+/// assignment never overtakes an earlier one that waits for one of its devices. Pure; pointers into `plan`.
+std::vector<const Assignment*> due(const Plan& plan, const RunState& state);
+
+/// What keeps the plan from being run as it is: unfinished tasks without an assignment, unknown tasks, nodes,
+/// devices, parallelisms; each with its place in the plan file. Empty: it can be run.
+std::vector<Diagnostic> check_executable(const RunSetup& setup, const Plan& plan, const RunState& state);
+
+}  // namespace saturn

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/journal.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+namespace saturn {
+namespace {
+
+struct Contents {
+  std::vector<Record> records;
+  size_t good_bytes = 0;  ///< up to the end of the last whole record
+};
+
+Contents parse(const std::filesystem::path& file, const std::string& text) {
+  Contents contents;
+  int line_number = 0;
+  while (contents.good_bytes < text.size()) {
+    ++line_number;
+    const size_t end = text.find('\n', contents.good_bytes);
+    const bool last = end == std::string::npos || end + 1 == text.size();
+    const auto line = std::string_view(text).substr(contents.good_bytes, end - contents.good_bytes);
+    const auto record = end == std::string::npos ? std::nullopt : parse_record(line);
+    if (!record && !last) {
+      throw InputError({{file.string(), line_number, 1,
+                         "this record of the journal is damaged, and others follow it: the disk or an editor "
+                         "changed it; restore the file, or delete the line if you know what it said",
+                         std::string(line.substr(0, 100))}});
+    }
+    if (!record) break;
+    contents.records.push_back(*record);
+    contents.good_bytes = end + 1;
+  }
+  return contents;
+}
+
+}  // namespace
+
+Journal::Journal(const std::filesystem::path& file)
+    : file_(file), fd_(::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+  if (!fd_) throw SystemError("open", file.string(), errno);
+  Contents contents = parse(file, read_file(file));
+  past_ = std::move(contents.records);
+  size_ = static_cast<off_t>(contents.good_bytes);
+  if (::ftruncate(fd_.get(), size_) != 0) throw SystemError("repair", file.string(), errno);
+}
+
+void Journal::append(const Record& record) {
+  const std::string line = to_line(record);
+  int error = write_all(fd_.get(), line);
+  if (error == 0 && ::fdatasync(fd_.get()) != 0) error = errno;
+  if (error != 0) {
+    // Half a record would look like a damaged one as soon as another follows.
+    [[maybe_unused]] const int cut = ::ftruncate(fd_.get(), size_);
+    throw SystemError("write", file_.string(), error,
+                      "free space on that disk and run the same command again");
+  }
+  size_ += static_cast<off_t>(line.size());
+}
+
+std::vector<Record> read_journal(const std::filesystem::path& file) {
+  return parse(file, read_file(file)).records;
+}
+
+}  // namespace saturn

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/record.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+
+namespace saturn {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr std::string_view kSumKey = ",\"sum\":\"";
+
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+double number(const nlohmann::json& object, const char* key) {
+  const auto& value = object.at(key);
+  return value.is_null() ? std::nan("") : value.get<double>();
+}
+
+struct Writer {
+  Json operator()(const SessionStarted& r) const {
+    return {{"record", "session_started"}, {"utc", r.utc}, {"host", r.host}, {"pid", r.pid}};
+  }
+  Json operator()(const PlanAdopted& r) const {
+    return {{"record", "plan_adopted"},
+            {"at", r.at},
+            {"reason", r.reason},
+            {"remaining_seconds_before", r.remaining_seconds_before},
+            {"remaining_seconds_after", r.remaining_seconds_after}};
+  }
+  Json operator()(const GangStarted& r) const {
+    return {{"record", "gang_started"},     {"at", r.at},       {"task", r.task},
+            {"parallelism", r.parallelism}, {"knobs", r.knobs}, {"node", r.node},
+            {"devices", r.devices}};
+  }
+  Json operator()(const GangReleased& r) const {
+    return {{"record", "gang_released"},
+            {"at", r.at},
+            {"task", r.task},
+            {"step", r.step},
+            {"startup_seconds", r.startup_seconds}};
+  }
+  Json operator()(const CheckpointWritten& r) const {
+    return {{"record", "checkpoint_written"},
+            {"at", r.at},
+            {"task", r.task},
+            {"step", r.step},
+            {"step_seconds", r.step_seconds}};
+  }
+  Json operator()(const ValidationDone& r) const {
+    return {{"record", "validation_done"},
+            {"at", r.at},
+            {"task", r.task},
+            {"step", r.step},
+            {"loss", number(r.loss)}};
+  }
+  Json operator()(const TaskFinished& r) const {
+    return {{"record", "task_finished"},
+            {"at", r.at},
+            {"task", r.task},
+            {"step", r.step},
+            {"training_loss", number(r.training_loss)},
+            {"validation_loss", number(r.validation_loss)},
+            {"weights", r.weights},
+            {"step_seconds", r.step_seconds}};
+  }
+  Json operator()(const GangEnded& r) const {
+    return {{"record", "gang_ended"}, {"at", r.at}, {"task", r.task}, {"why", r.why}, {"failure", r.failure}};
+  }
+  Json operator()(const TaskFailed& r) const {
+    return {{"record", "task_failed"}, {"at", r.at}, {"task", r.task}, {"why", r.why}};
+  }
+  Json operator()(const SessionEnded& r) const {
+    return {{"record", "session_ended"}, {"at", r.at}, {"why", r.why}};
+  }
+};
+
+std::optional<Record> record_from(const nlohmann::json& j) {
+  const std::string kind = j.at("record");
+  if (kind == "session_started") return SessionStarted{j.at("utc"), j.at("host"), j.at("pid")};
+  if (kind == "plan_adopted") {
+    return PlanAdopted{j.at("at"), j.at("reason"), j.at("remaining_seconds_before"),
+                       j.at("remaining_seconds_after")};
+  }
+  if (kind == "gang_started") {
+    return GangStarted{j.at("at"),          j.at("task"),
+                       j.at("parallelism"), j.at("knobs").get<Knobs>(),
+                       j.at("node"),        j.at("devices").get<std::vector<int>>()};
+  }
+  if (kind == "gang_released") {
+    return GangReleased{j.at("at"), j.at("task"), j.at("step"), j.at("startup_seconds")};
+  }
+  if (kind == "checkpoint_written") {
+    return CheckpointWritten{j.at("at"), j.at("task"), j.at("step"), j.at("step_seconds")};
+  }
+  if (kind == "validation_done")
+    return ValidationDone{j.at("at"), j.at("task"), j.at("step"), number(j, "loss")};
+  if (kind == "task_finished") {
+    return TaskFinished{j.at("at"),
+                        j.at("task"),
+                        j.at("step"),
+                        number(j, "training_loss"),
+                        number(j, "validation_loss"),
+                        j.at("weights"),
+                        j.at("step_seconds")};
+  }
+  if (kind == "gang_ended") return GangEnded{j.at("at"), j.at("task"), j.at("why"), j.at("failure")};
+  if (kind == "task_failed") return TaskFailed{j.at("at"), j.at("task"), j.at("why")};
+  if (kind == "session_ended") return SessionEnded{j.at("at"), j.at("why")};
+  return {};
+}
+
+}  // namespace
+
+std::string to_line(const Record& record) {
+  std::string text = std::visit(Writer{}, record).dump(-1, ' ', false, Json::error_handler_t::replace);
+  text.pop_back();  // the closing brace comes after the sum
+  const std::string sum = content_hash(text);
+  return text.append(kSumKey).append(sum).append("\"}\n");
+}
+
+std::optional<Record> parse_record(std::string_view line) {
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  const size_t at = line.rfind(kSumKey);
+  if (at == std::string_view::npos) return {};
+  const std::string_view text = line.substr(0, at);
+  if (line.substr(at) != std::string(kSumKey) + content_hash(text) + "\"}") return {};
+  const auto json = nlohmann::json::parse(std::string(text) + "}", nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return {};
+  try {
+    return record_from(json);
+  } catch (const nlohmann::json::exception&) {
+    return {};
+  }
+}
+
+}  // namespace saturn

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "plan/plan.h"
+
+namespace saturn {
+
+// What happens in a run, as the journal keeps it. `at` is seconds since the session's start (a session = one
+// process of `saturn run`).
+
+/// A session begins. Gangs that an earlier session left running are gone.
+struct SessionStarted {
+  std::string utc;
+  std::string host;
+  std::int64_t pid = 0;
+};
+/// A plan is in force from here on (the first one, or one that a replan or an introspection found better).
+struct PlanAdopted {
+  double at = 0;
+  std::string reason;
+  double remaining_seconds_before = 0;  ///< of the plan given up; 0 for the first
+  double remaining_seconds_after = 0;
+};
+struct GangStarted {
+  double at = 0;
+  std::string task;
+  std::string parallelism;
+  Knobs knobs;
+  std::string node;
+  std::vector<int> devices;
+};
+/// The gang is up and was released.
+struct GangReleased {
+  double at = 0;
+  std::string task;
+  std::int64_t step = 0;  ///< that it goes on from
+  double startup_seconds = 0;
+};
+/// A checkpoint of this step is complete on disk.
+struct CheckpointWritten {
+  double at = 0;
+  std::string task;
+  std::int64_t step = 0;
+  double step_seconds = 0;  ///< observed until now
+};
+struct ValidationDone {
+  double at = 0;
+  std::string task;
+  std::int64_t step = 0;
+  double loss = 0;
+};
+/// The last step is done and the weights are written.
+struct TaskFinished {
+  double at = 0;
+  std::string task;
+  std::int64_t step = 0;
+  double training_loss = 0;
+  double validation_loss = 0;
+  std::string weights;
+  double step_seconds = 0;
+};
+/// The gang has left and its devices are free. Follows TaskFinished, a stop, or a failure.
+struct GangEnded {
+  double at = 0;
+  std::string task;
+  std::string why;  ///< "finished", "stopped", or what went wrong
+  bool failure = false;
+};
+/// The task is given up.
+struct TaskFailed {
+  double at = 0;
+  std::string task;
+  std::string why;
+};
+/// The session ends in an orderly way: "done", "stopped by SIGINT", ...
+struct SessionEnded {
+  double at = 0;
+  std::string why;
+};
+
+using Record = std::variant<SessionStarted, PlanAdopted, GangStarted, GangReleased, CheckpointWritten,
+                            ValidationDone, TaskFinished, GangEnded, TaskFailed, SessionEnded>;
+
+/// One line of the journal, `{"record": "gang_started", ..., "sum": "<16 hex digits>"}\n`: the sum is
+/// content_hash of the line's text before `,"sum"`.
+std::string to_line(const Record& record);
+/// Empty when the line is incomplete or its sum is wrong.
+std::optional<Record> parse_record(std::string_view line);
+
+}  // namespace saturn

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/run_directory.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+namespace saturn {
+namespace {
+
+constexpr const char* kSchema = "saturn.run/1";
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+std::map<std::string, const TaskSpec*> by_name(const std::vector<TaskSpec>& tasks) {
+  std::map<std::string, const TaskSpec*> map;
+  for (const TaskSpec& task : tasks) map[task.name] = &task;
+  return map;
+}
+
+/// "steps 100 -> 200, optimizer/lr 0.1 -> 0.2".
+std::string changed_fields(const TaskSpec& before, const TaskSpec& now) {
+  const nlohmann::json old_flat = nlohmann::json(to_json(before)).flatten();
+  const nlohmann::json new_flat = nlohmann::json(to_json(now)).flatten();
+  std::map<std::string, std::pair<std::string, std::string>> changes;
+  for (const auto& [key, value] : old_flat.items()) changes[key].first = value.dump();
+  for (const auto& [key, value] : new_flat.items()) changes[key].second = value.dump();
+  std::string text;
+  for (const auto& [key, change] : changes) {
+    if (change.first == change.second) continue;
+    text += fmt::format("{}{} {} -> {}", text.empty() ? "" : ", ", key.substr(1),
+                        change.first.empty() ? "nothing" : change.first,
+                        change.second.empty() ? "nothing" : change.second);
+  }
+  return text;
+}
+
+}  // namespace
+
+RunLock::RunLock(const RunDirectory& directory) {
+  make_directories(directory.path);
+  const std::string file = directory.lock_file();
+  fd_ = FileDescriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd_) throw SystemError("open", file, errno);
+  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) throw SystemError("lock", file, errno);
+    std::string holder = read_file(file);
+    while (holder.ends_with('\n')) holder.pop_back();
+    throw InputError(
+        fmt::format("the run directory {} is in use by {}: wait for it, stop it, or name another "
+                    "directory (run.directory in the workload)",
+                    directory.path.string(), holder.empty() ? "another process" : holder));
+  }
+  const std::string holder = fmt::format("process {} on {}\n", ::getpid(), host_name());
+  if (::ftruncate(fd_.get(), 0) == 0) (void)write_all(fd_.get(), holder);
+}
+
+std::string to_text(const RunIdentity& identity) {
+  nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
+  for (const TaskSpec& task : identity.tasks) tasks.push_back(to_json(task));
+  const nlohmann::ordered_json json = {
+      {"schema", kSchema}, {"workload_file", identity.workload_file}, {"tasks", tasks}};
+  return json.dump(2) + "\n";
+}
+
+RunIdentity read_run_identity(const RunDirectory& directory) {
+  const Document document = read_json(directory.run_file().string());
+  Diagnostics diagnostics(document);
+  MapReader reader(document.root, "run", diagnostics);
+  reader.choice("schema", "", {kSchema});
+  RunIdentity identity;
+  identity.workload_file = reader.text("workload_file");
+  if (reader.require("tasks")) {
+    for (const Value& item : reader.value("tasks")->items) {
+      identity.tasks.push_back(task_from_value(item, diagnostics));
+    }
+  }
+  reader.finish();
+  diagnostics.throw_if_any();
+  return identity;
+}
+
+std::vector<std::string> differences(const RunIdentity& before, const RunIdentity& now) {
+  const auto old_tasks = by_name(before.tasks);
+  const auto new_tasks = by_name(now.tasks);
+  std::vector<std::string> lines;
+  for (const auto& [name, task] : old_tasks) {
+    if (!new_tasks.contains(name)) lines.push_back(fmt::format("task '{}' is gone", name));
+  }
+  for (const auto& [name, task] : new_tasks) {
+    const auto old = old_tasks.find(name);
+    if (old == old_tasks.end()) {
+      lines.push_back(fmt::format("task '{}' is new", name));
+    } else if (!(to_json(*task) == to_json(*old->second))) {
+      lines.push_back(fmt::format("task '{}' has changed: {}", name, changed_fields(*old->second, *task)));
+    }
+  }
+  return lines;
+}
+
+}  // namespace saturn

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "cluster/cluster.h"
+#include "workload/task.h"
+
+namespace saturn {
+
+/// Where a run keeps its things:
+///   run.json              what is run: the workload file, the tasks as they were resolved
+///   profile.json, plan.json  what the plan was made from; the plan in force
+///   journal.jsonl         what happened
+///   tasks/NAME/           job.json, log, metrics.jsonl, checkpoints/, model.safetensors
+///   lock                  held by the `saturn run` that is working on it
+struct RunDirectory {
+  std::filesystem::path path;
+
+  std::filesystem::path run_file() const { return path / "run.json"; }
+  std::filesystem::path profile_file() const { return path / "profile.json"; }
+  std::filesystem::path plan_file() const { return path / "plan.json"; }
+  std::filesystem::path journal_file() const { return path / "journal.jsonl"; }
+  std::filesystem::path lock_file() const { return path / "lock"; }
+  std::filesystem::path task_directory(const std::string& task) const { return path / "tasks" / task; }
+  std::filesystem::path log_file(const std::string& task) const { return task_directory(task) / "log"; }
+};
+
+/// Keeps every other process from working on the run directory, for as long as it lives (also through kill
+/// -9: the kernel releases it).
+class RunLock {
+ public:
+  /// Errors: InputError naming the process that holds it; SystemError.
+  explicit RunLock(const RunDirectory& directory);
+
+ private:
+  FileDescriptor fd_;
+};
+
+/// What run.json says: what this directory is a run of.
+struct RunIdentity {
+  std::string workload_file;  ///< absolute
+  std::vector<TaskSpec> tasks;
+};
+std::string to_text(const RunIdentity& identity);
+/// Errors: InputError, SystemError.
+RunIdentity read_run_identity(const RunDirectory& directory);
+
+/// What makes `now` another run than `before`, a line each: tasks that are gone, new, or changed (which
+/// fields). Empty: the same.
+std::vector<std::string> differences(const RunIdentity& before, const RunIdentity& now);
+
+}  // namespace saturn

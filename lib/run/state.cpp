@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/state.h"
+
+#include <algorithm>
+
+namespace saturn {
+namespace {
+
+using Phase = TaskState::Phase;
+
+/// The gang's processes have left: its devices are free, and its time is accounted for.
+void end_gang(TaskState& task, double at) {
+  if (!task.holds_devices) return;
+  const double seconds = std::max(0.0, at - task.gang->at);
+  task.busy_seconds += seconds;
+  task.device_seconds += seconds * static_cast<double>(task.gang->devices.size());
+  task.holds_devices = false;
+  if (task.over()) return;
+  task.phase = Phase::kWaiting;
+  task.live_step = task.step;
+}
+
+struct Applier {
+  RunState& state;
+
+  TaskState& task(const std::string& name) const { return state.tasks[name]; }
+  void seen(double at) const { state.session_seconds = std::max(state.session_seconds, at); }
+
+  void operator()(const SessionStarted&) const {
+    // A session that was killed wrote no end: its gangs died with it, at the latest thing known of it.
+    for (auto& [name, task] : state.tasks) end_gang(task, state.session_seconds);
+    state.earlier_seconds += state.session_seconds;
+    state.session_seconds = 0;
+    state.ended.clear();
+    ++state.sessions;
+  }
+  void operator()(const PlanAdopted& r) const {
+    seen(r.at);
+    state.plans.push_back(r);
+  }
+  void operator()(const GangStarted& r) const {
+    seen(r.at);
+    TaskState& t = task(r.task);
+    t.gang = r;
+    t.holds_devices = true;
+    t.phase = Phase::kStarting;
+    t.step_seconds = 0;
+    ++t.starts;
+  }
+  void operator()(const GangReleased& r) const {
+    seen(r.at);
+    TaskState& t = task(r.task);
+    t.phase = Phase::kTraining;
+    t.step = t.live_step = r.step;
+  }
+  void operator()(const CheckpointWritten& r) const {
+    seen(r.at);
+    TaskState& t = task(r.task);
+    t.step = r.step;
+    t.live_step = std::max(t.live_step, r.step);
+    if (r.step_seconds > 0) t.step_seconds = r.step_seconds;
+  }
+  void operator()(const ValidationDone& r) const {
+    seen(r.at);
+    task(r.task).validation_loss = r.loss;
+  }
+  void operator()(const TaskFinished& r) const {
+    seen(r.at);
+    TaskState& t = task(r.task);
+    t.phase = Phase::kFinished;
+    t.step = t.live_step = r.step;
+    t.training_loss = r.training_loss;
+    t.validation_loss = r.validation_loss;
+    t.weights = r.weights;
+    t.step_seconds = r.step_seconds;
+    t.message.clear();
+  }
+  void operator()(const GangEnded& r) const {
+    seen(r.at);
+    TaskState& t = task(r.task);
+    end_gang(t, r.at);
+    if (!r.failure) return;
+    ++t.failures;
+    t.message = r.why;
+  }
+  void operator()(const TaskFailed& r) const {
+    seen(r.at);
+    TaskState& t = task(r.task);
+    t.phase = Phase::kFailed;
+    t.message = r.why;
+  }
+  void operator()(const SessionEnded& r) const {
+    seen(r.at);
+    state.ended = r.why;
+  }
+};
+
+}  // namespace
+
+void apply(RunState& state, const Record& record) {
+  std::visit(Applier{state}, record);
+}
+
+RunState replay(const std::vector<Record>& records) {
+  RunState state;
+  for (const Record& record : records) apply(state, record);
+  return state;
+}
+
+}  // namespace saturn

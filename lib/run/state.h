@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "run/record.h"
+
+namespace saturn {
+
+/// Where one task stands.
+struct TaskState {
+  enum class Phase { kWaiting, kStarting, kTraining, kFinished, kFailed };
+
+  Phase phase = Phase::kWaiting;
+  bool holds_devices = false;       ///< a gang of it has not left yet
+  std::int64_t step = 0;            ///< that a new gang would go on from: the last checkpoint's
+  std::int64_t live_step = 0;       ///< of the running gang
+  double step_seconds = 0;          ///< observed under the configuration last used; 0 = not yet
+  std::optional<GangStarted> gang;  ///< the last one
+  int starts = 0;                   ///< gangs so far
+  int failures = 0;                 ///< gangs that ended in failure
+  double busy_seconds = 0;          ///< gang time so far, ended gangs
+  double device_seconds = 0;        ///< the same times the number of devices
+  double training_loss = 0;
+  double validation_loss = 0;
+  std::string weights;
+  std::string message;  ///< what went wrong last
+
+  bool over() const { return phase == Phase::kFinished || phase == Phase::kFailed; }
+};
+
+/// Where a run stands: what its journal adds up to.
+struct RunState {
+  std::map<std::string, TaskState> tasks;  ///< by name
+  int sessions = 0;
+  double earlier_seconds = 0;  ///< length of the sessions before this one
+  double session_seconds = 0;  ///< `at` of this session's last record
+  std::vector<PlanAdopted> plans;
+  std::string ended;  ///< why the last session ended; empty while it runs or when it was killed
+
+  double elapsed_seconds() const { return earlier_seconds + session_seconds; }
+};
+
+/// What the record changes. Pure: the executor and a reader of the journal come to the same state.
+void apply(RunState& state, const Record& record);
+
+/// The state after all records.
+RunState replay(const std::vector<Record>& records);
+
+}  // namespace saturn

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/executor.h"
+
+#include <doctest/doctest.h>
+#include <set>
+#include <signal.h>
+
+#include "run_fixture.h"
+
+namespace saturn {
+namespace {
+
+using test::RunFixture;
+using Phase = TaskState::Phase;
+
+TEST_CASE_FIXTURE(RunFixture, "gangs start when their devices are free, side by side, in the plan's order") {
+  add("a", {0}, 0);
+  add("b", {1}, 0, {.steps = 20});
+  add("both", {0, 1}, 21);
+  add("c", {0}, 32);
+  CHECK(run() == RunEnd::kDone);
+  CHECK(starts == std::vector<std::string>{"a@0", "b@0", "both@21", "c@32"});
+  CHECK(state.tasks["both"].phase == Phase::kFinished);
+  CHECK(state.tasks["both"].step == 10);
+  CHECK(state.tasks["both"].busy_seconds == doctest::Approx(11));
+  CHECK(state.tasks["both"].device_seconds == doctest::Approx(22));
+  CHECK(state.elapsed_seconds() == doctest::Approx(43));
+}
+
+TEST_CASE_FIXTURE(RunFixture, "the journal replays to the state that the executor came to") {
+  add("a", {0}, 0, {.checkpoint_every_steps = 3});
+  add("b", {1}, 0, {.dies_at_step = 4});
+  next_behaviours["b"] = {{}};
+  CHECK(run() == RunEnd::kDone);
+  const RunState replayed = replay(read_journal(setup.directory.journal_file()));
+  REQUIRE(replayed.tasks.size() == 2);
+  for (const auto& [name, task] : state.tasks) {
+    const TaskState& other = replayed.tasks.at(name);
+    CHECK(other.phase == task.phase);
+    CHECK(other.step == task.step);
+    CHECK(other.starts == task.starts);
+    CHECK(other.failures == task.failures);
+    CHECK(other.busy_seconds == task.busy_seconds);
+    CHECK(other.validation_loss == task.validation_loss);
+  }
+  CHECK(replayed.ended == "done");
+}
+
+TEST_CASE_FIXTURE(RunFixture, "one failing task does not end the sweep") {
+  add("bad", {0}, 0, {.dies_at_step = 3});
+  add("good", {1}, 0);
+  add("after", {0}, 11);
+  CHECK(run() == RunEnd::kSomeFailed);
+  CHECK(state.tasks["bad"].phase == Phase::kFailed);
+  CHECK(state.tasks["bad"].starts == 2);  // run.retries is 1
+  CHECK(state.tasks["good"].phase == Phase::kFinished);
+  CHECK(state.tasks["after"].phase == Phase::kFinished);
+  CHECK(messages ==
+        std::vector<std::string>{
+            "warning: task 'bad' is started again from step 0: rank 0 was killed by SIGKILL while training",
+            "task 'bad' failed: rank 0 was killed by SIGKILL while training"});
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a gang that died goes on from its last checkpoint") {
+  add("a", {0}, 0, {.steps = 10, .checkpoint_every_steps = 4, .dies_at_step = 7});
+  next_behaviours["a"] = {{.steps = 10}};
+  CHECK(run() == RunEnd::kDone);
+  CHECK(messages ==
+        std::vector<std::string>{
+            "warning: task 'a' is started again from step 4: rank 0 was killed by SIGKILL while training"});
+  // 1 + 6 steps until it dies, then 1 + 6 for what is left after step 4.
+  CHECK(state.elapsed_seconds() == doctest::Approx(15));
+}
+
+TEST_CASE_FIXTURE(RunFixture, "out of memory and a loss that is no number are not tried again") {
+  add("big", {0}, 0,
+      {.dies_at_step = 2, .fails_with = Failed{Failed::Reason::kOutOfMemory, "out of memory: 2 over 1"}});
+  add("wild", {1}, 0,
+      {.dies_at_step = 2, .fails_with = Failed{Failed::Reason::kNotFinite, "the loss is NaN"}});
+  CHECK(run() == RunEnd::kSomeFailed);
+  CHECK(starts == std::vector<std::string>{"big@0", "wild@0"});
+  CHECK(messages == std::vector<std::string>{"task 'big' failed: out of memory: 2 over 1",
+                                             "task 'wild' failed: the loss is NaN"});
+}
+
+TEST_CASE_FIXTURE(RunFixture,
+                  "a gang that does not get ready, or stops making progress, is killed and tried again") {
+  setup.settings.start_timeout_seconds = 30;
+  setup.settings.hang_timeout_seconds = 50;
+  add("slow", {0}, 0, {.hangs_at_start = true});
+  add("stuck", {1}, 0, {.step_seconds = 1000});
+  next_behaviours["slow"] = {{}};
+  next_behaviours["stuck"] = {{}};
+  CHECK(run() == RunEnd::kDone);
+  CHECK(messages ==
+        std::vector<std::string>{
+            "warning: task 'slow' is started again from step 0: not ready after its start for 30 s",
+            "warning: task 'stuck' is started again from step 0: no progress for 50 s"});
+}
+
+TEST_CASE_FIXTURE(RunFixture,
+                  "an interrupt stops every gang at a checkpoint, and the next session goes on from there") {
+  add("a", {0}, 0, {.steps = 20});
+  add("b", {1}, 0, {.steps = 30});
+  add("c", {0}, 21);
+  on_update = [&](const RunState& now, const Plan&) {
+    if (now.session_seconds < 5 || now.sessions > 1 || clock.now() < Seconds(8)) return;
+    interrupt.signal = SIGINT;
+    interrupt.count = 1;
+  };
+  CHECK(run() == RunEnd::kInterrupted);
+  CHECK(state.tasks["a"].phase == Phase::kWaiting);
+  const auto step = state.tasks["a"].step;
+  CHECK(step >= 7);
+  CHECK(step < 20);
+  CHECK(state.ended == "stopped by SIGINT");
+  CHECK(messages ==
+        std::vector<std::string>{"SIGINT: every task writes a checkpoint and stops; once more kills them"});
+  interrupt.signal = 0;
+  interrupt.count = 0;
+  on_update = nullptr;
+  // The simulated disk is gone with the launcher; what counts is that every task is started again and ended.
+  CHECK(run() == RunEnd::kDone);
+  CHECK(state.sessions == 2);
+  CHECK(state.tasks["c"].phase == Phase::kFinished);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a second interrupt kills what does not leave") {
+  add("a", {0}, 0, {.steps = 1000, .ignores_stop = true});
+  setup.settings.stop_grace_seconds = 1e6;
+  on_update = [&](const RunState&, const Plan&) {
+    if (clock.now() > Seconds(3))
+      interrupt.signal = SIGTERM, interrupt.count = clock.now() > Seconds(6) ? 2 : 1;
+  };
+  CHECK(run() == RunEnd::kInterrupted);
+  CHECK(clock.now() < Seconds(20));
+  CHECK(state.tasks["a"].phase == Phase::kWaiting);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "what is finished is not run again") {
+  add("a", {0}, 0);
+  CHECK(run() == RunEnd::kDone);
+  CHECK(run() == RunEnd::kDone);
+  CHECK(starts == std::vector<std::string>{"a@0"});
+}
+
+/// Proposes one given plan the first time it is asked.
+struct OnePlan final : Introspector {
+  std::optional<Proposal> next;
+  bool asked = false;
+  void consider(const RunState&, const Plan&, const std::string&) override { asked = true; }
+  std::optional<Proposal> take() override { return asked ? std::exchange(next, std::nullopt) : std::nullopt; }
+};
+
+TEST_CASE_FIXTURE(RunFixture, "a better plan moves only the gangs whose place changes") {
+  add("stays", {0}, 0, {.steps = 40});
+  add("moves", {1}, 0, {.steps = 40});
+  add("waits", {1}, 41, {.steps = 5});
+  setup.settings.introspection_interval_seconds = 10;
+  OnePlan introspector;
+  introspector.next = Proposal{"interval", plan, 70, 60};
+  auto& proposed = introspector.next->plan->assignments;
+  std::swap(proposed[1], proposed[2]);  // the waiting one first, then the other one goes on
+  proposed[2].knobs = {{"bucket_mb", "1"}};
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK(state.tasks["stays"].starts == 1);
+  CHECK(state.tasks["moves"].starts == 2);
+  CHECK(state.tasks["moves"].gang->knobs == Knobs{{"bucket_mb", "1"}});
+  REQUIRE(starts.size() == 4);
+  CHECK(starts[2].starts_with("waits@"));
+  CHECK(starts[3].starts_with("moves@"));
+  CHECK(messages == std::vector<std::string>{"a better plan for what is left: 1:00 instead of 1:10"});
+  CHECK(state.plans.size() == 2);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "no device is ever held by two gangs, whatever dies") {
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    RunFixture random;
+    unsigned noise = seed * 2654435761U + 1;
+    const auto draw = [&](unsigned n) {
+      return (noise = noise * 1664525U + 1013904223U) >> 8, (noise >> 8) % n;
+    };
+    for (int i = 0; i < 8; ++i) {
+      const bool wide = draw(3) == 0;
+      SimulatedGang gang{.step_seconds = 0.5 + draw(3), .steps = 1 + static_cast<int>(draw(20))};
+      if (draw(3) == 0) gang.dies_at_step = 1 + draw(10);
+      random.add("t" + std::to_string(i),
+                 wide ? std::vector<int>{0, 1} : std::vector<int>{static_cast<int>(draw(2))}, i * 10.0, gang);
+    }
+    bool overlap = false;
+    random.on_update = [&](const RunState& now, const Plan&) {
+      std::set<int> held;
+      for (const auto& [name, task] : now.tasks) {
+        if (!task.holds_devices) continue;
+        for (const int device : task.gang->devices) overlap = overlap || !held.insert(device).second;
+      }
+    };
+    CAPTURE(seed);
+    const RunEnd end = random.run();
+    CHECK_FALSE(overlap);
+    CHECK(end != RunEnd::kInterrupted);
+    for (const auto& task : random.setup.tasks) CHECK(random.state.tasks[task.name].over());
+  }
+}
+
+}  // namespace
+}  // namespace saturn

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/gang.h"
+
+#include <doctest/doctest.h>
+
+#include "run_fixture.h"
+
+namespace saturn {
+namespace {
+
+using test::RunFixture;
+
+std::vector<std::string> names(const std::vector<const Assignment*>& assignments) {
+  std::vector<std::string> result;
+  for (const Assignment* assignment : assignments) result.push_back(assignment->task);
+  return result;
+}
+
+TEST_CASE_FIXTURE(RunFixture,
+                  "an assignment does not overtake an earlier one that waits for one of its devices") {
+  add("running", {0}, 0);
+  add("wide", {0, 1}, 5);
+  add("small", {1}, 6);
+  RunState now;
+  CHECK(names(due(plan, now)) == std::vector<std::string>{"running"});
+  apply(now, GangStarted{0, "running", "ddp", {}, "n0", {0}});
+  CHECK(due(plan, now).empty());
+  apply(now, GangEnded{5, "running", "finished", false});
+  apply(now, TaskFailed{5, "running", "for good"});
+  CHECK(names(due(plan, now)) == std::vector<std::string>{"wide"});
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a gang's command lines name the job, the rank and the rendezvous") {
+  add("a", {0, 1}, 0);
+  const GangSpec gang = make_gang(setup, plan.assignments[0]);
+  const std::string job = setup.directory.task_directory("a") / "job.json";
+  CHECK(gang.ranks == std::vector<std::vector<std::string>>{
+                          {"/bin/worker", "--job", job, "--rank", "0", "--rendezvous", "{rendezvous}"},
+                          {"/bin/worker", "--job", job, "--rank", "1", "--rendezvous", "{rendezvous}"}});
+  CHECK(make_job(setup, plan.assignments[0]).devices == setup.cluster.nodes[0].devices);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a plan that cannot be run names every reason with its place") {
+  add("known", {0}, 0);
+  add("unplanned", {0}, 0);
+  plan.assignments.resize(1);
+  plan.assignments.push_back(
+      {.task = "knwon", .parallelism = "dpp", .knobs = {}, .node = "n1", .devices = {0}, .mark = {7, 5}});
+  plan.assignments.push_back({.task = "known",
+                              .parallelism = "ddp",
+                              .knobs = {},
+                              .node = "n0",
+                              .devices = {1, 1, 2},
+                              .mark = {9, 5}});
+  std::vector<std::string> texts;
+  for (const Diagnostic& diagnostic : check_executable(setup, plan, {})) {
+    texts.push_back(std::to_string(diagnostic.line) + ": " + diagnostic.message);
+  }
+  CHECK(texts == std::vector<std::string>{
+                     "7: the workload has no task 'knwon' (did you mean 'known'?)",
+                     "7: task 'knwon': there is no parallelism 'dpp' (did you mean 'ddp'?)",
+                     "7: task 'knwon': the cluster has no node 'n1' (did you mean 'n0'?)",
+                     "9: task 'known': device 1 is named twice",
+                     "9: task 'known': node 'n0' has no device 2 (it has 2, counted from 0)",
+                     "9: task 'known' is planned twice", "0: task 'unplanned' is not in the plan"});
+}
+
+}  // namespace
+}  // namespace saturn

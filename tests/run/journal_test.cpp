@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/journal.h"
+
+#include <doctest/doctest.h>
+
+#include "base/error.h"
+#include "run/state.h"
+#include "temporary_directory.h"
+
+namespace saturn {
+namespace {
+
+std::vector<Record> examples() {
+  return {SessionStarted{"2026-01-01T00:00:00Z", "host", 42},
+          PlanAdopted{0, "first plan", 0, 12.5},
+          GangStarted{0.25, "a", "ddp", {{"bucket_mb", "25"}}, "n0", {0, 1}},
+          GangReleased{1.5, "a", 0, 1.25},
+          CheckpointWritten{4, "a", 100, 0.025},
+          ValidationDone{4.5, "a", 100, 2.5},
+          TaskFinished{6, "a", 200, 2.25, 2.375, "/w.safetensors", 0.025},
+          GangEnded{6.5, "a", "finished", false},
+          TaskFailed{7, "b", "a \"quoted\" reason\nover two lines"},
+          SessionEnded{8, "done"}};
+}
+
+TEST_CASE("every record is one line that reads back the same") {
+  for (const Record& record : examples()) {
+    const std::string line = to_line(record);
+    CAPTURE(line);
+    CHECK(line.find('\n') == line.size() - 1);
+    const auto read = parse_record(line);
+    REQUIRE(read.has_value());
+    CHECK(to_line(*read) == line);
+  }
+}
+
+TEST_CASE("a record in which one character is changed is not read") {
+  const std::string line = to_line(examples()[2]);
+  for (size_t i = 0; i + 1 < line.size(); ++i) {
+    std::string changed = line;
+    changed[i] = changed[i] == 'x' ? 'y' : 'x';
+    CAPTURE(changed);
+    CHECK_FALSE(parse_record(changed).has_value());
+  }
+}
+
+TEST_CASE("a journal recovers from any prefix of its bytes") {
+  const test::TemporaryDirectory directory;
+  std::string text;
+  std::vector<size_t> ends{0};
+  for (const Record& record : examples()) {
+    text += to_line(record);
+    ends.push_back(text.size());
+  }
+  for (size_t length = 0; length <= text.size(); ++length) {
+    write_file_atomically(directory / "journal", text.substr(0, length));
+    size_t whole = 0;
+    while (whole + 1 < ends.size() && ends[whole + 1] <= length) ++whole;
+    CHECK(read_journal(directory / "journal").size() == whole);
+    Journal journal(directory / "journal");
+    CHECK(journal.past().size() == whole);
+    journal.append(SessionEnded{9, "again"});
+    const auto records = read_journal(directory / "journal");
+    REQUIRE(records.size() == whole + 1);
+    CHECK(std::get<SessionEnded>(records.back()).why == "again");
+  }
+}
+
+TEST_CASE("a damaged record with others behind it is an error that names the line") {
+  const test::TemporaryDirectory directory;
+  const std::string file = directory / "journal";
+  write_file_atomically(file, to_line(examples()[0]) + "{\"record\":\"?\"}\n" + to_line(examples()[1]));
+  CHECK_THROWS_WITH_AS(Journal{file},
+                       (file + ":2:1: error: this record of the journal is damaged, and others follow it: "
+                               "the disk or an editor changed it; "
+                               "restore the file, or delete the line if you know what it said\n     2 | "
+                               "{\"record\":\"?\"}\n       | ^")
+                           .c_str(),
+                       InputError);
+}
+
+TEST_CASE("a session that was killed leaves its tasks waiting at their last checkpoint, its time counted") {
+  std::vector<Record> records = examples();
+  records.resize(5);  // killed after the checkpoint
+  RunState state = replay(records);
+  CHECK(state.tasks["a"].holds_devices);
+  apply(state, SessionStarted{"later", "host", 43});
+  const TaskState& task = state.tasks["a"];
+  CHECK(task.phase == TaskState::Phase::kWaiting);
+  CHECK_FALSE(task.holds_devices);
+  CHECK(task.step == 100);
+  CHECK(task.busy_seconds == doctest::Approx(3.75));
+  CHECK(task.device_seconds == doctest::Approx(7.5));
+  CHECK(state.earlier_seconds == 4);
+  CHECK(state.sessions == 2);
+}
+
+}  // namespace
+}  // namespace saturn
