@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fstream>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "temporary_directory.h"
+
+using namespace saturn;
+
+namespace {
+
+std::vector<std::string> names_in(const std::filesystem::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(directory))
+    names.push_back(entry.path().filename());
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("a file is replaced as a whole and leaves no temporary one") {
+  const test::TemporaryDirectory directory;
+  const auto path = directory / "a.txt";
+  write_file_atomically(path, "one");
+  write_file_atomically(path, std::string("two\0x", 5));
+  CHECK(read_file(path) == std::string("two\0x", 5));
+  CHECK(names_in(directory.path()) == std::vector<std::string>{"a.txt"});
+}
+
+TEST_CASE("a file larger than the buffer is read whole") {
+  const test::TemporaryDirectory directory;
+  const std::string text(200'001, 'x');
+  write_file_atomically(directory / "big", text);
+  CHECK(read_file(directory / "big") == text);
+}
+
+TEST_CASE("what cannot be read or written is said with its reason") {
+  const test::TemporaryDirectory directory;
+  const std::string missing = directory / "no/file";
+  CHECK_THROWS_WITH_AS(read_file(missing),
+                       fmt::format("cannot read {}: No such file or directory", missing).c_str(),
+                       SystemError);
+  CHECK_THROWS_WITH_AS(read_file(directory.path()),
+                       fmt::format("cannot read {}: Is a directory", directory.path().string()).c_str(),
+                       SystemError);
+  CHECK_THROWS_WITH_AS(write_file_atomically(missing, "x"),
+                       fmt::format("cannot write {}: No such file or directory", missing).c_str(),
+                       SystemError);
+  write_file_atomically(directory / "file", "x");
+  const std::string under_file = directory / "file/sub";
+  CHECK_THROWS_WITH_AS(make_directories(under_file),
+                       fmt::format("cannot create directory {}: Not a directory", under_file).c_str(),
+                       SystemError);
+}
+
+TEST_CASE("a write that fails half way leaves the old file and no other") {
+  const test::TemporaryDirectory directory;
+  const auto path = directory / "a.txt";
+  write_file_atomically(path, "old");
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {  // a limit on the size of files stands in for a full disk
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{4096, 4096};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      write_file_atomically(path, std::string(100'000, 'n'));
+    } catch (const SystemError& error) {
+      ::_exit(error.errno_value() == EFBIG ? 0 : 2);
+    }
+    ::_exit(1);
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(read_file(path) == "old");
+  CHECK(names_in(directory.path()) == std::vector<std::string>{"a.txt"});
+}
+
+TEST_CASE("the tail of a file is its last lines") {
+  const test::TemporaryDirectory directory;
+  const auto path = directory / "log";
+  write_file_atomically(path, "a\nb\nc\n");
+  CHECK(tail_of_file(path, 2) == "b\nc");
+  CHECK(tail_of_file(path, 3) == "a\nb\nc");
+  CHECK(tail_of_file(path, 9) == "a\nb\nc");
+  CHECK(tail_of_file(directory / "none", 3).empty());
+  write_file_atomically(path, "");
+  CHECK(tail_of_file(path, 3).empty());
+}
+
+TEST_CASE("contents have a hash that never changes") {
+  CHECK(content_hash("") == "cbf29ce484222325");
+  CHECK(content_hash("a") == "af63dc4c8601ec8c");
+}
+
+TEST_CASE("a descriptor is closed once, by its last owner") {
+  FileDescriptor first(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const int number = first.get();
+  FileDescriptor second(std::move(first));
+  CHECK_FALSE(first);
+  CHECK(second.get() == number);
+  second.reset();
+  CHECK(::fcntl(number, F_GETFD) == -1);
+}
