@@ -1,1 +1,180 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "plan/plan.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <tuple>
+
+#include "base/file.h"
+
+namespace saturn {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kSchema = "saturn.plan/1";
+constexpr double kLongest = 1e12;
+
+Json to_json(const Assignment& assignment) {
+  Json knobs = Json::object();
+  for (const auto& [name, value] : assignment.knobs) knobs[name] = value;
+  return {{"task", assignment.task},
+          {"parallelism", assignment.parallelism},
+          {"knobs", std::move(knobs)},
+          {"node", assignment.node},
+          {"devices", assignment.devices},
+          {"start_seconds", assignment.start_seconds},
+          {"duration_seconds", assignment.duration_seconds},
+          {"pinned", assignment.pinned}};
+}
+
+/// On one line, with a blank after each comma and colon.
+std::string on_one_line(const Json& json) {
+  if (!json.is_structured()) return json.dump();
+  std::string text;
+  for (const auto& [key, value] : json.items()) {
+    if (!text.empty()) text += ", ";
+    if (json.is_object()) text += Json(key).dump() + ": ";
+    text += on_one_line(value);
+  }
+  return json.is_object() ? "{" + text + "}" : "[" + text + "]";
+}
+
+Knobs read_knobs(MapReader& reader) {
+  Knobs knobs;
+  const Value* value = reader.value("knobs");
+  if (value == nullptr) return knobs;
+  if (value->kind != Value::Kind::kMap) {
+    reader.error("knobs", "must be a map, not " + describe(*value));
+    return knobs;
+  }
+  for (const Value::Member& member : value->members) {
+    if (member.value.kind != Value::Kind::kScalar)
+      reader.diagnostics().error(member.value.mark, fmt::format("knob '{}' must be a text, not {}",
+                                                                member.key, describe(member.value)));
+    else if (!knobs.emplace(member.key, member.value.scalar).second)
+      reader.diagnostics().error(member.mark, fmt::format("knob '{}' is given twice", member.key));
+  }
+  return knobs;
+}
+
+std::vector<int> read_devices(MapReader& reader) {
+  std::vector<int> devices;
+  if (!reader.require("devices")) return devices;
+  for (const std::int64_t device : reader.integers("devices", 0, 1000000))
+    devices.push_back(static_cast<int>(device));
+  std::sort(devices.begin(), devices.end());
+  return devices;
+}
+
+Assignment read_assignment(const Value& value, Diagnostics& diagnostics) {
+  Assignment assignment;
+  assignment.mark = value.mark;
+  const Value* name = value.find("task");
+  MapReader reader(value, name != nullptr ? "task '" + name->scalar + "'" : "a line of 'tasks'", diagnostics);
+  for (const char* key : {"task", "parallelism", "node"}) reader.require(key);
+  assignment.task = reader.text("task");
+  assignment.parallelism = reader.text("parallelism");
+  assignment.knobs = read_knobs(reader);
+  assignment.node = reader.text("node");
+  assignment.devices = read_devices(reader);
+  assignment.start_known = reader.has("start_seconds");
+  assignment.start_seconds = reader.number("start_seconds", 0, 0, kLongest);
+  assignment.duration_known = reader.has("duration_seconds");
+  assignment.duration_seconds = reader.number("duration_seconds", 0, 0, kLongest);
+  assignment.pinned = reader.boolean("pinned", false);
+  reader.finish();
+  return assignment;
+}
+
+void read_assignments(MapReader& reader, Plan& plan) {
+  if (!reader.require("tasks")) return;
+  const Value* tasks = reader.value("tasks");
+  if (tasks->kind != Value::Kind::kList) {
+    reader.error("tasks", "must be a list, not " + describe(*tasks));
+    return;
+  }
+  for (const Value& item : tasks->items)
+    plan.assignments.push_back(read_assignment(item, reader.diagnostics()));
+}
+
+void check_schema(MapReader& reader) {
+  if (!reader.require("schema")) return;
+  const std::string schema = reader.text("schema", kSchema);
+  if (schema != kSchema) reader.error("schema", fmt::format("is '{}', but a plan has '{}'", schema, kSchema));
+}
+
+Plan plan_from(const Document& document) {
+  Plan plan;
+  plan.file = document.file;
+  Diagnostics diagnostics(document);
+  MapReader reader(document.root, "", diagnostics);
+  check_schema(reader);
+  plan.workload_file = reader.text("workload_file");
+  plan.workload_hash = reader.text("workload_hash");
+  plan.profile_hash = reader.text("profile_hash");
+  plan.cluster_hash = reader.text("cluster_hash");
+  read_assignments(reader, plan);
+  plan.makespan_seconds = reader.number("makespan_seconds", 0, 0, kLongest);
+  plan.lower_bound_seconds = reader.number("lower_bound_seconds", 0, 0, kLongest);
+  plan.gap = reader.number("gap", 0, 0, 1);
+  plan.baseline_seconds = reader.number("baseline_seconds", 0, 0, kLongest);
+  plan.method = reader.text("method");
+  plan.bound_method = reader.text("bound_method");
+  reader.finish();
+  diagnostics.throw_if_any();
+  return plan;
+}
+
+}  // namespace
+
+void sort_assignments(Plan& plan) {
+  std::sort(plan.assignments.begin(), plan.assignments.end(), [](const Assignment& a, const Assignment& b) {
+    return std::tie(a.start_seconds, a.node, a.devices, a.task) <
+           std::tie(b.start_seconds, b.node, b.devices, b.task);
+  });
+}
+
+nlohmann::ordered_json to_json(const Plan& plan) {
+  Json tasks = Json::array();
+  for (const Assignment& assignment : plan.assignments) tasks.push_back(to_json(assignment));
+  return {{"schema", kSchema},
+          {"workload_file", plan.workload_file},
+          {"workload_hash", plan.workload_hash},
+          {"profile_hash", plan.profile_hash},
+          {"cluster_hash", plan.cluster_hash},
+          {"tasks", std::move(tasks)},
+          {"makespan_seconds", plan.makespan_seconds},
+          {"lower_bound_seconds", plan.lower_bound_seconds},
+          {"gap", plan.gap},
+          {"baseline_seconds", plan.baseline_seconds},
+          {"method", plan.method},
+          {"bound_method", plan.bound_method}};
+}
+
+std::string to_text(const Plan& plan) {
+  std::string text = "{";
+  const Json json = to_json(plan);
+  for (const auto& [key, value] : json.items()) {
+    text += (text.size() > 1 ? ",\n  " : "\n  ") + Json(key).dump() + ": ";
+    if (!value.is_array()) {
+      text += value.dump();
+      continue;
+    }
+    text += "[";
+    for (size_t i = 0; i < value.size(); ++i) text += (i > 0 ? ",\n    " : "\n    ") + on_one_line(value[i]);
+    text += value.empty() ? "]" : "\n  ]";
+  }
+  return text + "\n}\n";
+}
+
+Plan parse_plan(const std::string& file, const std::string& text) {
+  return plan_from(parse_json(file, text));
+}
+
+Plan read_plan(const std::filesystem::path& file) {
+  return plan_from(read_json(file.string()));
+}
+
+}  // namespace saturn

@@ -22,13 +22,16 @@ struct Assignment {
   std::vector<int> devices;  ///< indices within the node, ascending
   double start_seconds = 0;
   double duration_seconds = 0;
-  bool pinned = false;  ///< kept by every re-solve
-  Mark mark;            ///< where the file says it
+  bool pinned = false;         ///< kept by every re-solve
+  Mark mark;                   ///< where the file says it
+  bool start_known = true;     ///< false: the file leaves start_seconds out; `complete` fills it in
+  bool duration_known = true;  ///< false: the file leaves duration_seconds out; `complete` fills it in
 
   double end_seconds() const { return start_seconds + duration_seconds; }
 };
 
 struct Plan {
+  std::string file;           ///< that it was read from; empty = made by the planner. Not part of the JSON.
   std::string workload_file;  ///< absolute
   std::string workload_hash;
   std::string profile_hash;
@@ -42,9 +45,23 @@ struct Plan {
   double baseline_seconds = 0;     ///< "a whole node each, one after another"
 };
 
+/// By start, then node, then first device.
+void sort_assignments(Plan& plan);
+
 nlohmann::ordered_json to_json(const Plan& plan);
+/// The JSON as it stands in plan.json: one line per task, so that lines can be edited, moved and deleted by
+/// hand.
+std::string to_text(const Plan& plan);
 /// Errors: InputError with every place; SystemError.
 Plan read_plan(const std::filesystem::path& file);
+/// The same from a text already read.
+Plan parse_plan(const std::string& file, const std::string& text);
+
+/// Fills in what an edited plan leaves out: durations from the problem's configurations; starts as early as
+/// the devices allow, after the lines that stand above; the makespan and the gap from both. The assignments
+/// keep their order. Returns whether anything was left out. What cannot be filled in (an unknown
+/// configuration) stays for check_plan to report.
+bool complete(const Problem& problem, Plan& plan);
 
 /// Everything that is wrong with the plan as a solution of the problem, each with the line of the
 /// assignment's mark: unknown tasks, nodes, devices, configurations; tasks missing or twice; devices used

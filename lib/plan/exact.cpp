@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/exact.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace saturn {
+namespace {
+
+constexpr std::int64_t kOracleWork = 300000;
+/// Making a cut stronger must not cost more than finding it did.
+constexpr std::int64_t kShrinkWork = 3000;
+/// A cancelled solve ends within this: CBC itself cannot be interrupted.
+constexpr Seconds kLongestMaster{2};
+
+/// The conditions under which a node's share contains the items, each by one of its width and of its length
+/// or longer: counts add up from the longest down.
+std::vector<Literal> literals_of(std::vector<FitItem> items) {
+  std::sort(items.begin(), items.end(), [](const FitItem& a, const FitItem& b) {
+    return a.devices != b.devices ? a.devices < b.devices : a.duration > b.duration;
+  });
+  std::vector<Literal> literals;
+  for (const FitItem& item : items) {
+    if (item.count == 0) continue;
+    int count = item.count;
+    if (!literals.empty() && literals.back().devices == item.devices) {
+      count += literals.back().count;
+      if (literals.back().duration == item.duration) literals.pop_back();
+    }
+    literals.push_back({item.devices, item.duration, count});
+  }
+  return literals;
+}
+
+}  // namespace
+
+Exact::Share Exact::share_of(const Master& master, const MilpResult& solution, size_t place) const {
+  Share share;
+  for (size_t c = 0; c < master.columns.size(); ++c) {
+    const MasterColumn& column = master.columns[c];
+    if (static_cast<size_t>(column.place) != place) continue;
+    const auto count = static_cast<int>(std::lround(solution.values[static_cast<size_t>(column.column)]));
+    if (count == 0) continue;
+    share.items.push_back({column.shape.devices, column.shape.duration, count});
+    share.columns.push_back(static_cast<int>(c));
+  }
+  return share;
+}
+
+FitResult Exact::ask(const std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+                     std::int64_t work, const Deadline& deadline) const {
+  return fit_on_node(items, free, target, work, deadline);
+}
+
+/// The next shorter duration that some class has at the item's width; 0 when there is none.
+Millis Exact::next_shorter(const FitItem& item) const {
+  Millis best = 0;
+  for (const TaskClass& task_class : search_.instance().classes)
+    for (const std::vector<Option>& options :
+         search_.instance().tasks[static_cast<size_t>(task_class.members.front())].options)
+      for (const Option& option : options)
+        if (option.devices == item.devices && option.duration < item.duration)
+          best = std::max(best, option.duration);
+  return best;
+}
+
+bool Exact::take_away(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+                      const Deadline& deadline) const {
+  bool changed = false;
+  for (FitItem& item : items) {
+    while (item.count > 0) {
+      --item.count;
+      if (ask(items, free, target, kShrinkWork, deadline).fit == Fit::kDoesNotFit) {
+        changed = true;
+        continue;
+      }
+      ++item.count;
+      break;
+    }
+  }
+  std::erase_if(items, [](const FitItem& item) { return item.count == 0; });
+  return changed;
+}
+
+bool Exact::shorten(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+                    const Deadline& deadline) const {
+  bool changed = false;
+  for (FitItem& item : items) {
+    while (!deadline.passed()) {
+      const Millis shorter = next_shorter(item);
+      if (shorter == 0) break;
+      const Millis before = std::exchange(item.duration, shorter);
+      if (ask(items, free, target, kShrinkWork, deadline).fit == Fit::kDoesNotFit) {
+        changed = true;
+        continue;
+      }
+      item.duration = before;
+      break;
+    }
+  }
+  return changed;
+}
+
+/// A smaller set of shorter gangs that does not fit either: its cut excludes more.
+std::vector<FitItem> Exact::shrink(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
+                                   const Deadline& deadline) const {
+  std::sort(items.begin(), items.end(), [](const FitItem& a, const FitItem& b) {
+    return a.devices * a.duration < b.devices * b.duration;
+  });
+  take_away(items, free, target, deadline);
+  shorten(items, free, target, deadline);
+  return items;
+}
+
+void Exact::add_cut(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
+                    const Deadline& deadline) {
+  cuts_.push_back({literals_of(shrink(std::move(items), free, target, deadline)), free});
+}
+
+/// Asks for every place; adds a cut for each refusal. True when all fit: then the plan is offered.
+bool Exact::place_shares(const Master& master, const MilpResult& solution, Millis target,
+                         const Deadline& deadline) {
+  const Instance& instance = search_.instance();
+  std::vector<size_t> used(instance.classes.size(), 0);
+  Sequences sequences(instance.nodes.size());
+  bool all_fit = true;
+  for (size_t p = 0; p < master.places.size(); ++p) {
+    const Share share = share_of(master, solution, p);
+    const std::vector<Millis>& free = master.places[p].free;
+    const FitResult result = ask(share.items, free, target, kOracleWork, deadline);
+    all_fit &= result.fit == Fit::kFits;
+    if (result.fit == Fit::kDoesNotFit) add_cut(share.items, free, target, deadline);
+    if (result.fit == Fit::kUnknown) guesses_.push_back({literals_of(share.items), free});
+    for (const int item : result.order) {
+      const MasterColumn& column =
+          master.columns[static_cast<size_t>(share.columns[static_cast<size_t>(item)])];
+      const auto c = static_cast<size_t>(column.task_class);
+      const int task = instance.classes[c].members[used[c]++];
+      const int node = master.places[p].nodes.front();
+      sequences[static_cast<size_t>(node)].push_back(
+          {task, instance.options(task, node)[static_cast<size_t>(column.option)]});
+    }
+  }
+  if (all_fit) search_.offer(sequences, "exact (Benders with CBC)");
+  return all_fit;
+}
+
+/// False when the target is decided or nothing more can be done about it.
+bool Exact::try_target(Millis target, const Deadline& deadline) {
+  std::vector<Cut> cuts = cuts_;
+  cuts.insert(cuts.end(), guesses_.begin(), guesses_.end());
+  const Master master = make_master(search_.instance(), target, false, cuts);
+  MilpOptions options;
+  options.time_limit = std::min(deadline.left(), kLongestMaster);
+  const MilpResult solution =
+      master.impossible ? MilpResult{MilpStatus::kInfeasible, {}, 0} : solve_milp(master.milp, options);
+  switch (solution.status) {
+    case MilpStatus::kInfeasible:
+      if (guesses_.empty())
+        search_.raise_bound(target + 1, "exact (Benders with CBC)");
+      else
+        stuck_ = true;
+      return false;
+    case MilpStatus::kUnknown:
+      stuck_ = true;
+      return false;
+    case MilpStatus::kOptimal:
+    case MilpStatus::kFeasible:
+      return !place_shares(master, solution, target, deadline);
+  }
+  return false;
+}
+
+void Exact::run(const Deadline& deadline) {
+  stuck_ = false;
+  guesses_.clear();
+  while (!search_.done() && !stuck_ && !deadline.passed()) {
+    const Millis target = search_.makespan() - 1;
+    if (target < search_.bound()) return;
+    while (!deadline.passed() && try_target(target, deadline)) {
+    }
+  }
+}
+
+}  // namespace saturn

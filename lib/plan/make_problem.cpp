@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/make_problem.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <set>
+
+namespace saturn {
+namespace {
+
+template <class... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+template <class... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
+
+template <class T>
+bool allows(const std::vector<T>& allowed, const T& value) {
+  return allowed.empty() || std::find(allowed.begin(), allowed.end(), value) != allowed.end();
+}
+
+std::int64_t largest_node(const Cluster& cluster, const std::string& kind) {
+  size_t largest = 0;
+  for (const Node& node : cluster.nodes)
+    if (node.kind == kind) largest = std::max(largest, node.devices.size());
+  return static_cast<std::int64_t>(largest);
+}
+
+/// Why this trial is no configuration of the task; empty when it is one.
+std::string why_not(const TaskSpec& task, const Trial& trial, const Cluster& cluster) {
+  const std::int64_t largest = largest_node(cluster, trial.device_kind);
+  if (!allows(task.parallelisms, trial.parallelism)) return "not among the parallelisms the task allows";
+  if (!allows(task.devices, trial.devices))
+    return fmt::format("the task allows {} device(s) only", fmt::join(task.devices, ", "));
+  if (largest == 0) return fmt::format("no node has {} devices", trial.device_kind);
+  if (trial.devices > largest)
+    return fmt::format("the largest {} node has {} device(s)", trial.device_kind, largest);
+  return std::visit(Overloaded{[](const Measured&) -> std::string { return ""; },
+                               [](const OutOfMemory& outcome) { return "out of memory: " + outcome.message; },
+                               [](const NotApplicable& outcome) { return "not applicable: " + outcome.why; },
+                               [](const TrialFailed& outcome) { return "failed: " + outcome.why; }},
+                    trial.outcome);
+}
+
+std::string name_of(const Trial& trial) {
+  const std::string knobs = to_text(trial.knobs);
+  return fmt::format("{}{} on {} x {}", trial.parallelism, knobs.empty() ? "" : " (" + knobs + ")",
+                     trial.devices, trial.device_kind);
+}
+
+std::string no_configuration(const TaskSpec& task, const std::vector<std::string>& reasons) {
+  if (reasons.empty()) return fmt::format("task '{}' has not been profiled", task.name);
+  return fmt::format("task '{}' can run in no way that was tried:\n    {}", task.name,
+                     fmt::join(reasons, "\n    "));
+}
+
+std::vector<Configuration> configurations_of(const TaskSpec& task, const Cluster& cluster,
+                                             const Profile& profile, const RunSettings& run,
+                                             std::int64_t steps, std::vector<std::string>& reasons) {
+  const std::string signature = speed_signature(task);
+  std::vector<Configuration> result;
+  for (const Trial& trial : profile.trials) {
+    if (trial.signature != signature) continue;
+    const std::string reason = why_not(task, trial, cluster);
+    if (!reason.empty()) {
+      reasons.push_back(name_of(trial) + ": " + reason);
+      continue;
+    }
+    if (best_trial(profile, signature, trial.parallelism, trial.devices, trial.device_kind) != &trial)
+      continue;
+    result.push_back({trial.parallelism, trial.knobs, trial.device_kind, static_cast<int>(trial.devices),
+                      duration_seconds(task, std::get<Measured>(trial.outcome), run, steps)});
+  }
+  return result;
+}
+
+template <class T>
+std::optional<int> index_of(const std::vector<T>& items, const std::string& name) {
+  const auto found =
+      std::find_if(items.begin(), items.end(), [&](const T& item) { return item.name == name; });
+  if (found == items.end()) return std::nullopt;
+  return static_cast<int>(found - items.begin());
+}
+
+std::optional<int> configuration_of(const ProblemTask& task, const Assignment& assignment,
+                                    const std::string& kind) {
+  for (size_t c = 0; c < task.configurations.size(); ++c) {
+    const Configuration& configuration = task.configurations[c];
+    if (configuration.parallelism == assignment.parallelism && configuration.knobs == assignment.knobs &&
+        configuration.device_kind == kind &&
+        configuration.devices == static_cast<int>(assignment.devices.size()))
+      return static_cast<int>(c);
+  }
+  return std::nullopt;
+}
+
+/// Pins one task; returns what stands against it, or nothing.
+std::string pin(Problem& problem, const Assignment& assignment) {
+  const std::optional<int> task = index_of(problem.tasks, assignment.task);
+  const std::optional<int> node = index_of(problem.nodes, assignment.node);
+  if (!task) return fmt::format("there is no task '{}' to pin", assignment.task);
+  if (!node)
+    return fmt::format("task '{}' is pinned to node '{}', which there is not", assignment.task,
+                       assignment.node);
+  ProblemTask& pinned = problem.tasks[static_cast<size_t>(*task)];
+  const std::optional<int> configuration =
+      configuration_of(pinned, assignment, problem.nodes[static_cast<size_t>(*node)].kind);
+  if (!configuration)
+    return fmt::format("task '{}' is pinned to {} on {} device(s), which was not measured", assignment.task,
+                       assignment.parallelism, assignment.devices.size());
+  pinned.pin = Pin{configuration, node, assignment.devices, std::nullopt};
+  if (assignment.start_known) pinned.pin->start_seconds = assignment.start_seconds;
+  return "";
+}
+
+}  // namespace
+
+double duration_seconds(const TaskSpec& task, const Measured& measured, const RunSettings& run,
+                        std::int64_t steps) {
+  const double training = static_cast<double>(steps) * measured.step_seconds;
+  const std::int64_t on_the_way =
+      std::max<std::int64_t>(0, steps - 1);  // the last step's are those at the end
+  double validations = 1;
+  if (task.validate_every_steps > 0)
+    validations += static_cast<double>(on_the_way / task.validate_every_steps);
+  double checkpoints = 1;
+  if (task.checkpoint_every_steps > 0)
+    checkpoints += static_cast<double>(on_the_way / task.checkpoint_every_steps);
+  else if (run.checkpoint_interval_seconds > 0)
+    checkpoints += std::floor(training / run.checkpoint_interval_seconds);
+  return measured.startup_seconds + training + validations * measured.validation_seconds +
+         checkpoints * measured.checkpoint_seconds;
+}
+
+Problem make_problem(const std::vector<TaskSpec>& tasks, const Cluster& cluster, const Profile& profile,
+                     const RunSettings& run, const RemainingSteps& remaining) {
+  Problem problem;
+  std::vector<Diagnostic> errors;
+  for (const Node& node : cluster.nodes)
+    problem.nodes.push_back({node.name, node.kind, std::vector<double>(node.devices.size(), 0.0)});
+  for (const TaskSpec& task : tasks) {
+    const auto left = remaining.find(task.name);
+    const std::int64_t steps = left == remaining.end() ? task.steps : left->second;
+    std::vector<std::string> reasons;
+    std::vector<Configuration> configurations =
+        configurations_of(task, cluster, profile, run, steps, reasons);
+    if (configurations.empty()) errors.push_back({"", 0, 0, no_configuration(task, reasons), ""});
+    problem.tasks.push_back({task.name, std::move(configurations), std::nullopt});
+  }
+  if (!errors.empty()) throw InputError(std::move(errors));
+  return problem;
+}
+
+void apply_pins(Problem& problem, const Plan& plan) {
+  std::vector<Diagnostic> errors;
+  for (const Assignment& assignment : plan.assignments) {
+    if (!assignment.pinned) continue;
+    const std::string wrong = pin(problem, assignment);
+    if (!wrong.empty())
+      errors.push_back({plan.file, assignment.mark.line, assignment.mark.column, wrong, ""});
+  }
+  if (!errors.empty()) throw InputError(std::move(errors));
+}
+
+}  // namespace saturn

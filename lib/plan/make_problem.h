@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cluster/cluster.h"
+#include "plan/plan.h"
+#include "plan/problem.h"
+#include "profile/profile.h"
+#include "workload/workload.h"
+
+namespace saturn {
+
+/// Steps still to do, by task; tasks that are not in it have all of theirs left.
+using RemainingSteps = std::map<std::string, std::int64_t>;
+
+/// How long `steps` steps of the task take as measured, the last ones of it: start-up, the steps, the
+/// validations and checkpoints on the way (the latter every `checkpoint_every_steps`, or else every
+/// checkpoint interval), and one of each at the end.
+double duration_seconds(const TaskSpec& task, const Measured& measured, const RunSettings& run,
+                        std::int64_t steps);
+
+/// The planning problem: per task every (parallelism, device count, device kind) that was measured, is
+/// allowed for the task and fits some node, with its best candidate of knobs; every device free from the
+/// start. Errors: InputError with every task that can run in no way, and for each way that was tried why not.
+Problem make_problem(const std::vector<TaskSpec>& tasks, const Cluster& cluster, const Profile& profile,
+                     const RunSettings& run, const RemainingSteps& remaining = {});
+
+/// Turns the plan's pinned assignments into pins of the problem, so that a solve keeps them. Errors:
+/// InputError with every pinned assignment that names a task, node or configuration which the problem does
+/// not have.
+void apply_pins(Problem& problem, const Plan& plan);
+
+}  // namespace saturn
