@@ -9,6 +9,10 @@ foreach(program saturn saturn-worker)
   endif()
 endforeach()
 
+if(TARGET saturn_train)  # beside the parallelisms, which need it too
+  install(TARGETS saturn_train LIBRARY DESTINATION "${saturn_lib}")
+endif()
+
 get_property(parallelisms GLOBAL PROPERTY SATURN_PARALLELISMS)
 foreach(name ${parallelisms})
   install(FILES "parallelisms/${name}/parallelism.yaml" DESTINATION "${saturn_lib}/parallelisms/${name}")

@@ -386,12 +386,14 @@ std::unique_ptr<Communicator> make_communicator_on(std::shared_ptr<const SharedS
 }
 
 std::unique_ptr<Communicator> make_shared_memory_communicator(const std::filesystem::path& rendezvous,
-                                                              int rank, int size, Seconds timeout) {
+                                                              int rank, int size, Seconds timeout,
+                                                              int generation) {
   if (size < 1 || size > kMaxRanks || rank < 0 || rank >= size) {
     throw std::logic_error(
         fmt::format("rank {} of {}: at most {} ranks share memory", rank, size, kMaxRanks));
   }
-  return make_communicator_on(std::make_shared<const SharedSegment>(rendezvous, size), rank, timeout);
+  return make_communicator_on(std::make_shared<const SharedSegment>(rendezvous, size, generation), rank,
+                              timeout);
 }
 
 }  // namespace saturn

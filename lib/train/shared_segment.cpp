@@ -102,19 +102,23 @@ bool wait_at_gate(Gate& gate, std::uint32_t target, Seconds slice) {
   return reached(gate, target);
 }
 
-SharedSegment::SharedSegment(const std::filesystem::path& rendezvous, int size)
-    : name_(rendezvous.string()), size_(size), bytes_(total_bytes(size)) {
+SharedSegment::SharedSegment(const std::filesystem::path& rendezvous, int size, int generation)
+    : name_(rendezvous.string()),
+      size_(size),
+      bytes_(total_bytes(size)),
+      origin_(bytes_ * static_cast<std::size_t>(generation)) {
   fd_ = FileDescriptor(::open(rendezvous.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd_) throw SystemError("open the rendezvous file", name_, errno);
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) throw SystemError("examine", name_, errno);
   // Only ever grown, and by every rank to the same size: no order among them is needed.
-  const bool grown = static_cast<std::size_t>(status.st_size) < bytes_;
-  if (grown && ::ftruncate(fd_.get(), static_cast<off_t>(bytes_)) != 0) {
+  const bool grown = static_cast<std::size_t>(status.st_size) < origin_ + bytes_;
+  if (grown && ::ftruncate(fd_.get(), static_cast<off_t>(origin_ + bytes_)) != 0) {
     throw SystemError("size the rendezvous file", name_, errno, kMemoryAdvice);
   }
   reserve(0, channel_slots_at(size_));
-  void* base = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
+  void* base =
+      ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), static_cast<off_t>(origin_));
   if (base == MAP_FAILED) throw SystemError("map the rendezvous file", name_, errno, kMemoryAdvice);
   base_ = static_cast<std::byte*>(base);
   try {
@@ -143,7 +147,8 @@ void SharedSegment::claim() const {
 
 /// Pages that are only promised kill the writer (SIGBUS) when they cannot be had.
 void SharedSegment::reserve(std::size_t offset, std::size_t bytes) const {
-  const int error = ::posix_fallocate(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes));
+  const int error =
+      ::posix_fallocate(fd_.get(), static_cast<off_t>(origin_ + offset), static_cast<off_t>(bytes));
   if (error != 0) throw SystemError("reserve shared memory in", name_, error, kMemoryAdvice);
 }
 

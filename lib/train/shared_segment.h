@@ -69,9 +69,10 @@ struct SegmentHeader {
 /// process may share one object.
 class SharedSegment {
  public:
-  /// Sizes the file where that is still to do and maps it. Errors: SystemError, CommunicatorError (made by
+  /// Sizes the file where that is still to do and maps it. Each generation has a place of its own in the
+  /// file. Errors: SystemError, CommunicatorError (made by
   /// something else, or for another number of ranks).
-  SharedSegment(const std::filesystem::path& rendezvous, int size);
+  SharedSegment(const std::filesystem::path& rendezvous, int size, int generation = 0);
   ~SharedSegment();
   SharedSegment(const SharedSegment&) = delete;
   SharedSegment& operator=(const SharedSegment&) = delete;
@@ -105,6 +106,7 @@ class SharedSegment {
   int size_;
   FileDescriptor fd_;
   std::size_t bytes_ = 0;
+  std::size_t origin_ = 0;  ///< of this generation in the file
   std::byte* base_ = nullptr;
 };
 

@@ -47,7 +47,7 @@ void measure(Communicator& communicator, std::size_t bytes, int repetitions) {
     }
     communicator.barrier();
     const double reduced = seconds_of([&] {
-      communicator.all_reduce({data.data(), data.size(), saturn::Dtype::kFloat32}, saturn::Reduction::kMax);
+      communicator.all_reduce({data.data(), data.size(), saturn::Dtype::kFloat32}, saturn::Reduction::kSum);
     });
     if (i < 0) continue;  // first touches
     copies.push_back(copied);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/gang_checkpoint.h"
+
+#include <chrono>
+#include <cstdio>
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "train/agreement.h"
+#include "train/checkpoint.h"
+
+namespace saturn {
+namespace {
+
+/// What the environment refused; empty when it did not.
+std::string refusal(const std::function<void()>& body) {
+  try {
+    body();
+    return "";
+  } catch (const SystemError& error) {
+    return error.what();
+  }
+}
+
+/// The three phases; every one is over on all ranks before the next begins, or the first error of any rank.
+std::string write_phases(const RankContext& context, const ShardWriter& shard,
+                         const std::filesystem::path& root, std::int64_t step) {
+  const Mesh& mesh = context.mesh;
+  const auto on_lead = [&](const std::function<void()>& body) {
+    return agree_on_error(context.communicator(), context.leads() ? refusal(body) : "");
+  };
+  std::string error = on_lead([&] { begin_checkpoint(root, step); });
+  if (!error.empty()) return error;
+  error = refusal([&] { write_shard(root, step, mesh.rank, mesh.world_size, shard); });
+  error = agree_on_error(context.communicator(), error);
+  if (!error.empty()) return error;
+  const TaskSpec& task = context.job.task;
+  return on_lead([&] {
+    commit_checkpoint(root, {step, task.name, model_signature(task.model), task.seed});
+    prune_checkpoints(root, context.job.keep_checkpoints);
+  });
+}
+
+/// The directory of the newest whole checkpoint, as rank 0 sees it; empty when there is none.
+std::string find_latest(const RankContext& context, const std::filesystem::path& root) {
+  std::string directory;
+  if (context.leads()) {
+    std::vector<std::string> messages;
+    const auto opened = open_latest_checkpoint(root, messages);
+    for (const std::string& message : messages) fmt::print(stderr, "{}\n", message);
+    if (opened) directory = opened->directory().string();
+  }
+  return share_text(context.communicator(), directory, 0);
+}
+
+}  // namespace
+
+std::variant<Checkpointed, CheckpointFailed> write_checkpoint(const RankContext& context, Trainer& trainer,
+                                                              const std::filesystem::path& root,
+                                                              std::int64_t step) {
+  const auto start = std::chrono::steady_clock::now();
+  ShardWriter shard;
+  trainer.save(shard);
+  const Bytes bytes = agree_on_sum(context.communicator(), shard.bytes());
+  const std::string error = write_phases(context, shard, root, step);
+  if (!error.empty()) {
+    if (context.leads()) discard_checkpoint(root, step);
+    return CheckpointFailed{step, error};
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::string path;
+  if (context.leads()) path = list_checkpoints(root).front().string();
+  return Checkpointed{step, path, seconds, bytes};
+}
+
+std::int64_t load_latest(const RankContext& context, Trainer& trainer, const std::filesystem::path& root) {
+  const std::string directory = find_latest(context, root);
+  if (directory.empty()) return 0;
+  const OpenedCheckpoint checkpoint{directory};
+  const std::uint64_t seed = context.job.task.seed;
+  if (checkpoint.state().seed != seed) {
+    throw CheckpointError(
+        fmt::format("{} was written with the seed {}; the task has {}. Move it away to start anew", directory,
+                    checkpoint.state().seed, seed));
+  }
+  trainer.load(checkpoint);
+  return checkpoint.state().step;
+}
+
+}  // namespace saturn

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/training_loop.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fmt/format.h>
+#include <limits>
+
+#include "train/agreement.h"
+#include "train/checkpoint.h"
+#include "train/gang_checkpoint.h"
+#include "train/metrics.h"
+#include "train/schedule.h"
+
+namespace saturn {
+namespace {
+
+constexpr double kEventEverySeconds = 0.5;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Bits that ranks join by maximum: a stop implies a checkpoint.
+enum Wish : std::int64_t { kNothing = 0, kCheckpoint = 1, kStop = 2 };
+
+class TrainingLoop {
+ public:
+  TrainingLoop(const RankContext& context, Trainer& trainer, const Data& data, std::int64_t step)
+      : context_(context), task_(context.job.task), trainer_(trainer), data_(data), step_(step) {
+    saved_step_ = step;
+    saved_at_ = now();
+    if (context_.leads()) {
+      metrics_.emplace(context_.job.directory / "metrics.jsonl", step, step >= task_.steps);
+      last_loss_ = metrics_->last_loss().value_or(std::numeric_limits<double>::quiet_NaN());
+    }
+  }
+
+  void run() {
+    while (step_ < task_.steps) {
+      train_one();
+      if (step_ == task_.steps) break;
+      if (task_.validate_every_steps > 0 && step_ % task_.validate_every_steps == 0) validate_now();
+      const Wish wish = agreed_wish();
+      if (wish != kNothing) save();
+      if (wish == kStop) return context_.events.write(Stopped{saved_step_});
+    }
+    finish();
+  }
+
+ private:
+  std::filesystem::path checkpoints() const { return context_.job.directory / "checkpoints"; }
+
+  void train_one();
+  void report_step(const StepResult& result, double rate, double seconds);
+  double validate_now();
+  void save();
+  void finish();
+  std::string write_weights() const;
+
+  /// Rank 0's clock and every rank's signals, made one decision.
+  Wish agreed_wish() {
+    const double interval = context_.job.checkpoint_interval_seconds;
+    const auto every = task_.checkpoint_every_steps;
+    const bool due = (context_.leads() && interval > 0 && now() - saved_at_ >= interval) ||
+                     (every > 0 && step_ % every == 0);
+    std::int64_t wish = stop_requested() ? kStop : due ? kCheckpoint : kNothing;
+    wish = agree_on_max(context_.communicator(), wish);
+    return static_cast<Wish>(wish);
+  }
+
+  const RankContext& context_;
+  const TaskSpec& task_;
+  Trainer& trainer_;
+  const Data& data_;
+  std::int64_t step_;  ///< done
+  std::int64_t saved_step_ = 0;
+  double saved_at_ = 0;
+  std::optional<MetricsFile> metrics_;  ///< rank 0
+  double last_loss_ = std::numeric_limits<double>::quiet_NaN();
+  double reported_at_ = 0, unreported_seconds_ = 0;
+  std::int64_t unreported_steps_ = 0;
+};
+
+void TrainingLoop::train_one() {
+  const double start = now();
+  const double rate = learning_rate(task_.optimizer.schedule, task_.optimizer.lr, step_, task_.steps);
+  const StepResult result = trainer_.step(data_.training_batch(step_), rate);
+  ++step_;
+  if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
+    throw NotFiniteError(fmt::format(
+        "the {} of step {} is no finite number (the last finite loss was {:.4g}); the checkpoint of step {} "
+        "is the last; try a smaller learning rate, a longer warm-up or gradient clipping",
+        std::isfinite(result.loss) ? "gradient" : "loss", step_, last_loss_, saved_step_));
+  }
+  last_loss_ = result.loss;
+  report_step(result, rate, now() - start);
+}
+
+void TrainingLoop::report_step(const StepResult& result, double rate, double seconds) {
+  if (!context_.leads()) return;
+  metrics_->add({step_, result.loss, rate, result.gradient_norm, seconds,
+                 static_cast<double>(task_.tokens_per_step()) / seconds});
+  unreported_seconds_ += seconds;
+  ++unreported_steps_;
+  const double time = now();
+  if (time - reported_at_ < kEventEverySeconds && step_ < task_.steps) return;
+  context_.events.write(
+      StepDone{step_, result.loss, unreported_seconds_ / static_cast<double>(unreported_steps_)});
+  reported_at_ = time;
+  unreported_seconds_ = 0;
+  unreported_steps_ = 0;
+}
+
+double TrainingLoop::validate_now() {
+  if (data_.validation_batches() == 0) return std::numeric_limits<double>::quiet_NaN();
+  const double start = now();
+  const double loss = validate(trainer_, data_);
+  context_.events.write(Validated{step_, loss, now() - start});
+  if (metrics_) metrics_->add_validation(step_, loss);
+  return loss;
+}
+
+void TrainingLoop::save() {
+  if (saved_step_ == step_ && step_ > 0) return;
+  const auto outcome = write_checkpoint(context_, trainer_, checkpoints(), step_);
+  saved_at_ = now();  // after a failure too: a full disk is not asked at every step
+  if (std::holds_alternative<Checkpointed>(outcome)) saved_step_ = step_;
+  std::visit([&](const auto& event) { context_.events.write(event); }, outcome);
+}
+
+void TrainingLoop::finish() {
+  const double loss = validate_now();
+  save();
+  std::string weights;
+  if (context_.leads()) weights = write_weights();
+  context_.events.write(Finished{step_, last_loss_, loss, weights});
+}
+
+/// Out of the final checkpoint, which holds every rank's part.
+std::string TrainingLoop::write_weights() const {
+  std::vector<std::string> messages;
+  const auto checkpoint = open_latest_checkpoint(checkpoints(), messages);
+  if (!checkpoint || checkpoint->state().step != step_) {
+    throw CheckpointError(
+        "the final weights are not saved: the checkpoint of the last step could not be written");
+  }
+  NamedTensors tensors;
+  for (const std::string& name : checkpoint->names()) {
+    if (!name.starts_with("optimizer.")) tensors.emplace_back(name, checkpoint->tensor(name));
+  }
+  const std::filesystem::path path = context_.job.directory / "model.safetensors";
+  write_safetensors(path, tensors);
+  return path.string();
+}
+
+}  // namespace
+
+double validate(Trainer& trainer, const Data& data) {
+  double sum = 0;
+  const std::int64_t batches = data.validation_batches();
+  for (std::int64_t i = 0; i < batches; ++i) sum += trainer.evaluate(data.validation_batch(i));
+  return batches == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(batches);
+}
+
+void run_training(const RankContext& context, const Data& data) {
+  std::unique_ptr<Trainer> trainer;
+  with_abort(context.mesh, [&] {
+    trainer = context.parallelism.prepare(context.job.task, context.job.knobs, context.mesh);
+    const std::int64_t step = load_latest(context, *trainer, context.job.directory / "checkpoints");
+    context.communicator().barrier();  // everybody is up before rank 0 says so
+    context.events.write(Ready{step, process_age_seconds()});
+    if (wait_for_release(context) == Release::kLeave) return context.events.write(Stopped{step});
+    TrainingLoop(context, *trainer, data, step).run();
+    context.communicator().barrier();  // nobody leaves while another may still need it
+  });
+}
+
+}  // namespace saturn

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/trial.h"
+
+#include <chrono>
+#include <cmath>
+#include <fmt/format.h>
+#include <numeric>
+
+#include "base/error.h"
+#include "train/agreement.h"
+#include "train/gang_checkpoint.h"
+#include "train/memory_budget.h"
+#include "train/schedule.h"
+#include "train/training_loop.h"
+
+namespace saturn {
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// One candidate being measured on this rank.
+class Measurement {
+ public:
+  Measurement(const RankContext& context, Trainer& trainer, const Data& data)
+      : context_(context), settings_(context.job.trial), trainer_(trainer), data_(data) {}
+
+  Measured run() {
+    for (std::int64_t i = 0; i < settings_.warmup_steps; ++i) step();
+    measure_for(settings_.trial_seconds);
+    StepTimes times = agreed_times();
+    const bool again = times.spread > settings_.unstable_spread;
+    if (again) {
+      measure_for(settings_.trial_seconds);  // one disturbance weighs half as much now
+      times = agreed_times();
+    }
+    Measured measured;
+    measured.step_seconds = times.mean_seconds;
+    measured.spread = times.spread;
+    measured.unstable = again && times.spread > settings_.unstable_spread;
+    measured.steps = static_cast<std::int64_t>(seconds_.size());
+    measured.checkpoint_seconds = checkpoint_seconds();
+    measured.validation_seconds = validation_seconds();
+    measured.peak_memory_bytes = agree_on_max(context_.communicator(), peak_memory());
+    return measured;
+  }
+
+ private:
+  void step() {
+    const TaskSpec& task = context_.job.task;
+    const std::int64_t number = next_step_++ % std::max<std::int64_t>(task.steps, 1);
+    const double rate = learning_rate(task.optimizer.schedule, task.optimizer.lr, number, task.steps);
+    trainer_.step(data_.training_batch(number), rate);
+  }
+
+  /// Rank 0's clock decides for all. A step's time includes the meeting, as in training.
+  void measure_for(double span) {
+    const double start = now();
+    std::int64_t steps = 0;
+    double last = start;
+    while (true) {
+      step();
+      ++steps;
+      const bool enough =
+          steps >= settings_.min_steps && (last - start >= span || steps >= settings_.max_steps);
+      const bool over = agree_on_max(context_.communicator(), std::int64_t{context_.leads() && enough}) != 0;
+      const double time = now();
+      seconds_.push_back(time - last);
+      last = time;
+      if (over) return;
+    }
+  }
+
+  /// Of rank 0: steps end together, but the ranks must decide alike.
+  StepTimes agreed_times() const {
+    const StepTimes times = summarize(seconds_);
+    double values[] = {times.mean_seconds, times.spread};
+    context_.communicator().broadcast({values, 2, Dtype::kFloat64}, 0);
+    return {values[0], values[1]};
+  }
+
+  double checkpoint_seconds() {
+    const std::filesystem::path root = context_.job.directory / "trial-checkpoint";
+    const double start = now();
+    const auto outcome = write_checkpoint(context_, trainer_, root, 1);
+    const double seconds = now() - start;
+    if (context_.leads()) std::filesystem::remove_all(root);
+    if (const auto* failed = std::get_if<CheckpointFailed>(&outcome))
+      throw std::runtime_error(failed->message);
+    return seconds;
+  }
+
+  double validation_seconds() {
+    if (data_.validation_batches() == 0) return 0;
+    const double start = now();
+    trainer_.evaluate(data_.validation_batch(0));
+    return (now() - start) * static_cast<double>(data_.validation_batches());
+  }
+
+  const RankContext& context_;
+  const ProfileSettings& settings_;
+  Trainer& trainer_;
+  const Data& data_;
+  std::int64_t next_step_ = 0;
+  std::vector<double> seconds_;
+};
+
+/// `common_seconds`: what every start pays before it prepares.
+Outcome try_candidate(const RankContext& context, const Data& data, const Knobs& knobs,
+                      double common_seconds) {
+  reset_peak_memory();
+  std::unique_ptr<Trainer> trainer;
+  try {
+    Measured measured;
+    with_abort(context.mesh, [&] {
+      const double start = now();
+      trainer = context.parallelism.prepare(context.job.task, knobs, context.mesh);
+      context.communicator().barrier();
+      const double prepared = now() - start;
+      measured = Measurement(context, *trainer, data).run();
+      measured.startup_seconds = common_seconds + prepared;
+    });
+    return measured;
+  } catch (const std::exception& error) {
+    const Failed failed = failure_of(error);
+    if (failed.reason == Failed::Reason::kOutOfMemory) return OutOfMemory{failed.message};
+    return TrialFailed{failed.message, ""};
+  }
+}
+
+}  // namespace
+
+StepTimes summarize(const std::vector<double>& step_seconds) {
+  if (step_seconds.empty()) return {};
+  const auto count = static_cast<double>(step_seconds.size());
+  const double mean = std::accumulate(step_seconds.begin(), step_seconds.end(), 0.0) / count;
+  double squares = 0;
+  for (const double seconds : step_seconds) squares += (seconds - mean) * (seconds - mean);
+  return {mean, mean > 0 ? std::sqrt(squares / count) / mean : 0};
+}
+
+void run_trial(RankContext context, const Data& data, const MakeCommunicator& make_communicator) {
+  std::unique_ptr<Communicator> communicator = make_communicator(0);
+  context.mesh.communicator = communicator.get();
+  leave_at_once_when_stopped();
+  const auto candidates =
+      context.parallelism.candidates(context.job.task, context.mesh, context.job.knob_candidates);
+  const double common_seconds = process_age_seconds();
+  context.events.write(Ready{0, common_seconds});
+  if (wait_for_release(context) == Release::kLeave) return context.events.write(Stopped{0});
+  if (const auto* none = std::get_if<NotApplicable>(&candidates)) {
+    context.events.write(CandidateTried{{}, *none});
+    return context.events.write(TrialDone{});
+  }
+  int generation = 0;
+  for (const Knobs& knobs : std::get<std::vector<Knobs>>(candidates)) {
+    if (generation > 0) {
+      communicator.reset();
+      communicator = make_communicator(generation);
+      context.mesh.communicator = communicator.get();
+    }
+    ++generation;
+    context.events.write(CandidateTried{knobs, try_candidate(context, data, knobs, common_seconds)});
+  }
+  context.events.write(TrialDone{});
+}
+
+}  // namespace saturn

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/worker.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "train/memory_budget.h"
+#include "train/pinning.h"
+#include "train/plugin.h"
+#include "train/rank_context.h"
+#include "train/training_loop.h"
+#include "train/trial.h"
+
+namespace saturn {
+namespace {
+
+/// Generous: a peer may be writing to a slow disk. The supervisor notices a gang that hangs much earlier.
+constexpr Seconds kLongestWait{1800};
+
+/// The process must not outlive its supervisor, which says who it is: a parent that was gone before prctl
+/// would never be noticed.
+void die_with_parent() {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const char* supervisor = std::getenv("SATURN_SUPERVISOR");
+  if (supervisor != nullptr && std::atol(supervisor) != ::getppid()) std::_Exit(1);
+}
+
+/// Keeps standard output for events: what any library prints goes to the log. Returns where events go.
+int claim_standard_output() {
+  std::fflush(stdout);
+  const int events = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (events < 0) throw SystemError("keep", "standard output", errno);
+  ::dup2(STDERR_FILENO, STDOUT_FILENO);
+  return events;
+}
+
+Job read_checked_job(const WorkerOptions& options) {
+  Job job = read_job(options.job);
+  if (options.rank < 0 || options.rank >= job.world_size()) {
+    throw InputError(fmt::format("--rank {}: the job has {} ranks", options.rank, job.world_size()));
+  }
+  return job;
+}
+
+void run_rank(const WorkerOptions& options, const Job& job, const EventWriter& events) {
+  const Device& device = job.devices[static_cast<std::size_t>(options.rank)];
+  pin_to_cores(device.cores);
+  set_memory_budget(device.memory_bytes);
+  const auto make_communicator = [&](int generation) {
+    if (job.world_size() == 1) return make_single_communicator();
+    return make_shared_memory_communicator(options.rendezvous, options.rank, job.world_size(), kLongestWait,
+                                           generation);
+  };
+  const auto parallelism = load_parallelism(job.parallelism, job.library);
+  const auto data = open_data(job.task);
+  const Mesh mesh{nullptr, options.rank, job.world_size(), job.device_kind, device.memory_bytes};
+  RankContext context{job, *parallelism, mesh, events, STDIN_FILENO};
+  if (job.mode == Job::Mode::kTrial) return run_trial(context, *data, make_communicator);
+  const auto communicator = make_communicator(0);
+  context.mesh.communicator = communicator.get();
+  run_training(context, *data);
+}
+
+}  // namespace
+
+int run_worker(const WorkerOptions& options) {
+  die_with_parent();
+  catch_stop_signals();
+  const EventWriter events(options.rank == 0 ? claim_standard_output() : -1);
+  if (options.rank != 0) ::dup2(STDERR_FILENO, STDOUT_FILENO);
+  try {
+    const Job job = read_checked_job(options);
+    run_rank(options, job, events);
+    return 0;
+  } catch (const std::exception& error) {
+    const Failed failed = failure_of(error);
+    fmt::print(stderr, "rank {}: {}\n", options.rank, failed.message);
+    events.write(failed);
+    return 1;
+  }
+}
+
+}  // namespace saturn

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+
+namespace saturn {
+
+/// The command line of saturn-worker.
+struct WorkerOptions {
+  std::filesystem::path job;
+  int rank = 0;
+  std::filesystem::path rendezvous;  ///< see make_shared_memory_communicator; unused by a gang of one
+};
+
+/// Runs one rank of a job to its end and returns the process's exit status: 0 = finished, stopped or tried, 1
+/// = failed (rank 0 has said why in a Failed event, every rank in the log). Takes over the process: standard
+/// output, signals, affinity, tensor memory.
+int run_worker(const WorkerOptions& options);
+
+}  // namespace saturn
