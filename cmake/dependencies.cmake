@@ -20,6 +20,8 @@ if(SATURN_WITH_WORKER)
   target_include_directories(saturn_torch SYSTEM INTERFACE
     "${SATURN_TORCH_DIR}/include" "${SATURN_TORCH_DIR}/include/torch/csrc/api/include")
   target_link_directories(saturn_torch INTERFACE "${SATURN_TORCH_DIR}/lib")
+  # The wheel brings {fmt}'s headers, of another version than Debian's, and they are found first; no library of theirs.
+  target_compile_definitions(saturn_torch INTERFACE FMT_HEADER_ONLY)
   # libtorch_cpu of a CUDA wheel names CUDA's runtime; its own RPATH finds it, the linker need not.
   target_link_options(saturn_torch INTERFACE "LINKER:-rpath,${SATURN_TORCH_DIR}/lib" "LINKER:--allow-shlib-undefined")
   target_link_libraries(saturn_torch INTERFACE c10 torch_cpu)

@@ -3,6 +3,7 @@
 
 #include <ATen/Tensor.h>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "train/checkpoint.h"
@@ -37,11 +38,12 @@ class AdamW {
   struct Group {
     double weight_decay = 0;
     std::vector<Parameter> parameters;
-    std::vector<at::Tensor> tensors, exp_avg, exp_avg_sq, steps;
+    std::vector<at::Tensor> tensors, exp_avg, exp_avg_sq;
   };
 
   void add_group(std::vector<Parameter> parameters, double weight_decay);
-  void update(Group& group, double learning_rate, const at::Tensor& divisor);
+  void update(Group& group, const std::vector<at::Tensor>& gradients, double learning_rate,
+              const std::optional<at::Tensor>& divisor);
 
   OptimizerSpec spec_;
   std::vector<Group> groups_;

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "train/model.h"
+
+namespace saturn {
+
+/// GPT-2 (Radford et al. 2019) as layers + 2 blocks: embedding, transformer blocks, head. Pre-norm, fused
+/// query-key-value projection, causal attention, tanh-gelu, head tied to the embedding. There is no dropout.
+std::vector<std::unique_ptr<Block>> make_gpt_blocks(const GptModel& model, std::uint64_t seed);
+
+}  // namespace saturn
