@@ -109,6 +109,9 @@ TaskDraft read_draft(const Value& value, const Origin& origin, const std::filesy
   reader.value("sweep");  // expanded already
   draft.task = read_task_fields(reader);
   check_length(reader, diagnostics);
+  const Value* files = find_path(draft.value, "data.files");
+  if (files != nullptr && files->kind == Value::Kind::kList && files->items.empty())
+    diagnostics.error(files->mark, "data: 'files' is empty");
   reader.finish();
   if (!reader.has("seed")) draft.task.seed = origin.seed;
   read_name(draft, diagnostics);

@@ -18,12 +18,16 @@ struct NodeSpec {
   std::string kind = "cpu";
   Bytes memory_bytes = 0;             ///< budget of each device
   std::int64_t cores_per_device = 0;  ///< 0 = the machine's cores split evenly
+
+  bool operator==(const NodeSpec&) const = default;
 };
 struct ClusterSpec {
   bool automatic = true;
   std::int64_t slots = 0;       ///< auto: number of CPU slots; 0 = one per core
   Bytes slot_memory_bytes = 0;  ///< auto: budget of each slot; 0 = the machine's memory split evenly
   std::vector<NodeSpec> nodes;
+
+  bool operator==(const ClusterSpec&) const = default;
 };
 
 struct ProfileSettings {
@@ -33,12 +37,16 @@ struct ProfileSettings {
   std::int64_t max_steps = 100;
   double trial_timeout_seconds = 120;  ///< of one trial, all its candidates together
   double unstable_spread = 0.15;  ///< relative spread over which a trial is measured longer, then flagged
+
+  bool operator==(const ProfileSettings&) const = default;
 };
 struct PlanSettings {
   double time_limit_seconds = 10;
   double gap = 0;  ///< stop when the relative gap is at most this
   std::string method = "auto";
   std::uint64_t seed = 0;
+
+  bool operator==(const PlanSettings&) const = default;
 };
 struct RunSettings {
   std::string directory;  ///< absolute; default: runs/NAME in the working directory
@@ -50,6 +58,8 @@ struct RunSettings {
   std::int64_t retries = 1;  ///< new starts of a gang that died (not of one out of memory or with NaN)
   double introspection_interval_seconds = 60;  ///< 0 = off
   double introspection_threshold = 0.05;  ///< a new plan must cut the remaining makespan by this fraction
+
+  bool operator==(const RunSettings&) const = default;
 };
 
 /// What a workload file says, checked, with sweeps expanded and defaults filled in.
