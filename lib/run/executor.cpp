@@ -54,6 +54,7 @@ void Executor::record(const Record& record) {
 RunEnd Executor::run() {
   record(SessionStarted{utc_timestamp(), host_name(), ::getpid()});
   if (state_.plans.empty()) record(PlanAdopted{0, "first plan", 0, plan_.makespan_seconds});
+  reopen();
   next_introspection_ = setup_.settings.introspection_interval_seconds;
   try {
     loop();
@@ -74,6 +75,16 @@ RunEnd Executor::run() {
   }
   record(SessionEnded{now(), failed ? "done, with failures" : "done"});
   return failed ? RunEnd::kSomeFailed : RunEnd::kDone;
+}
+
+/// A new session tries again what failed in an earlier one, and goes on with what has become longer.
+void Executor::reopen() {
+  for (const TaskSpec& task : setup_.tasks) {
+    const auto found = state_.tasks.find(task.name);
+    if (found == state_.tasks.end() || !found->second.over()) continue;
+    const bool failed = found->second.phase == TaskState::Phase::kFailed;
+    if (failed || found->second.step < task.steps) record(TaskReopened{now(), task.name});
+  }
 }
 
 void Executor::loop() {
@@ -101,7 +112,7 @@ void Executor::start(const Assignment& assignment) {
   make_directories(job.directory);
   write_file_atomically(job.directory / "job.json", to_json(job).dump(2) + "\n");
   record(GangStarted{now(), assignment.task, assignment.parallelism, assignment.knobs, assignment.node,
-                     assignment.devices});
+                     assignment.devices, assignment.duration_seconds});
   try {
     Live live;
     live.task = assignment.task;
@@ -240,7 +251,7 @@ void Executor::adopt(const Proposal& proposal) {
   // elsewhere.
   Plan next = *proposal.plan;
   std::erase_if(next.assignments, [&](const Assignment& a) { return state_.tasks[a.task].over(); });
-  write_file_atomically(setup_.directory.plan_file(), to_json(next).dump(2) + "\n");
+  write_file_atomically(setup_.directory.plan_file(), to_text(next));
   record(PlanAdopted{now(), proposal.reason, proposal.remaining_seconds_before,
                      proposal.remaining_seconds_after});
   plan_ = std::move(next);

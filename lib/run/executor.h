@@ -90,6 +90,7 @@ class Executor {
 
   double now() const { return (effects_.clock.now() - began_).count(); }
   void record(const Record& record);
+  void reopen();
   void loop();
   void start_due();
   void start(const Assignment& assignment);

@@ -33,9 +33,10 @@ struct Writer {
             {"remaining_seconds_after", r.remaining_seconds_after}};
   }
   Json operator()(const GangStarted& r) const {
-    return {{"record", "gang_started"},     {"at", r.at},       {"task", r.task},
-            {"parallelism", r.parallelism}, {"knobs", r.knobs}, {"node", r.node},
-            {"devices", r.devices}};
+    return {{"record", "gang_started"}, {"at", r.at},
+            {"task", r.task},           {"parallelism", r.parallelism},
+            {"knobs", r.knobs},         {"node", r.node},
+            {"devices", r.devices},     {"planned_seconds", r.planned_seconds}};
   }
   Json operator()(const GangReleased& r) const {
     return {{"record", "gang_released"},
@@ -74,6 +75,9 @@ struct Writer {
   Json operator()(const TaskFailed& r) const {
     return {{"record", "task_failed"}, {"at", r.at}, {"task", r.task}, {"why", r.why}};
   }
+  Json operator()(const TaskReopened& r) const {
+    return {{"record", "task_reopened"}, {"at", r.at}, {"task", r.task}};
+  }
   Json operator()(const SessionEnded& r) const {
     return {{"record", "session_ended"}, {"at", r.at}, {"why", r.why}};
   }
@@ -87,9 +91,13 @@ std::optional<Record> record_from(const nlohmann::json& j) {
                        j.at("remaining_seconds_after")};
   }
   if (kind == "gang_started") {
-    return GangStarted{j.at("at"),          j.at("task"),
-                       j.at("parallelism"), j.at("knobs").get<Knobs>(),
-                       j.at("node"),        j.at("devices").get<std::vector<int>>()};
+    return GangStarted{j.at("at"),
+                       j.at("task"),
+                       j.at("parallelism"),
+                       j.at("knobs").get<Knobs>(),
+                       j.at("node"),
+                       j.at("devices").get<std::vector<int>>(),
+                       j.at("planned_seconds")};
   }
   if (kind == "gang_released") {
     return GangReleased{j.at("at"), j.at("task"), j.at("step"), j.at("startup_seconds")};
@@ -110,6 +118,7 @@ std::optional<Record> record_from(const nlohmann::json& j) {
   }
   if (kind == "gang_ended") return GangEnded{j.at("at"), j.at("task"), j.at("why"), j.at("failure")};
   if (kind == "task_failed") return TaskFailed{j.at("at"), j.at("task"), j.at("why")};
+  if (kind == "task_reopened") return TaskReopened{j.at("at"), j.at("task")};
   if (kind == "session_ended") return SessionEnded{j.at("at"), j.at("why")};
   return {};
 }

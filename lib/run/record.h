@@ -34,6 +34,7 @@ struct GangStarted {
   Knobs knobs;
   std::string node;
   std::vector<int> devices;
+  double planned_seconds = 0;  ///< of the plan's line it was started for
 };
 /// The gang is up and was released.
 struct GangReleased {
@@ -78,6 +79,11 @@ struct TaskFailed {
   std::string task;
   std::string why;
 };
+/// A task that was given up, or has more steps now than when it finished, is to be run (again).
+struct TaskReopened {
+  double at = 0;
+  std::string task;
+};
 /// The session ends in an orderly way: "done", "stopped by SIGINT", ...
 struct SessionEnded {
   double at = 0;
@@ -85,7 +91,7 @@ struct SessionEnded {
 };
 
 using Record = std::variant<SessionStarted, PlanAdopted, GangStarted, GangReleased, CheckpointWritten,
-                            ValidationDone, TaskFinished, GangEnded, TaskFailed, SessionEnded>;
+                            ValidationDone, TaskFinished, GangEnded, TaskFailed, TaskReopened, SessionEnded>;
 
 /// One line of the journal, `{"record": "gang_started", ..., "sum": "<16 hex digits>"}\n`: the sum is
 /// content_hash of the line's text before `,"sum"`.

@@ -45,7 +45,7 @@ struct Applier {
     t.holds_devices = true;
     t.phase = Phase::kStarting;
     t.step_seconds = 0;
-    ++t.starts;
+    if (t.starts++ == 0) t.planned_seconds = r.planned_seconds;
   }
   void operator()(const GangReleased& r) const {
     seen(r.at);
@@ -88,6 +88,13 @@ struct Applier {
     TaskState& t = task(r.task);
     t.phase = Phase::kFailed;
     t.message = r.why;
+  }
+  void operator()(const TaskReopened& r) const {
+    seen(r.at);
+    TaskState& t = task(r.task);
+    t.phase = Phase::kWaiting;
+    t.failures = 0;
+    t.message.clear();
   }
   void operator()(const SessionEnded& r) const {
     seen(r.at);

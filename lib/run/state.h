@@ -23,6 +23,7 @@ struct TaskState {
   std::optional<GangStarted> gang;  ///< the last one
   int starts = 0;                   ///< gangs so far
   int failures = 0;                 ///< gangs that ended in failure
+  double planned_seconds = 0;       ///< by the plan when it was first started
   double busy_seconds = 0;          ///< gang time so far, ended gangs
   double device_seconds = 0;        ///< the same times the number of devices
   double training_loss = 0;

@@ -178,7 +178,8 @@ TEST_CASE_FIXTURE(RunFixture, "no device is ever held by two gangs, whatever die
     RunFixture random;
     unsigned noise = seed * 2654435761U + 1;
     const auto draw = [&](unsigned n) {
-      return (noise = noise * 1664525U + 1013904223U) >> 8, (noise >> 8) % n;
+      noise = noise * 1664525U + 1013904223U;
+      return (noise >> 8) % n;
     };
     for (int i = 0; i < 8; ++i) {
       const bool wide = draw(3) == 0;

@@ -13,13 +13,14 @@ namespace {
 std::vector<Record> examples() {
   return {SessionStarted{"2026-01-01T00:00:00Z", "host", 42},
           PlanAdopted{0, "first plan", 0, 12.5},
-          GangStarted{0.25, "a", "ddp", {{"bucket_mb", "25"}}, "n0", {0, 1}},
+          GangStarted{0.25, "a", "ddp", {{"bucket_mb", "25"}}, "n0", {0, 1}, 6.25},
           GangReleased{1.5, "a", 0, 1.25},
           CheckpointWritten{4, "a", 100, 0.025},
           ValidationDone{4.5, "a", 100, 2.5},
           TaskFinished{6, "a", 200, 2.25, 2.375, "/w.safetensors", 0.025},
           GangEnded{6.5, "a", "finished", false},
           TaskFailed{7, "b", "a \"quoted\" reason\nover two lines"},
+          TaskReopened{7.5, "b"},
           SessionEnded{8, "done"}};
 }
 

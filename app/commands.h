@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "stages.h"
+
+namespace saturn {
+
+// One function per subcommand. Each returns the exit code; errors: InputError, SystemError, Interrupted.
+
+struct ProfileCommand {
+  std::string workload;
+  std::string output;  ///< empty: profile.json in the run directory
+};
+int run_profile(const ProfileCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
+
+struct PlanCommand {
+  std::string workload;
+  std::string output;  ///< empty: plan.json in the run directory
+  std::string check;   ///< a plan file to check instead of planning
+  bool force = false;
+};
+int run_plan(const PlanCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
+
+struct RunCommand {
+  std::string target;  ///< a workload, or a plan (.json)
+  bool dry_run = false;
+};
+int run_run(const RunCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
+
+struct ReplanCommand {
+  std::string directory;
+  std::string workload;  ///< empty: the one that the run was started with
+  bool dry_run = false;
+};
+int run_replan(const ReplanCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
+
+struct ShowCommand {
+  std::string target;  ///< profile.json, plan.json or a run directory
+};
+int run_show(const ShowCommand& command, const CommonOptions& options);
+
+}  // namespace saturn

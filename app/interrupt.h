@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+
+#include "launch/launcher.h"
+#include "run/executor.h"
+
+namespace saturn {
+
+/// Turns SIGINT, SIGTERM and SIGHUP into flags, from its construction to its end (one at a time). The first
+/// makes `requested` true and wakes the launcher; the command saves what there is and leaves with 128 +
+/// signal.
+class InterruptGuard {
+ public:
+  InterruptGuard();
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+  ~InterruptGuard();
+
+  /// The launcher to wake; null before it ends. Not owned.
+  void wakes(Launcher* launcher);
+  const Interrupt& interrupt() const;
+  const std::atomic<bool>& requested() const;
+  /// 128 + the signal that came, 0 when none did.
+  int exit_code() const;
+};
+
+}  // namespace saturn

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <functional>
+
+#include "base/error.h"
+#include "commands.h"
+#include "output.h"
+#include "saturn_version.h"
+
+namespace {
+
+using namespace saturn;
+
+constexpr int kBadInput = 2;
+constexpr int kEnvironment = 3;
+
+/// What the command line asks for, to be called once it has been read.
+using Action = std::function<int(InterruptGuard&)>;
+
+CLI::App* subcommand(CLI::App& app, const char* name, const char* description, CommonOptions& options) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->add_flag("--json", options.json, "Print the result as JSON on standard output");
+  return command;
+}
+
+void add_search_options(CLI::App* command, CommonOptions& options) {
+  command->add_option(
+      "--parallelism-path", options.parallelism_path,
+      "Directories with parallelisms, searched before SATURN_PARALLELISM_PATH and the built-in ones");
+  command->add_flag("--no-cache", options.no_cache, "Measure every trial again");
+}
+
+void add_profile(CLI::App& app, CommonOptions& options, Action& action) {
+  auto command = std::make_shared<ProfileCommand>();
+  CLI::App* sub =
+      subcommand(app, "profile", "Measure every task under every parallelism and device count", options);
+  sub->add_option("workload", command->workload, "The workload file (YAML)")->required();
+  sub->add_option("-o,--output", command->output,
+                  "Where to write it (default: profile.json in the run directory)");
+  add_search_options(sub, options);
+  sub->callback([=, &options, &action] {
+    action = [=, &options](InterruptGuard& guard) { return run_profile(*command, options, guard); };
+  });
+}
+
+void add_plan(CLI::App& app, CommonOptions& options, Action& action) {
+  auto command = std::make_shared<PlanCommand>();
+  CLI::App* sub = subcommand(
+      app, "plan", "Choose parallelism, devices and start of every task (measures what is missing)", options);
+  sub->add_option("workload", command->workload, "The workload file (YAML)")->required();
+  sub->add_option("-o,--output", command->output,
+                  "Where to write it (default: plan.json in the run directory)");
+  sub->add_option("--check", command->check, "Check this plan, edited by hand, instead of planning");
+  sub->add_flag("--force", command->force, "Solve again although the plan is up to date; pinned lines stay");
+  add_search_options(sub, options);
+  sub->callback([=, &options, &action] {
+    action = [=, &options](InterruptGuard& guard) { return run_plan(*command, options, guard); };
+  });
+}
+
+void add_run(CLI::App& app, CommonOptions& options, Action& action) {
+  auto command = std::make_shared<RunCommand>();
+  CLI::App* sub = subcommand(
+      app, "run",
+      "Train every task by the plan (measures and plans what is missing); go on with what was stopped",
+      options);
+  sub->add_option("target", command->target, "The workload file (YAML), or a plan (JSON)")->required();
+  sub->add_flag("--dry-run", command->dry_run, "Print the worker commands of the plan; start nothing");
+  add_search_options(sub, options);
+  sub->callback([=, &options, &action] {
+    action = [=, &options](InterruptGuard& guard) { return run_run(*command, options, guard); };
+  });
+}
+
+void add_replan(CLI::App& app, CommonOptions& options, Action& action) {
+  auto command = std::make_shared<ReplanCommand>();
+  CLI::App* sub =
+      subcommand(app, "replan",
+                 "Solve again what is left of a stopped run, with the speeds that were observed", options);
+  sub->add_option("directory", command->directory, "The run directory")->required();
+  sub->add_option("--workload", command->workload,
+                  "Take over this workload (default: the run's own, as it is now)");
+  sub->add_flag("--dry-run", command->dry_run, "Show the new plan; change nothing");
+  add_search_options(sub, options);
+  sub->callback([=, &options, &action] {
+    action = [=, &options](InterruptGuard& guard) { return run_replan(*command, options, guard); };
+  });
+}
+
+void add_show(CLI::App& app, CommonOptions& options, Action& action) {
+  auto command = std::make_shared<ShowCommand>();
+  CLI::App* sub = subcommand(app, "show", "Show a profile, a plan or a run directory", options);
+  sub->add_option("target", command->target, "profile.json, plan.json or a run directory")->required();
+  sub->callback([=, &options, &action] {
+    action = [=, &options](InterruptGuard&) { return run_show(*command, options); };
+  });
+}
+
+int act(const Action& action) {
+  InterruptGuard interrupts;
+  try {
+    return action(interrupts);
+  } catch (const Interrupted&) {
+    return interrupts.exit_code();
+  } catch (const InputError& error) {
+    say(error.what());
+    return kBadInput;
+  } catch (const std::exception& error) {
+    say(std::string("error: ") + error.what());
+    return kEnvironment;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Saturn trains many large models on one set of devices in the shortest total time.", "saturn");
+  app.set_version_flag("--version", std::string("saturn ") + kVersion);
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 done, 1 some task failed, 2 bad input, 3 the environment failed, 128 + N stopped by "
+      "signal N.");
+  CommonOptions options;
+  Action action;
+  add_profile(app, options, action);
+  add_plan(app, options, action);
+  add_run(app, options, action);
+  add_replan(app, options, action);
+  add_show(app, options, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kBadInput;
+  }
+  return act(action);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <fmt/format.h>
+#include <optional>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "commands.h"
+#include "output.h"
+#include "plan/solve.h"
+#include "replan/remaining.h"
+#include "report/plan_report.h"
+#include "report/style.h"
+#include "run/journal.h"
+
+namespace saturn {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What a new session would find: failed tasks, and finished ones that have become longer, wait again.
+RunState reopened(RunState state, const std::vector<TaskSpec>& tasks) {
+  for (const TaskSpec& task : tasks) {
+    const auto found = state.tasks.find(task.name);
+    if (found == state.tasks.end() || !found->second.over()) continue;
+    const bool failed = found->second.phase == TaskState::Phase::kFailed;
+    if (failed || found->second.step < task.steps) apply(state, TaskReopened{0, task.name});
+  }
+  return state;
+}
+
+/// A task that has trained can become longer, and be validated and saved at other times; a change of what it
+/// is would make its checkpoint another model's.
+void refuse_changed_tasks(const RunIdentity& before, const Session& session, const RunState& state) {
+  std::vector<Diagnostic> errors;
+  for (const TaskSpec& old_task : before.tasks) {
+    const auto now = std::find_if(session.workload.tasks.begin(), session.workload.tasks.end(),
+                                  [&](const TaskSpec& task) { return task.name == old_task.name; });
+    const auto found = state.tasks.find(old_task.name);
+    if (now == session.workload.tasks.end() || found == state.tasks.end() || found->second.step == 0)
+      continue;
+    TaskSpec same = *now;
+    same.steps = old_task.steps;
+    same.epochs = old_task.epochs;
+    same.devices = old_task.devices;
+    same.parallelisms = old_task.parallelisms;
+    same.checkpoint_every_steps = old_task.checkpoint_every_steps;
+    same.validate_every_steps = old_task.validate_every_steps;
+    for (const std::string& line : differences({"", {old_task}}, {"", {same}})) {
+      errors.push_back(
+          {session.workload.file, now->mark.line, now->mark.column,
+           fmt::format("{}; it has trained {} steps as it was: give it another name to train it anew", line,
+                       found->second.step),
+           ""});
+    }
+  }
+  if (!errors.empty()) throw InputError(std::move(errors));
+}
+
+Plan solve_remaining(const Session& session, const Profile& profile, const RunState& state,
+                     const Plan& current, InterruptGuard& interrupts) {
+  const RunSetup setup = session.setup();
+  const Problem problem = remaining_problem({setup, profile, state, current}, {});
+  Plan plan = solve(problem, {.time_limit = Seconds(session.workload.plan.time_limit_seconds),
+                              .gap = session.workload.plan.gap,
+                              .seed = session.workload.plan.seed,
+                              .cancel = &interrupts.requested()});
+  plan.workload_file = session.workload.file;
+  plan.workload_hash = workload_hash(session.workload);
+  plan.profile_hash = profile_hash(profile);
+  plan.cluster_hash = cluster_hash(session.cluster);
+  plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
+  for (Assignment& assignment : plan.assignments) {
+    assignment.pinned =
+        std::any_of(current.assignments.begin(), current.assignments.end(),
+                    [&](const Assignment& a) { return a.pinned && a.task == assignment.task; });
+  }
+  return plan;
+}
+
+void show_changes(const RunIdentity& before, const Session& session, const Plan& current, const Plan& plan) {
+  for (const std::string& line : differences(before, {session.workload.file, session.workload.tasks}))
+    say(line);
+  print(compare_plans(current, plan, style_of(STDOUT_FILENO)));
+}
+
+}  // namespace
+
+int run_replan(const ReplanCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
+  const RunDirectory directory{fs::absolute(command.directory).lexically_normal()};
+  if (!fs::exists(directory.run_file())) {
+    throw InputError(
+        fmt::format("{} is no run directory (it has no run.json): name the one that `saturn run` told",
+                    command.directory));
+  }
+  const RunLock lock(directory);
+  const RunIdentity before = read_run_identity(directory);
+  Session session = open_session(command.workload.empty() ? before.workload_file : command.workload, options);
+  session.directory = directory;
+  const RunState past = replay(read_journal(directory.journal_file()));
+  refuse_changed_tasks(before, session, past);
+  const RunState state = reopened(past, session.workload.tasks);
+  const Profile profile = make_profile(session, options, directory.profile_file(), interrupts);
+  const Plan current = read_plan(directory.plan_file());
+  const Plan plan = solve_remaining(session, profile, state, current, interrupts);
+  show_changes(before, session, current, plan);
+  if (command.dry_run) return 0;
+  replace_plan(directory.plan_file(), plan);
+  write_file_atomically(directory.run_file(),
+                        to_text(RunIdentity{session.workload.file, session.workload.tasks}));
+  say(fmt::format("saturn run {} goes on with this plan", session.workload.file.string()));
+  return 0;
+}
+
+}  // namespace saturn

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "commands.h"
+#include "output.h"
+#include "plan/make_problem.h"
+#include "replan/introspection.h"
+#include "report/plan_report.h"
+#include "report/run_report.h"
+#include "run/executor.h"
+#include "run_view.h"
+#include "summary.h"
+
+namespace saturn {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Solving must not take the cores that train for longer than this share of the interval.
+constexpr double kSolveShare = 0.1;
+
+struct Prepared {
+  Profile profile;
+  Plan plan;
+  RunState state;
+};
+
+std::vector<Diagnostic> as_diagnostics(const std::string& file, const std::vector<std::string>& messages) {
+  std::vector<Diagnostic> diagnostics;
+  for (const std::string& message : messages) diagnostics.push_back({file, 0, 0, message, ""});
+  return diagnostics;
+}
+
+void require_same_run(const Session& session) {
+  const RunIdentity before = read_run_identity(session.directory);
+  const RunIdentity now{session.workload.file, session.workload.tasks};
+  std::vector<std::string> lines = differences(before, now);
+  if (lines.empty()) return;
+  const std::string directory = session.directory.path;
+  lines.push_back(
+      fmt::format("this is another workload than the one that {} is a run of: `saturn replan {}` takes the "
+                  "changes in; for a new run name another directory (run.directory in the workload)",
+                  directory, directory));
+  throw InputError(as_diagnostics(session.workload.file, lines));
+}
+
+/// A plan named on the command line must be fresh: it was made for exactly this workload, profile and
+/// cluster.
+Plan given_plan(const Session& session, const Profile& profile, const fs::path& file) {
+  Plan plan = read_plan(file);
+  std::vector<std::string> reasons = staleness(session, profile, plan);
+  for (std::string& reason : reasons)
+    reason = "the plan is stale: " + reason + " since it was made; `saturn plan` makes it again";
+  if (!reasons.empty()) throw InputError(as_diagnostics(file, reasons));
+  const Problem problem = problem_of(session, profile);
+  complete(problem, plan);
+  require_valid(problem, plan);
+  return plan;
+}
+
+/// A run that has begun: its plan is what is left, and only has to be possible.
+Plan continued_plan(const Session& session, const RunState& state, const fs::path& file) {
+  Plan plan = read_plan(file);
+  std::vector<Diagnostic> wrong = check_executable(session.setup(), plan, state);
+  if (!wrong.empty()) throw InputError(std::move(wrong));
+  return plan;
+}
+
+Prepared prepare(const Session& session, const std::optional<fs::path>& plan_file,
+                 const CommonOptions& options, InterruptGuard& interrupts) {
+  Prepared prepared;
+  const RunDirectory& directory = session.directory;
+  if (fs::exists(directory.journal_file())) prepared.state = replay(read_journal(directory.journal_file()));
+  const bool begun = prepared.state.sessions > 0;
+  if (begun) require_same_run(session);
+  prepared.profile = make_profile(session, options, directory.profile_file(), interrupts);
+  if (begun) {
+    prepared.plan = continued_plan(session, prepared.state, plan_file.value_or(directory.plan_file()));
+  } else if (plan_file) {
+    prepared.plan = given_plan(session, prepared.profile, *plan_file);
+  } else {
+    prepared.plan = make_plan(session, prepared.profile, {directory.plan_file()}, interrupts);
+  }
+  return prepared;
+}
+
+std::string shell_word(const std::string& word) {
+  const bool plain =
+      word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=/:{},") ==
+      std::string::npos;
+  if (plain && !word.empty()) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string command_lines(const RunSetup& setup, const Plan& plan, const RunState& state) {
+  std::string text;
+  for (const Assignment& assignment : plan.assignments) {
+    const auto found = state.tasks.find(assignment.task);
+    if (found != state.tasks.end() && found->second.over()) continue;
+    text += fmt::format("# {} at {}: {} on {} devices {}\n", assignment.task,
+                        to_text_duration(Seconds(assignment.start_seconds)), assignment.parallelism,
+                        assignment.node, fmt::join(assignment.devices, ","));
+    for (const auto& rank : make_gang(setup, assignment).ranks) {
+      std::string line;
+      for (const std::string& word : rank) line += (line.empty() ? "" : " ") + shell_word(word);
+      text += line + "\n";
+    }
+  }
+  return text;
+}
+
+RunEnd execute(const Session& session, Prepared& prepared, InterruptGuard& interrupts, RunState& state) {
+  const auto launcher = make_local_launcher();
+  interrupts.wakes(launcher.get());
+  Journal journal(session.directory.journal_file());
+  RunView view(session.workload.tasks);
+  const Seconds solve_limit(std::min(session.workload.plan.time_limit_seconds,
+                                     session.workload.run.introspection_interval_seconds * kSolveShare));
+  BackgroundIntrospector introspector(session.setup(), prepared.profile, solve_limit,
+                                      [&] { launcher->wake(); });
+  SteadyClock clock;
+  Executor executor(session.setup(), prepared.plan, prepared.state,
+                    {*launcher, clock, journal, view, interrupts.interrupt(), &introspector});
+  const RunEnd end = executor.run();
+  interrupts.wakes(nullptr);
+  view.finish();
+  state = executor.state();
+  return end;
+}
+
+void report(const Session& session, const RunState& state, const CommonOptions& options) {
+  const RunSummary summary =
+      summarize(session.directory, session.workload.tasks, state, session.cluster.device_count());
+  const Style style = style_of(STDOUT_FILENO);
+  print(options.json ? to_json(summary).dump(2) + "\n"
+                     : leaderboard(summary, style) + "\n" + run_report(summary, style));
+}
+
+}  // namespace
+
+int run_run(const RunCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
+  std::optional<fs::path> plan_file;
+  fs::path workload_file = command.target;
+  if (workload_file.extension() == ".json") {
+    plan_file = fs::absolute(workload_file);
+    workload_file = read_plan(*plan_file).workload_file;
+  }
+  const Session session = open_session(workload_file, options);
+  std::optional<RunLock> lock;
+  if (!command.dry_run) lock.emplace(session.directory);
+  Prepared prepared = prepare(session, plan_file, options, interrupts);
+  if (command.dry_run) {
+    print(command_lines(session.setup(), prepared.plan, prepared.state));
+    return 0;
+  }
+  replace_plan(session.directory.plan_file(), prepared.plan);
+  write_file_atomically(session.directory.run_file(),
+                        to_text(RunIdentity{session.workload.file, session.workload.tasks}));
+  say(plan_summary(prepared.plan));
+  RunState state;
+  const RunEnd end = execute(session, prepared, interrupts, state);
+  report(session, state, options);
+  if (end == RunEnd::kInterrupted) {
+    say(fmt::format("stopped; the same command goes on: saturn run {}", command.target));
+    return interrupts.exit_code();
+  }
+  return end == RunEnd::kDone ? 0 : 1;
+}
+
+}  // namespace saturn

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_view.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+namespace saturn {
+namespace {
+
+double fraction_done(const TaskSpec& spec, const TaskState& task) {
+  if (task.over()) return 1;
+  const auto steps = static_cast<double>(std::max(task.step, task.live_step));
+  return spec.steps > 0 ? std::min(1.0, steps / static_cast<double>(spec.steps)) : 0;
+}
+
+/// How much of the sweep a task is: its work in tokens times parameters, near enough for a bar.
+double weight_of(const TaskSpec& spec) {
+  const auto width = static_cast<double>(spec.model.gpt.width);
+  return static_cast<double>(spec.steps * spec.tokens_per_step()) * width * width *
+         static_cast<double>(spec.model.gpt.layers + 1);
+}
+
+}  // namespace
+
+RunView::RunView(std::vector<TaskSpec> tasks)
+    : tasks_(std::move(tasks)),
+      progress_(clock_, [](std::string_view text) { (void)write_all(STDERR_FILENO, text); },
+                {.terminal = is_terminal(STDERR_FILENO), .style = style_of(STDERR_FILENO)}) {}
+
+void RunView::message(const std::string& text) {
+  progress_.message(text);
+}
+
+void RunView::update(const RunState& state, const Plan&) {
+  double done = 0;
+  double total = 0;
+  int over = 0;
+  std::string running;
+  for (const TaskSpec& spec : tasks_) {
+    const auto found = state.tasks.find(spec.name);
+    const TaskState task = found == state.tasks.end() ? TaskState{} : found->second;
+    const double fraction = fraction_done(spec, task);
+    total += weight_of(spec);
+    done += fraction * weight_of(spec);
+    if (task.over()) ++over;
+    if (task.holds_devices && !task.over())
+      running += fmt::format("  {} {:.0f} %", spec.name, 100 * fraction);
+  }
+  const double per_mille = total > 0 ? 1000 * done / total : 0;
+  progress_.update(static_cast<std::int64_t>(per_mille), 1000,
+                   fmt::format("{}/{} tasks{}", over, tasks_.size(), running));
+}
+
+}  // namespace saturn

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "report/progress.h"
+#include "run/executor.h"
+
+namespace saturn {
+
+/// Shows a run on standard error: a bar on a terminal, a line per interval elsewhere, messages as they come.
+class RunView final : public RunObserver {
+ public:
+  explicit RunView(std::vector<TaskSpec> tasks);
+  void message(const std::string& text) override;
+  void update(const RunState& state, const Plan& plan) override;
+  void finish() { progress_.finish(); }
+
+ private:
+  std::vector<TaskSpec> tasks_;
+  SteadyClock clock_;
+  Progress progress_;
+};
+
+}  // namespace saturn

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "commands.h"
+#include "output.h"
+#include "report/plan_report.h"
+#include "report/profile_report.h"
+#include "report/run_report.h"
+#include "run/journal.h"
+#include "summary.h"
+
+namespace saturn {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Devices that the run's plans used; the idle time is of these.
+int devices_used(const Plan& plan, const RunState& state) {
+  std::set<std::pair<std::string, int>> used;
+  for (const Assignment& assignment : plan.assignments) {
+    for (const int device : assignment.devices) used.insert({assignment.node, device});
+  }
+  for (const auto& [name, task] : state.tasks) {
+    if (!task.gang) continue;
+    for (const int device : task.gang->devices) used.insert({task.gang->node, device});
+  }
+  return static_cast<int>(used.size());
+}
+
+std::string show_run(const RunDirectory& directory, bool json) {
+  const RunIdentity identity = read_run_identity(directory);
+  const RunState state = replay(read_journal(directory.journal_file()));
+  const Plan plan = read_plan(directory.plan_file());
+  const RunSummary summary = summarize(directory, identity.tasks, state, devices_used(plan, state));
+  if (json) return to_json(summary).dump(2) + "\n";
+  const Style style = style_of(STDOUT_FILENO);
+  return task_table(summary, style) + "\n" + run_report(summary, style);
+}
+
+std::string show_file(const fs::path& file, bool json) {
+  const Document document = read_json(file.string());
+  const Value* schema = document.root.find("schema");
+  const std::string name = schema == nullptr ? "" : schema->scalar;
+  const Style style = style_of(STDOUT_FILENO);
+  if (name == "saturn.profile/1") {
+    const Profile profile = read_profile(file);
+    return json ? to_json(profile).dump(2) + "\n" : profile_table(profile, style);
+  }
+  if (name == "saturn.plan/1") {
+    const Plan plan = read_plan(file);
+    return json ? to_text(plan) : plan_table(plan, style) + "\n" + plan_summary(plan);
+  }
+  throw InputError(
+      {{file.string(), 1, 1,
+        "this is neither a profile nor a plan (\"schema\": \"saturn.profile/1\" or \"saturn.plan/1\")", ""}});
+}
+
+}  // namespace
+
+int run_show(const ShowCommand& command, const CommonOptions& options) {
+  const fs::path target = command.target;
+  if (!fs::exists(target)) throw SystemError("show", command.target, "there is no such file or directory");
+  print(fs::is_directory(target) ? show_run({target}, options.json) : show_file(target, options.json));
+  return 0;
+}
+
+}  // namespace saturn

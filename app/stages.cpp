@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages.h"
+
+#include <cstdlib>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "output.h"
+#include "plan/make_problem.h"
+#include "plan/solve.h"
+#include "report/progress.h"
+
+namespace saturn {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path program_directory() {
+  return fs::read_symlink("/proc/self/exe").parent_path();
+}
+
+/// Where parallelisms are looked for: told, environment, beside the build's programs, beside the installed
+/// ones.
+std::vector<fs::path> search_path(const CommonOptions& options) {
+  std::vector<fs::path> path(options.parallelism_path.begin(), options.parallelism_path.end());
+  if (const char* variable = std::getenv("SATURN_PARALLELISM_PATH")) {
+    std::string_view rest = variable;
+    while (!rest.empty()) {
+      const size_t colon = std::min(rest.find(':'), rest.size());
+      if (colon > 0) path.emplace_back(rest.substr(0, colon));
+      rest.remove_prefix(std::min(colon + 1, rest.size()));
+    }
+  }
+  const fs::path bin = program_directory();
+  for (const fs::path& place :
+       {bin.parent_path() / "parallelisms", bin.parent_path() / "lib/saturn/parallelisms"}) {
+    if (fs::is_directory(place)) path.push_back(place);
+  }
+  return path;
+}
+
+std::string worker_version(const fs::path& worker) {
+  if (!fs::exists(worker)) {
+    throw SystemError("find", worker.string(), "there is no such program",
+                      "build it (scripts/quickstart.sh does), it belongs beside saturn");
+  }
+  return content_hash(read_file(worker));
+}
+
+/// "12/20 trials, 1 running": drawn while trials run.
+class ProfileView {
+ public:
+  ProfileView()
+      : progress_(clock_, [](std::string_view text) { (void)write_all(STDERR_FILENO, text); },
+                  {.terminal = is_terminal(STDERR_FILENO), .style = style_of(STDERR_FILENO)}) {}
+  void show(const ProfileProgress& now) {
+    if (!now.text.empty()) last_ = now.text;
+    progress_.update(now.done, now.total, fmt::format("trials, {} running  {}", now.running, last_));
+  }
+  void finish() { progress_.finish(); }
+
+ private:
+  SteadyClock clock_;
+  Progress progress_;
+  std::string last_;
+};
+
+void report_trials(const ProfileResult& result, const fs::path& file) {
+  for (const std::string& warning : result.warnings) say("warning: " + warning);
+  say(fmt::format("profile: {} trials measured, {} known already{}; {}", result.measured, result.cached,
+                  result.failed > 0 ? fmt::format(", {} failed", result.failed) : "", file.string()));
+}
+
+Profile known_profile(const fs::path& file) {
+  return fs::exists(file) ? read_profile(file) : Profile{};
+}
+
+ProfileOptions profile_options(const Session& session, const CommonOptions& options,
+                               InterruptGuard& interrupts) {
+  ProfileOptions result;
+  result.worker = session.worker;
+  result.scratch = session.directory.path / "trials";
+  result.conditions = {session.machine.cpu_model, worker_version(session.worker), session.workload.profile};
+  result.cache = TrialCache(options.no_cache ? fs::path() : TrialCache::default_directory());
+  result.cancel = &interrupts.requested();
+  return result;
+}
+
+SolveOptions solve_options(const Workload& workload, const InterruptGuard& interrupts) {
+  return {.time_limit = Seconds(workload.plan.time_limit_seconds),
+          .gap = workload.plan.gap,
+          .seed = workload.plan.seed,
+          .cancel = &interrupts.requested()};
+}
+
+void stamp(const Session& session, const Profile& profile, Plan& plan) {
+  plan.workload_file = session.workload.file;
+  plan.workload_hash = workload_hash(session.workload);
+  plan.profile_hash = profile_hash(profile);
+  plan.cluster_hash = cluster_hash(session.cluster);
+}
+
+/// Pins of tasks that are no longer there do not count.
+void keep_pins(Problem& problem, const Plan& before) {
+  Plan pins = before;
+  std::erase_if(pins.assignments, [&](const Assignment& a) {
+    return std::none_of(problem.tasks.begin(), problem.tasks.end(),
+                        [&](const ProblemTask& task) { return task.name == a.task; });
+  });
+  apply_pins(problem, pins);
+}
+
+Plan solve_anew(const Session& session, const Profile& profile, const Plan* before,
+                InterruptGuard& interrupts) {
+  Problem problem = problem_of(session, profile);
+  const double baseline = whole_node_baseline(problem).makespan_seconds;
+  if (before != nullptr) keep_pins(problem, *before);
+  Plan plan = solve(problem, solve_options(session.workload, interrupts));
+  plan.baseline_seconds = baseline;
+  stamp(session, profile, plan);
+  for (const ProblemTask& task : problem.tasks) {
+    for (Assignment& assignment : plan.assignments) {
+      if (assignment.task == task.name && task.pin) assignment.pinned = true;
+    }
+  }
+  return plan;
+}
+
+}  // namespace
+
+RunSetup Session::setup() const {
+  return {workload.tasks, cluster, manifests, workload.run, directory, worker};
+}
+
+Session open_session(const fs::path& workload_file, const CommonOptions& options) {
+  Session session;
+  session.workload = read_workload(workload_file);
+  session.manifests = find_parallelisms(search_path(options));
+  check_parallelisms(session.workload, session.manifests);
+  session.machine = this_machine();
+  session.cluster = discover(session.workload.cluster, session.machine);
+  for (const std::string& warning : cluster_warnings(session.cluster)) say("warning: " + warning);
+  session.worker = program_directory() / "saturn-worker";
+  session.directory = {session.workload.run.directory};
+  return session;
+}
+
+Profile make_profile(const Session& session, const CommonOptions& options, const fs::path& file,
+                     InterruptGuard& interrupts) {
+  const TrialPlan trials = plan_trials(session.workload, session.manifests, session.cluster, session.machine);
+  const Profile known = known_profile(file);
+  if (!options.no_cache && missing_trials(trials, known).empty() && known.tasks == trials.tasks) return known;
+  make_directories(session.directory.path);
+  const SteadyClock clock;
+  const auto launcher = make_local_launcher();
+  interrupts.wakes(launcher.get());
+  ProfileView view;
+  ProfileOptions run = profile_options(session, options, interrupts);
+  run.progress = [&](const ProfileProgress& now) { view.show(now); };
+  const ProfileResult result = run_trials(trials, session.cluster, *launcher, clock, run);
+  interrupts.wakes(nullptr);
+  view.finish();
+  if (file.has_parent_path()) make_directories(file.parent_path());
+  write_profile(file, result.profile);
+  report_trials(result, file);
+  if (result.cancelled) throw Interrupted{};
+  return result.profile;
+}
+
+Problem problem_of(const Session& session, const Profile& profile) {
+  return make_problem(session.workload.tasks, session.cluster, profile, session.workload.run);
+}
+
+std::vector<std::string> staleness(const Session& session, const Profile& profile, const Plan& plan) {
+  std::vector<std::string> reasons;
+  const std::string file = session.workload.file.string();
+  if (plan.workload_hash != workload_hash(session.workload))
+    reasons.push_back(fmt::format("the workload {} has changed", file));
+  if (plan.profile_hash != profile_hash(profile)) reasons.push_back("the profile has changed");
+  if (plan.cluster_hash != cluster_hash(session.cluster)) reasons.push_back("the cluster has changed");
+  return reasons;
+}
+
+void require_valid(const Problem& problem, const Plan& plan) {
+  std::vector<Diagnostic> wrong = check_plan(problem, plan);
+  if (!wrong.empty()) throw InputError(std::move(wrong));
+}
+
+void replace_plan(const fs::path& file, const Plan& plan) {
+  const std::string text = to_text(plan);
+  if (fs::exists(file)) {
+    const std::string before = read_file(file);
+    if (before == text) return;
+    fs::path kept = file;
+    kept.replace_filename(file.stem().string() + ".previous.json");
+    write_file_atomically(kept, before);
+    say(fmt::format("the plan before is kept in {}", kept.string()));
+  }
+  if (file.has_parent_path()) make_directories(file.parent_path());
+  write_file_atomically(file, text);
+}
+
+Plan make_plan(const Session& session, const Profile& profile, const PlanRequest& request,
+               InterruptGuard& interrupts) {
+  if (!fs::exists(request.file)) {
+    const Plan plan = solve_anew(session, profile, nullptr, interrupts);
+    replace_plan(request.file, plan);
+    return plan;
+  }
+  Plan before = read_plan(request.file);
+  const std::vector<std::string> reasons = staleness(session, profile, before);
+  if (reasons.empty() && !request.force) {
+    const Problem problem = problem_of(session, profile);
+    const bool filled_in = complete(problem, before);
+    require_valid(problem, before);
+    if (filled_in) replace_plan(request.file, before);
+    return before;
+  }
+  for (const std::string& reason : reasons) say(reason + ": planned again");
+  const Plan plan = solve_anew(session, profile, &before, interrupts);
+  replace_plan(request.file, plan);
+  return plan;
+}
+
+}  // namespace saturn

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "interrupt.h"
+#include "plan/plan.h"
+#include "plan/problem.h"
+#include "profile/profiler.h"
+#include "profile/trials.h"
+#include "run/gang.h"
+
+namespace saturn {
+
+/// What every command that works on a workload can be told.
+struct CommonOptions {
+  std::vector<std::string>
+      parallelism_path;  ///< searched first; then SATURN_PARALLELISM_PATH, then the built-in ones
+  bool json = false;
+  bool no_cache = false;
+};
+
+/// A workload and what it meets on this machine: what every stage starts from.
+struct Session {
+  Workload workload;
+  std::vector<Manifest> manifests;
+  Machine machine;
+  Cluster cluster;
+  std::filesystem::path worker;
+  RunDirectory directory;
+
+  RunSetup setup() const;
+};
+
+/// A stage was interrupted by a signal; what was done so far is kept.
+struct Interrupted {};
+
+/// Reads the workload, finds the parallelisms, the worker and the cluster. Errors: InputError, SystemError.
+Session open_session(const std::filesystem::path& workload_file, const CommonOptions& options);
+
+/// Measures what is not known yet (file or cache) and writes profile.json to `file` when anything in it
+/// changes. Errors: InputError, SystemError; throws Interrupted after a signal, with what was measured kept.
+Profile make_profile(const Session& session, const CommonOptions& options, const std::filesystem::path& file,
+                     InterruptGuard& interrupts);
+
+/// The problem that the session's tasks and the profile make.
+Problem problem_of(const Session& session, const Profile& profile);
+
+/// What makes the plan stale: "the workload has changed", ...; empty: it is fresh.
+std::vector<std::string> staleness(const Session& session, const Profile& profile, const Plan& plan);
+
+/// Errors: InputError with everything that check_plan finds.
+void require_valid(const Problem& problem, const Plan& plan);
+
+struct PlanRequest {
+  std::filesystem::path file;
+  bool force = false;  ///< solve although the plan is fresh
+};
+/// Uses the plan in the file when it is fresh (completing what an edit left out), else solves, keeping pinned
+/// lines; the plan before is kept beside it as plan.previous.json. Errors: InputError (an edited plan that is
+/// not valid, a task that fits on nothing), SystemError.
+Plan make_plan(const Session& session, const Profile& profile, const PlanRequest& request,
+               InterruptGuard& interrupts);
+
+/// Writes the plan; what was in the file before is kept beside it as plan.previous.json, and said so.
+void replace_plan(const std::filesystem::path& file, const Plan& plan);
+
+}  // namespace saturn

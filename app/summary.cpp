@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "summary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace saturn {
+namespace {
+
+constexpr int kTailLines = 10;
+using State = TaskSummary::State;
+
+State state_of(const TaskState& task, bool run_ended) {
+  switch (task.phase) {
+    case TaskState::Phase::kFinished:
+      return State::kFinished;
+    case TaskState::Phase::kFailed:
+      return State::kFailed;
+    case TaskState::Phase::kStarting:
+    case TaskState::Phase::kTraining:
+      return run_ended ? State::kStopped : State::kTraining;
+    case TaskState::Phase::kWaiting:
+      break;
+  }
+  return task.starts > 0 ? State::kStopped : State::kWaiting;
+}
+
+const char* name_of(State state) {
+  switch (state) {
+    case State::kWaiting:
+      return "waiting";
+    case State::kTraining:
+      return "training";
+    case State::kStopped:
+      return "stopped";
+    case State::kFinished:
+      return "finished";
+    case State::kFailed:
+      return "failed";
+  }
+  return "";
+}
+
+TaskSummary summarize_task(const RunDirectory& directory, const std::string& name, const TaskState& task,
+                           bool run_ended) {
+  TaskSummary summary{.name = name, .state = state_of(task, run_ended)};
+  summary.steps = std::max(task.step, task.live_step);
+  summary.training_loss = task.training_loss;
+  summary.validation_loss = task.validation_loss;
+  summary.planned_seconds = task.planned_seconds;
+  summary.real_seconds = task.busy_seconds;
+  summary.weights = task.weights;
+  summary.message = task.message;
+  if (summary.state == State::kFailed) summary.log_tail = tail_of_file(directory.log_file(name), kTailLines);
+  return summary;
+}
+
+nlohmann::ordered_json number(double value) {
+  return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
+}
+
+}  // namespace
+
+RunSummary summarize(const RunDirectory& directory, const std::vector<TaskSpec>& tasks, const RunState& state,
+                     int devices) {
+  RunSummary summary;
+  summary.directory = directory.path;
+  double device_seconds = 0;
+  for (const TaskSpec& task : tasks) {
+    const auto found = state.tasks.find(task.name);
+    const TaskState now = found == state.tasks.end() ? TaskState{} : found->second;
+    summary.tasks.push_back(summarize_task(directory, task.name, now, !state.ended.empty()));
+    device_seconds += now.device_seconds;
+  }
+  if (!state.plans.empty()) summary.planned_makespan_seconds = state.plans.front().remaining_seconds_after;
+  summary.real_makespan_seconds = state.elapsed_seconds();
+  const double all = summary.real_makespan_seconds * devices;
+  summary.idle_fraction = all > 0 ? std::max(0.0, 1 - device_seconds / all) : 0;
+  return summary;
+}
+
+nlohmann::ordered_json to_json(const RunSummary& summary) {
+  nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
+  for (const TaskSummary& task : summary.tasks) {
+    tasks.push_back({{"task", task.name},
+                     {"state", name_of(task.state)},
+                     {"steps", task.steps},
+                     {"training_loss", number(task.training_loss)},
+                     {"validation_loss", number(task.validation_loss)},
+                     {"planned_seconds", task.planned_seconds},
+                     {"real_seconds", task.real_seconds},
+                     {"weights", task.weights},
+                     {"message", task.message}});
+  }
+  return {{"schema", "saturn.summary/1"},
+          {"directory", summary.directory},
+          {"planned_makespan_seconds", summary.planned_makespan_seconds},
+          {"real_makespan_seconds", summary.real_makespan_seconds},
+          {"idle_fraction", summary.idle_fraction},
+          {"tasks", tasks}};
+}
+
+}  // namespace saturn

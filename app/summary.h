@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <vector>
+
+#include "report/run_summary.h"
+#include "run/run_directory.h"
+#include "run/state.h"
+
+namespace saturn {
+
+/// What the run has come to, of the tasks given; log tails are read for failed ones.
+RunSummary summarize(const RunDirectory& directory, const std::vector<TaskSpec>& tasks, const RunState& state,
+                     int devices);
+
+nlohmann::ordered_json to_json(const RunSummary& summary);
+
+}  // namespace saturn

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "plan/solve.h"
+#include "replan/remaining.h"
+#include "run/executor.h"
+
+namespace saturn {
+
+/// One look at a run (paper, Algorithm 2): re-solves what is left, once with every running gang staying where
+/// it is, once for each running gang with that one free to move, once with all free to move, each within an
+/// equal share of the time limit; proposes the best if it ends earlier than the current plan by more than
+/// `threshold` of what is left. Pure but for the time the solver takes.
+Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, double threshold,
+                    const SolveOptions& options);
+
+/// Looks at the run in a thread of its own while training goes on.
+class BackgroundIntrospector final : public Introspector {
+ public:
+  /// `done` is called from the thread when a look is over (to wake the executor up).
+  BackgroundIntrospector(RunSetup setup, Profile profile, Seconds time_limit, std::function<void()> done);
+  BackgroundIntrospector(const BackgroundIntrospector&) = delete;
+  BackgroundIntrospector& operator=(const BackgroundIntrospector&) = delete;
+  ~BackgroundIntrospector() override;
+
+  void consider(const RunState& state, const Plan& current, const std::string& reason) override;
+  std::optional<Proposal> take() override;
+
+ private:
+  RunSetup setup_;
+  Profile profile_;
+  Seconds time_limit_;
+  std::function<void()> done_;
+  std::atomic<bool> cancel_{false};
+  std::atomic<bool> finished_{false};
+  std::optional<Proposal> proposal_;  ///< written by the thread before `finished_`, read after it
+  std::thread thread_;
+};
+
+}  // namespace saturn
