@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "plan/plan.h"
+#include "report/style.h"
+
+namespace saturn {
+
+/// A line per task: parallelism, knobs, node, devices, start, end and whether it is pinned.
+std::string plan_table(const Plan& plan, const Style& style);
+
+/// How good the plan is: makespan, lower bound, "proven optimal" or the gap, what found and proved it, and
+/// the baseline beside it. Two lines.
+std::string plan_summary(const Plan& plan);
+
+/// What changes from one plan to the other: the makespans, then a line per task that is new, gone or placed
+/// elsewhere, and the number of those that stay.
+std::string compare_plans(const Plan& before, const Plan& after, const Style& style);
+
+}  // namespace saturn

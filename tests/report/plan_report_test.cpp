@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/plan_report.h"
+
+#include <doctest/doctest.h>
+
+#include "report/golden.h"
+
+using namespace saturn;
+
+namespace {
+
+Assignment at(const std::string& task, std::vector<int> devices, double start, double duration) {
+  Assignment a;
+  a.task = task;
+  a.parallelism = "ddp";
+  a.node = "local";
+  a.devices = std::move(devices);
+  a.start_seconds = start;
+  a.duration_seconds = duration;
+  return a;
+}
+
+Plan example() {
+  Plan plan;
+  plan.method = "MILP";
+  plan.bound_method = "area";
+  plan.assignments = {at("large", {0, 1}, 0, 40), at("small", {0}, 40, 35), at("tiny", {1}, 40, 30.5)};
+  plan.assignments[0].knobs = {{"bucket_mb", "25"}};
+  plan.assignments[1].pinned = true;
+  plan.makespan_seconds = 75;
+  plan.lower_bound_seconds = 72;
+  plan.gap = 0.04;
+  plan.baseline_seconds = 100;
+  return plan;
+}
+
+}  // namespace
+
+TEST_CASE("the plan table has a line per task") {
+  test::check_golden("plan", plan_table(example(), {}));
+}
+
+TEST_CASE("a plan without knobs and pins has no columns for them") {
+  Plan plan = example();
+  plan.assignments.erase(plan.assignments.begin(), plan.assignments.begin() + 2);
+  CHECK(plan_table(plan, {}) ==
+        "task  parallelism  node   devices  start   end  duration\n"
+        "tiny  ddp          local  1         40 s  1:11    30.5 s\n");
+}
+
+TEST_CASE("the summary gives the gap, the methods and the saving") {
+  CHECK(plan_summary(example()) ==
+        "makespan 1:15, lower bound 1:12: gap 4.00 % (found by MILP, bound by area)\n"
+        "a whole node each, one after another: 1:40; this plan saves 25.0 %\n");
+}
+
+TEST_CASE("a gap of nothing is a proof") {
+  Plan plan = example();
+  plan.gap = 1e-9;
+  plan.lower_bound_seconds = 75;
+  plan.method = plan.bound_method = "";
+  plan.baseline_seconds = 0;
+  CHECK(plan_summary(plan) == "makespan 1:15, lower bound 1:15: proven optimal\n");
+}
+
+TEST_CASE("an edited plan may be worse than the baseline") {
+  Plan plan = example();
+  plan.baseline_seconds = 60;
+  CHECK(plan_summary(plan) ==
+        "makespan 1:15, lower bound 1:12: gap 4.00 % (found by MILP, bound by area)\n"
+        "a whole node each, one after another: 1:00; this plan takes longer by 25.0 %\n");
+}
+
+TEST_CASE("comparing plans names what is new, gone and moved, and counts the rest") {
+  Plan after = example();
+  after.makespan_seconds = 66;
+  after.assignments[0].start_seconds = 1;  // a time that moves is no change of what runs where
+  after.assignments[1].devices = {0, 1};
+  after.assignments[2].task = "late";
+  test::check_golden("compare", compare_plans(example(), after, {}));
+}
+
+TEST_CASE("equal plans have no table") {
+  CHECK(compare_plans(example(), example(), {}) ==
+        "makespan 1:15 -> 1:15 (+0.0 %)\n3 tasks stay where they are\n");
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/run_report.h"
+
+#include <cmath>
+#include <doctest/doctest.h>
+
+#include "report/golden.h"
+
+using namespace saturn;
+
+namespace {
+
+TaskSummary finished(const std::string& name, double validation_loss) {
+  TaskSummary task;
+  task.name = name;
+  task.state = TaskSummary::State::kFinished;
+  task.steps = 200;
+  task.training_loss = 2.1;
+  task.validation_loss = validation_loss;
+  task.planned_seconds = 30;
+  task.real_seconds = 30.4;
+  task.weights = "/home/me/runs/sweep/tasks/" + name + "/model.safetensors";
+  return task;
+}
+
+RunSummary example() {
+  RunSummary summary;
+  summary.tasks = {finished("small-lr1", 2.4567), finished("small-lr2", 2.25), finished("odd", std::nan(""))};
+  TaskSummary failed;
+  failed.name = "broken";
+  failed.state = TaskSummary::State::kFailed;
+  failed.steps = 17;
+  failed.planned_seconds = 20;
+  failed.real_seconds = 3;
+  failed.message = "the loss is NaN at step 17";
+  failed.log_tail = "step 16 loss 9.1\nstep 17 loss nan\x1b[0m";
+  TaskSummary stopped;
+  stopped.name = "later";
+  stopped.state = TaskSummary::State::kStopped;
+  stopped.steps = 40;
+  stopped.real_seconds = 8;
+  stopped.planned_seconds = 30;
+  summary.tasks.push_back(failed);
+  summary.tasks.push_back(stopped);
+  summary.planned_makespan_seconds = 75;
+  summary.real_makespan_seconds = 76.5;
+  summary.idle_fraction = 0.021;
+  return summary;
+}
+
+}  // namespace
+
+TEST_CASE("the leaderboard is ordered by validation loss, tasks without a number last") {
+  test::check_golden("leaderboard", leaderboard(example(), {}));
+}
+
+TEST_CASE("nothing finished is no leaderboard") {
+  CHECK(leaderboard({}, {}).empty());
+}
+
+TEST_CASE("the final report shows failures with their log, the makespan, the best task and the weights") {
+  test::check_golden("run", run_report(example(), {}));
+}
+
+TEST_CASE("a run in which nothing finished names no best task") {
+  RunSummary summary = example();
+  summary.tasks.erase(summary.tasks.begin(), summary.tasks.begin() + 3);
+  summary.tasks.erase(summary.tasks.begin());
+  summary.planned_makespan_seconds = 0;
+  CHECK(run_report(summary, {}) == "1 task: 1 stopped\nmakespan 1:17; devices idle 2.1 %\n");
+}
+
+TEST_CASE("weights that lie apart are listed one by one") {
+  RunSummary summary;
+  summary.tasks = {finished("a", 2), finished("b", 1)};
+  summary.tasks[1].weights = "/elsewhere/b.safetensors";
+  summary.real_makespan_seconds = 10;
+  CHECK(run_report(summary, {}) ==
+        "2 tasks: 2 finished\n"
+        "makespan 10 s; devices idle 0.0 %\n"
+        "best: 'b', validation loss 1.0000\n"
+        "weights of 'b': /elsewhere/b.safetensors\n"
+        "weights of 'a': /home/me/runs/sweep/tasks/a/model.safetensors\n");
+}
+
+TEST_CASE("the task table has every task with its state") {
+  test::check_golden("tasks", task_table(example(), {}));
+}
