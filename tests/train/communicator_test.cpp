@@ -304,6 +304,23 @@ TEST_CASE("a rendezvous file serves one gang of one size, and one process a rank
         fmt::format("rank 1 of {} is taken by process {}", rendezvous.path(), ::getpid()));
 }
 
+TEST_CASE("after a failure the ranks meet again in the next generation") {
+  const Rendezvous rendezvous;
+  std::vector<std::string> results(2);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 2; ++rank) {
+    threads.emplace_back([&, rank] {
+      for (int generation = 0; generation < 3; ++generation) {
+        const auto c = make_shared_memory_communicator(rendezvous.path(), rank, 2, Seconds(60), generation);
+        if (rank == 1) c->abort(fmt::format("failure {}; ", generation));
+        results[std::size_t(rank)] += error_of([&] { c->barrier(); });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(results == std::vector<std::string>(2, "failure 0; failure 1; failure 2; "));
+}
+
 TEST_CASE("a file that is something else is not used as a rendezvous") {
   const Rendezvous rendezvous;
   const FileDescriptor file(::open(rendezvous.path().c_str(), O_WRONLY));
