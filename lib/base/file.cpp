@@ -21,12 +21,6 @@ std::string advice_for(int error) {
   return error == ENOSPC || error == EDQUOT ? kDiskAdvice : "";
 }
 
-void sync_directory(const std::filesystem::path& directory) {
-  const FileDescriptor fd(
-      ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd) ::fsync(fd.get());  // best effort: not every file system can
-}
-
 /// Writes, syncs and closes; 0 or an errno (close reports a late write error on network disks).
 int fill(const std::filesystem::path& path, std::string_view text) {
   FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
@@ -37,6 +31,12 @@ int fill(const std::filesystem::path& path, std::string_view text) {
 }
 
 }  // namespace
+
+void sync_directory(const std::filesystem::path& directory) {
+  const FileDescriptor fd(
+      ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd) ::fsync(fd.get());  // best effort: not every file system can
+}
 
 std::string read_file(const std::filesystem::path& path) {
   const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

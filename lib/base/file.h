@@ -14,6 +14,9 @@ std::string read_file(const std::filesystem::path& path);
 /// error (SystemError: disk full, not writable) the old file is untouched and the temporary one removed.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+/// Makes the names in the directory durable; does nothing where the file system cannot.
+void sync_directory(const std::filesystem::path& directory);
+
 /// mkdir -p. Errors: SystemError.
 void make_directories(const std::filesystem::path& path);
 

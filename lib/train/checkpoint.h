@@ -4,15 +4,14 @@
 #include <ATen/Tensor.h>
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/units.h"
+#include "train/checkpoint_index.h"
 #include "train/model.h"
 
 namespace saturn {
@@ -43,21 +42,6 @@ class CheckpointReader {
   virtual at::Tensor tensor(const std::string& name) const = 0;
   /// Sorted.
   virtual std::vector<std::string> names() const = 0;
-};
-
-class CheckpointError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-/// What a checkpoint says besides tensors.
-struct CheckpointState {
-  std::int64_t step = 0;  ///< steps done; the next batch is that of this number
-  std::string task;
-  std::string model;  ///< model_signature(): for messages, the tensors decide
-  std::uint64_t seed = 0;
-
-  bool operator==(const CheckpointState&) const = default;
 };
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;

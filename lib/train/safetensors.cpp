@@ -17,7 +17,8 @@ constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kMostHeaderBytes = 100'000'000;  // the limit of the format's own library
 constexpr std::uint64_t kAlignment = 8;
 
-constexpr std::array<std::pair<const char*, std::uint64_t>, 12> kDtypes{{{"F64", 8},
+constexpr std::array<std::pair<const char*, std::uint64_t>, 13> kDtypes{{{"BOOL", 1},
+                                                                         {"F64", 8},
                                                                          {"I64", 8},
                                                                          {"U64", 8},
                                                                          {"F32", 4},
