@@ -53,7 +53,7 @@ Dimension read_zip(const Value& zip, Diagnostics& diagnostics) {
     if (first == nullptr) first = &member, dimension.resize(values->size());
     if (values->size() != dimension.size()) {
       diagnostics.error(member.value.mark,
-                        fmt::format("sweep.zip: '{}' has {} values, but '{}' has {}: they go in pairs",
+                        fmt::format("sweep.zip: '{}' has a list of {}, but '{}' one of {}: they go in pairs",
                                     member.key, values->size(), first->key, dimension.size()));
       continue;
     }
@@ -127,7 +127,7 @@ std::vector<Dimension> read_dimensions(const Value& sweep, const std::vector<std
     dimensions.push_back(read_zip(*zip, diagnostics));
   if (random != nullptr) dimensions.push_back(draw_settings(*random, paths, seed, diagnostics));
   reader.finish();
-  if (sweep.kind == Value::Kind::kMap && grid == nullptr && zip == nullptr && random == nullptr)
+  if (sweep.kind == Value::Kind::kMap && sweep.members.empty())
     diagnostics.error(sweep.mark, "sweep: give 'grid', 'zip' or 'random'");
   return dimensions;
 }

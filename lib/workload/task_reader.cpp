@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "workload/sweep.h"
 #include "workload/sweep_paths.h"
@@ -106,8 +107,8 @@ TaskDraft read_draft(const Value& value, const Origin& origin, const std::filesy
                      Diagnostics& diagnostics) {
   TaskDraft draft{value, {}};
   MapReader reader(draft.value, "task", diagnostics);
-  reader.value("sweep");  // expanded already
   draft.task = read_task_fields(reader);
+  reader.value("sweep");  // expanded already
   check_length(reader, diagnostics);
   const Value* files = find_path(draft.value, "data.files");
   if (files != nullptr && files->kind == Value::Kind::kList && files->items.empty())
@@ -123,12 +124,13 @@ TaskDraft read_draft(const Value& value, const Origin& origin, const std::filesy
 void check_names(const std::vector<TaskDraft>& drafts, const std::vector<const Origin*>& origins,
                  Diagnostics& diagnostics) {
   std::map<std::string, const Origin*> first;
+  std::set<const Origin*> reported;
   for (size_t i = 0; i < drafts.size(); ++i) {
     const std::string& name = drafts[i].task.name;
     if (name.empty()) continue;
     const Origin& origin = *origins[i];
     const auto [found, fresh] = first.emplace(name, &origin);
-    if (fresh) continue;
+    if (fresh || !reported.insert(&origin).second) continue;
     if (found->second == &origin) {
       std::string example = "NAME";
       for (const std::string& path : origin.swept) example += "-{" + path + "}";
@@ -160,6 +162,17 @@ std::vector<Setting> settings_of(Origin& origin, Diagnostics& diagnostics) {
   return settings;
 }
 
+/// Duplicate keys of the defaults, which the merging drops.
+void report_duplicates(const Value& value, Diagnostics& diagnostics) {
+  for (const Value::Member& member : value.members) {
+    const Value* first = value.find(member.key);
+    if (first != &member.value)
+      diagnostics.error(member.mark, fmt::format("defaults: key '{}' is given twice (first on line {})",
+                                                 member.key, first->mark.line));
+    report_duplicates(member.value, diagnostics);
+  }
+}
+
 /// The tasks of the list, each laid on the defaults.
 std::vector<Origin> read_origins(MapReader& workload, std::uint64_t seed) {
   Value defaults;
@@ -170,6 +183,7 @@ std::vector<Origin> read_origins(MapReader& workload, std::uint64_t seed) {
     else
       workload.error("defaults", "must be a map of task fields, not " + describe(*given));
   }
+  report_duplicates(defaults, workload.diagnostics());
   if (!workload.require("tasks")) return {};
   const Value& list = *workload.value("tasks");
   if (list.kind != Value::Kind::kList || list.items.empty()) {

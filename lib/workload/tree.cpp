@@ -26,8 +26,8 @@ Value deep_merge(const Value& base, const Value& over) {
   if (base.kind != Value::Kind::kMap || over.kind != Value::Kind::kMap) return over;
   Value result = over;
   for (const Value::Member& member : base.members) {
-    const bool first = base.find(member.key) == &member.value;
-    Value* present = first ? find_mutable(result, member.key) : nullptr;
+    if (base.find(member.key) != &member.value) continue;
+    Value* present = find_mutable(result, member.key);
     if (present == nullptr) {
       result.members.push_back(member);
     } else {

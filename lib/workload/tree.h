@@ -10,7 +10,8 @@
 namespace saturn {
 
 /// `over` laid on `base`: maps are merged key by key, anything else of `over` replaces what is under it. The
-/// result has `over`'s mark and keeps every value's own. Duplicate keys stay, to be reported.
+/// result has `over`'s mark and keeps every value's own. Duplicate keys of `over` stay, to
+/// be reported; of `base`, the first counts.
 Value deep_merge(const Value& base, const Value& over);
 
 /// "optimizer.lr" -> {"optimizer", "lr"}.

@@ -100,6 +100,17 @@ Workload parse_workload(const std::filesystem::path& file, const std::string& te
   return take_workload(std::move(draft));
 }
 
+std::map<std::string, std::vector<std::string>> workload_keys() {
+  // Every map once, all of them empty: the readers say what they look for.
+  const Document document =
+      parse_yaml("",
+                 "{cluster: {nodes: [{}]}, profile: {}, plan: {}, run: {}, tasks: [{model: {}, data: {}, "
+                 "optimizer: {schedule: {}}, sweep: {random: {over: {seed: {}}}}}]}");
+  Diagnostics diagnostics(document);
+  (void)read_draft("w.yaml", document, diagnostics);
+  return diagnostics.accepted_keys();
+}
+
 std::string workload_hash(const Workload& workload) {
   std::string text = to_json(workload.cluster).dump();
   for (const TaskSpec& task : workload.tasks) text += '\n' + to_json(task).dump();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -86,5 +87,9 @@ Workload parse_workload(const std::filesystem::path& file, const std::string& te
 /// Hash of what the tasks, `parallelisms` and the cluster section say (not of profile, plan and run): a plan
 /// made for another hash is stale.
 std::string workload_hash(const Workload& workload);
+
+/// The keys that each map of a workload file may have, by the map's name in messages ("" is the file itself,
+/// then "task", "optimizer.schedule", "cluster.nodes", ...): what the schema and the reference must say.
+std::map<std::string, std::vector<std::string>> workload_keys();
 
 }  // namespace saturn

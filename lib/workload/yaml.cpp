@@ -160,6 +160,8 @@ class ValueBuilder final : public YAML::EventHandler {
       diagnostics_.error(parent.key.mark, fmt::format("a key must be a text, not {}", describe(parent.key)));
       return;
     }
+    // yaml-cpp places a value that is left out where it stopped looking: lines below, maybe.
+    if (value.kind == Value::Kind::kNull) value.mark = parent.key.mark;
     parent.value.members.push_back({parent.key.scalar, parent.key.mark, std::move(value)});
   }
   /// YAML 1.1's `<<`: the keys of one map or of several, where the map itself and then the earlier ones win.

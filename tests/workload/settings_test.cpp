@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workload_text.h"
+
+using namespace saturn;
+using test::parse;
+using test::problems;
+using test::with_task;
+
+namespace {
+
+const std::string kTask = "name: a, batch_size: 2, steps: 3";
+
+Workload with(const std::string& top_level) {
+  return parse(with_task(kTask, top_level));
+}
+
+std::string wrong(const std::string& top_level) {
+  return problems(with_task(kTask, top_level));
+}
+
+}  // namespace
+
+TEST_CASE("the cluster is automatic, slots, or nodes") {
+  CHECK(with("cluster: auto\n").cluster == ClusterSpec{});
+  const ClusterSpec slots = with("cluster: {slots: 2, slot_memory: 1GiB}\n").cluster;
+  CHECK(slots == ClusterSpec{true, 2, Bytes{1} << 30, {}});
+  const ClusterSpec nodes = with(
+                                "cluster:\n  nodes:\n    - {name: a, devices: 2, memory: 1MiB, cores: 3}\n   "
+                                " - {name: b, devices: 1, kind: cpu}\n")
+                                .cluster;
+  CHECK(nodes == ClusterSpec{false, 0, 0, {{"a", 2, "cpu", 1 << 20, 3}, {"b", 1, "cpu", 0, 0}}});
+}
+
+TEST_CASE("every setting is read into its field") {
+  const Workload workload = with(
+      "name: n\nseed: 4\nparallelisms: [ddp, fsdp]\n"
+      "profile: {trial_time: 3s, warmup_steps: 1, min_steps: 2, max_steps: 9, trial_timeout: 2m, "
+      "unstable_spread: 0.5}\n"
+      "plan: {time_limit: 1m, gap: 0.25, method: auto, seed: 6}\n"
+      "run: {directory: d, checkpoint_interval: 1h, stop_grace: 5, start_timeout: 6s, hang_timeout: 7s,\n"
+      "      keep_checkpoints: 8, retries: 9, introspection_interval: 0, introspection_threshold: 0.125}\n");
+  CHECK(workload.name == "n");
+  CHECK(workload.seed == 4);
+  CHECK(workload.parallelisms == std::vector<std::string>{"ddp", "fsdp"});
+  CHECK(workload.profile == ProfileSettings{3, 1, 2, 9, 120, 0.5});
+  CHECK(workload.plan == PlanSettings{60, 0.25, "auto", 6});
+  CHECK(workload.run == RunSettings{"/w/d", 3600, 5, 6, 7, 8, 9, 0, 0.125});
+}
+
+TEST_CASE("what is wrong with the cluster is said at once") {
+  CHECK(wrong("cluster: gpu\n") ==
+        "1:10 'cluster' must be auto, {slots, slot_memory} or {nodes}, not the text 'gpu'\n");
+  CHECK(wrong("cluster: {slots: -1, slot_memory: 1GX, slot: 2}\n") ==
+        "1:18 cluster: 'slots' must be at least 0, not -1\n"
+        "1:35 cluster: 'slot_memory' must be a size such as 512MiB or 8GB, not the text '1GX'\n"
+        "1:40 cluster: unknown key 'slot' (did you mean 'slots'?)\n");
+  CHECK(wrong("cluster: {slots: 1, slot_memory: 1, nodes: []}\n") ==
+        "1:18 cluster: 'slots' is for this machine; nodes have 'devices' and 'memory'\n"
+        "1:34 cluster: 'slot_memory' is for this machine; nodes have 'devices' and 'memory'\n"
+        "1:44 cluster: 'nodes' is empty: give at least one node\n");
+  CHECK(wrong("cluster: {nodes: {name: a}}\n") ==
+        "1:18 cluster: 'nodes' must be a list of nodes, not a map\n");
+  CHECK(wrong("cluster:\n  nodes:\n    - {name: a b, devices: 0, kind: gpu}\n    - {name: c, devices: 1}\n"
+              "    - {name: c, cores: 1.5}\n    - 7\n") ==
+        "3:14 cluster.nodes: 'name' 'a b' has ' ' in it (it names a directory: letters, digits and . _ + = - "
+        "only)\n"
+        "3:28 cluster.nodes: 'devices' must be at least 1, not 0\n"
+        "3:37 cluster.nodes: 'kind' must be cpu, not the text 'gpu'\n"
+        "5:7 cluster.nodes: missing key 'devices'\n"
+        "5:7 cluster.nodes: the name 'c' is taken by the node on line 4\n"
+        "5:24 cluster.nodes: 'cores' must be a whole number, not the number 1.5\n"
+        "6:7 cluster.nodes must be a map (keys with values), not the number 7\n");
+}
+
+TEST_CASE("what is wrong with profile, plan and run is said at once") {
+  CHECK(
+      wrong("profile: {trial_time: 0, warmup_steps: -1, min_steps: 9, max_steps: 3, trial_timeout: x}\n"
+            "plan: {time_limit: 0s, gap: 2, method: best, sede: 1}\n"
+            "run: {directory: '', hang_timeout: 0, keep_checkpoints: 0, retries: 1e9, "
+            "introspection_interval: -1}\n") ==
+      "1:23 profile: 'trial_time' must be more than 0\n"
+      "1:40 profile: 'warmup_steps' must be at least 0, not -1\n"
+      "1:55 profile: 'min_steps' does not fit: min_steps 9 is more than max_steps 3\n"
+      "1:87 profile: 'trial_timeout' must be a duration such as 90s, 5m or 1h30m, not the text 'x'\n"
+      "2:20 plan: 'time_limit' must be more than 0\n"
+      "2:29 plan: 'gap' must be at most 1, not 2\n"
+      "2:40 plan: 'method' must be auto, not the text 'best'\n"
+      "2:46 plan: unknown key 'sede' (did you mean 'seed'?)\n"
+      "3:18 run: 'directory' must not be empty\n"
+      "3:36 run: 'hang_timeout' must be more than 0\n"
+      "3:57 run: 'keep_checkpoints' must be at least 1, not 0\n"
+      "3:69 run: 'retries' must be at most 1000, not 1e9\n"
+      "3:98 run: 'introspection_interval' must be a duration such as 90s, 5m or 1h30m, not the number -1\n");
+  CHECK(wrong("profile: 3\nplan: [x]\nrun:\n") ==
+        "1:10 profile must be a map (keys with values), not the number 3\n"
+        "2:7 plan must be a map (keys with values), not a list\n"
+        "3:1 run must be a map (keys with values), not nothing\n");
+}
