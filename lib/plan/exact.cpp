@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include "plan/enumerate.h"
 
 namespace saturn {
 namespace {
 
-constexpr std::int64_t kOracleWork = 300000;
 /// Making a cut stronger must not cost more than finding it did.
 constexpr std::int64_t kShrinkWork = 3000;
 /// A cancelled solve ends within this: CBC itself cannot be interrupted.
@@ -34,22 +36,15 @@ std::vector<Literal> literals_of(std::vector<FitItem> items) {
 
 }  // namespace
 
-Exact::Share Exact::share_of(const Master& master, const MilpResult& solution, size_t place) const {
+Exact::Share Exact::share_of(const Master& master, const std::vector<int>& counts, size_t place) const {
   Share share;
   for (size_t c = 0; c < master.columns.size(); ++c) {
     const MasterColumn& column = master.columns[c];
-    if (static_cast<size_t>(column.place) != place) continue;
-    const auto count = static_cast<int>(std::lround(solution.values[static_cast<size_t>(column.column)]));
-    if (count == 0) continue;
-    share.items.push_back({column.shape.devices, column.shape.duration, count});
+    if (static_cast<size_t>(column.place) != place || counts[c] == 0) continue;
+    share.items.push_back({column.shape.devices, column.shape.duration, counts[c]});
     share.columns.push_back(static_cast<int>(c));
   }
   return share;
-}
-
-FitResult Exact::ask(const std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
-                     std::int64_t work, const Deadline& deadline) const {
-  return fit_on_node(items, free, target, work, deadline);
 }
 
 /// The next shorter duration that some class has at the item's width; 0 when there is none.
@@ -64,41 +59,31 @@ Millis Exact::next_shorter(const FitItem& item) const {
   return best;
 }
 
-bool Exact::take_away(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+void Exact::take_away(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
                       const Deadline& deadline) const {
-  bool changed = false;
   for (FitItem& item : items) {
     while (item.count > 0) {
       --item.count;
-      if (ask(items, free, target, kShrinkWork, deadline).fit == Fit::kDoesNotFit) {
-        changed = true;
-        continue;
-      }
+      if (fit_on_node(items, free, target, kShrinkWork, deadline).fit == Fit::kDoesNotFit) continue;
       ++item.count;
       break;
     }
   }
   std::erase_if(items, [](const FitItem& item) { return item.count == 0; });
-  return changed;
 }
 
-bool Exact::shorten(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+void Exact::shorten(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
                     const Deadline& deadline) const {
-  bool changed = false;
   for (FitItem& item : items) {
     while (!deadline.passed()) {
       const Millis shorter = next_shorter(item);
       if (shorter == 0) break;
       const Millis before = std::exchange(item.duration, shorter);
-      if (ask(items, free, target, kShrinkWork, deadline).fit == Fit::kDoesNotFit) {
-        changed = true;
-        continue;
-      }
+      if (fit_on_node(items, free, target, kShrinkWork, deadline).fit == Fit::kDoesNotFit) continue;
       item.duration = before;
       break;
     }
   }
-  return changed;
 }
 
 /// A smaller set of shorter gangs that does not fit either: its cut excludes more.
@@ -118,16 +103,16 @@ void Exact::add_cut(std::vector<FitItem> items, const std::vector<Millis>& free,
 }
 
 /// Asks for every place; adds a cut for each refusal. True when all fit: then the plan is offered.
-bool Exact::place_shares(const Master& master, const MilpResult& solution, Millis target,
+bool Exact::place_shares(const Master& master, const std::vector<int>& counts, Millis target,
                          const Deadline& deadline) {
   const Instance& instance = search_.instance();
   std::vector<size_t> used(instance.classes.size(), 0);
   Sequences sequences(instance.nodes.size());
   bool all_fit = true;
   for (size_t p = 0; p < master.places.size(); ++p) {
-    const Share share = share_of(master, solution, p);
+    const Share share = share_of(master, counts, p);
     const std::vector<Millis>& free = master.places[p].free;
-    const FitResult result = ask(share.items, free, target, kOracleWork, deadline);
+    const FitResult result = fit_on_node(share.items, free, target, oracle_work_, deadline);
     all_fit &= result.fit == Fit::kFits;
     if (result.fit == Fit::kDoesNotFit) add_cut(share.items, free, target, deadline);
     if (result.fit == Fit::kUnknown) guesses_.push_back({literals_of(share.items), free});
@@ -141,45 +126,68 @@ bool Exact::place_shares(const Master& master, const MilpResult& solution, Milli
           {task, instance.options(task, node)[static_cast<size_t>(column.option)]});
     }
   }
-  if (all_fit) search_.offer(sequences, "exact (Benders with CBC)");
+  if (all_fit) search_.offer(sequences, method_);
   return all_fit;
 }
 
-/// False when the target is decided or nothing more can be done about it.
-bool Exact::try_target(Millis target, const Deadline& deadline) {
+std::vector<Cut> Exact::all_cuts() const {
   std::vector<Cut> cuts = cuts_;
   cuts.insert(cuts.end(), guesses_.begin(), guesses_.end());
-  const Master master = make_master(search_.instance(), target, false, cuts);
+  return cuts;
+}
+
+Exact::Outcome Exact::enumerate(Millis target, const Deadline& deadline) {
+  method_ = "exact (Benders, enumeration)";
+  const Master master = make_master(search_.instance(), target, false, {});
+  Enumeration enumeration(search_.instance(), master, target, cuts_);
+  const Enumeration::End end = enumeration.run(
+      enumeration_work_, deadline,
+      [&](const std::vector<int>& counts) { return !place_shares(master, counts, target, deadline); });
+  if (end == Enumeration::End::kStopped) return Outcome::kImproved;
+  if (end == Enumeration::End::kExhausted && guesses_.empty() && !deadline.passed()) return Outcome::kRefused;
+  return Outcome::kOpen;
+}
+
+/// The counts per master column; empty when the master was refused or not solved.
+std::optional<std::vector<int>> Exact::next_master(const Master& master, const Deadline& deadline) {
   MilpOptions options;
   options.time_limit = std::min(deadline.left(), kLongestMaster);
   const MilpResult solution =
       master.impossible ? MilpResult{MilpStatus::kInfeasible, {}, 0} : solve_milp(master.milp, options);
-  switch (solution.status) {
-    case MilpStatus::kInfeasible:
-      if (guesses_.empty())
-        search_.raise_bound(target + 1, "exact (Benders with CBC)");
-      else
-        stuck_ = true;
-      return false;
-    case MilpStatus::kUnknown:
-      stuck_ = true;
-      return false;
-    case MilpStatus::kOptimal:
-    case MilpStatus::kFeasible:
-      return !place_shares(master, solution, target, deadline);
+  refused_ = solution.status == MilpStatus::kInfeasible;
+  if (refused_ || solution.status == MilpStatus::kUnknown) return std::nullopt;
+  std::vector<int> counts;
+  for (const MasterColumn& column : master.columns)
+    counts.push_back(static_cast<int>(std::lround(solution.values[static_cast<size_t>(column.column)])));
+  return counts;
+}
+
+Exact::Outcome Exact::solve_masters(Millis target, const Deadline& deadline) {
+  method_ = "exact (Benders, CBC)";
+  while (!deadline.passed()) {
+    const Master master = make_master(search_.instance(), target, false, all_cuts());
+    const std::optional<std::vector<int>> counts = next_master(master, deadline);
+    if (!counts) return refused_ && guesses_.empty() ? Outcome::kRefused : Outcome::kOpen;
+    if (place_shares(master, *counts, target, deadline)) return Outcome::kImproved;
   }
-  return false;
+  return Outcome::kOpen;
 }
 
 void Exact::run(const Deadline& deadline) {
-  stuck_ = false;
-  guesses_.clear();
-  while (!search_.done() && !stuck_ && !deadline.passed()) {
+  bool enumerable = true;
+  Outcome outcome = Outcome::kImproved;
+  while (outcome == Outcome::kImproved && !search_.done() && !deadline.passed()) {
     const Millis target = search_.makespan() - 1;
-    if (target < search_.bound()) return;
-    while (!deadline.passed() && try_target(target, deadline)) {
+    guesses_.clear();
+    outcome = enumerable ? enumerate(target, deadline) : Outcome::kOpen;
+    if (outcome == Outcome::kOpen) {
+      enumerable = false;
+      outcome = solve_masters(target, deadline);
     }
+    if (outcome == Outcome::kRefused) search_.raise_bound(target + 1, method_);
   }
+  enumeration_work_ *= 8;
+  oracle_work_ *= 4;
 }
 
 }  // namespace saturn

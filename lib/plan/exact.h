@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <map>
-#include <string>
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "plan/fit.h"
@@ -11,45 +11,49 @@
 
 namespace saturn {
 
-/// Logic-based Benders decomposition: the master program (CBC) says which options run where, the oracle
-/// (fit.h) whether each node can run its share by the target; what it refuses becomes a cut. The target is
-/// just under the best plan, so every success is a better plan and an infeasible master proves the best one
-/// optimal. Keeps its cuts between calls of `run`: they hold for every smaller target. Needs a regular
-/// instance; owned by one thread.
+/// Logic-based Benders decomposition: the master (enumerate.h while that is quick, then CBC) says which
+/// options run where, the oracle (fit.h) whether each node can run its share by the target; what it refuses
+/// becomes a cut. The target is just under the best plan, so every success is a better plan and a refused
+/// master proves the best one optimal. Keeps its cuts between calls of `run`: they hold for every smaller
+/// target. Needs a regular instance; owned by one thread.
 class Exact {
  public:
   explicit Exact(Search& search) : search_(search) {}
 
-  /// Works until the search is done, the deadline has passed, or nothing more can be proven (`stuck`).
+  /// Works until the search is done, the deadline has passed, or this effort is used up; the next call takes
+  /// more.
   void run(const Deadline& deadline);
-  /// Some oracle gave up and the rest has been ruled out: another target may still work.
-  bool stuck() const { return stuck_; }
 
  private:
+  enum class Outcome { kRefused, kImproved, kOpen };
   struct Share {  ///< what the master gave one place
     std::vector<FitItem> items;
     std::vector<int> columns;  ///< per item: index into Master::columns
   };
-  Share share_of(const Master& master, const MilpResult& solution, size_t place) const;
-  FitResult ask(const std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
-                std::int64_t work, const Deadline& deadline) const;
-  bool try_target(Millis target, const Deadline& deadline);
-  bool place_shares(const Master& master, const MilpResult& solution, Millis target,
+  Share share_of(const Master& master, const std::vector<int>& counts, size_t place) const;
+  Outcome enumerate(Millis target, const Deadline& deadline);
+  Outcome solve_masters(Millis target, const Deadline& deadline);
+  std::optional<std::vector<int>> next_master(const Master& master, const Deadline& deadline);
+  bool place_shares(const Master& master, const std::vector<int>& counts, Millis target,
                     const Deadline& deadline);
   void add_cut(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
                const Deadline& deadline);
   std::vector<FitItem> shrink(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
                               const Deadline& deadline) const;
-  bool take_away(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+  void take_away(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
                  const Deadline& deadline) const;
-  bool shorten(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+  void shorten(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
                const Deadline& deadline) const;
   Millis next_shorter(const FitItem& item) const;
+  std::vector<Cut> all_cuts() const;
 
   Search& search_;
   std::vector<Cut> cuts_;
   std::vector<Cut> guesses_;  ///< the oracle gave up on these: no proof while they are in use
-  bool stuck_ = false;
+  const char* method_ = "";
+  std::int64_t enumeration_work_ = 1000000;
+  std::int64_t oracle_work_ = 100000;
+  bool refused_ = false;  ///< by the last master
 };
 
 }  // namespace saturn

@@ -91,7 +91,7 @@ class MasterBuilder {
         master_.places[found->second].nodes.push_back(node);
         continue;
       }
-      if (found != known.end()) alike_.emplace_back(found->second, master_.places.size());
+      if (found != known.end()) master_.alike.emplace_back(found->second, master_.places.size());
       known[key] = master_.places.size();
       master_.places.push_back({{node}, instance_.nodes[n].group, std::move(free)});
     }
@@ -175,17 +175,11 @@ class MasterBuilder {
 
   void add_order_rows() {
     work_.resize(master_.places.size());
-    for (const auto& [fuller, other] : alike_) {  // (5)
+    for (const auto& [fuller, other] : master_.alike) {  // (5)
       Terms row = work_[fuller];
       for (const auto& [column, area] : work_[other]) row.emplace_back(column, -area);
       if (!row.empty()) master_.milp.add_at_least(std::move(row), -kSlack);
     }
-  }
-
-  bool applies(const Cut& cut, const MasterPlace& place) const {
-    if (place.nodes.size() > 1 || place.free.size() > cut.free.size()) return false;
-    return std::equal(place.free.begin(), place.free.end(), cut.free.begin(),
-                      [](Millis here, Millis there) { return here >= there; });
   }
 
   struct Sum {
@@ -207,7 +201,7 @@ class MasterBuilder {
   }
 
   void add_cut(const Cut& cut, int place) {  // (6)
-    if (!applies(cut, master_.places[static_cast<size_t>(place)])) return;
+    if (!cut_applies(cut, master_.places[static_cast<size_t>(place)])) return;
     std::vector<Sum> sums;
     for (const Literal& literal : cut.literals) {
       sums.push_back(sum_of(literal, place));
@@ -241,11 +235,16 @@ class MasterBuilder {
   Master master_;
   std::vector<std::vector<size_t>> of_place_;  ///< indices into Master::columns
   std::vector<Terms> work_;                    ///< per place: its device time
-  std::vector<std::pair<size_t, size_t>> alike_;
   std::map<std::tuple<int, int, Millis, int>, int> indicators_;
 };
 
 }  // namespace
+
+bool cut_applies(const Cut& cut, const MasterPlace& place) {
+  if (place.nodes.size() > 1 || place.free.size() > cut.free.size()) return false;
+  return std::equal(place.free.begin(), place.free.end(), cut.free.begin(),
+                    [](Millis here, Millis there) { return here >= there; });
+}
 
 Master make_master(const Instance& instance, Millis target, bool together, const std::vector<Cut>& cuts) {
   return MasterBuilder(instance, target, together).build(cuts);

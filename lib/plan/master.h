@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "plan/instance.h"
@@ -21,6 +22,10 @@ struct Cut {
   std::vector<Literal> literals;
   std::vector<Millis> free;  ///< ascending
 };
+
+struct MasterPlace;
+/// Whether the cut holds on that place.
+bool cut_applies(const Cut& cut, const MasterPlace& place);
 
 /// The nodes of one master variable: one node, or (`together`) all that are alike.
 struct MasterPlace {
@@ -45,7 +50,8 @@ struct Master {
   Milp milp;
   std::vector<MasterPlace> places;
   std::vector<MasterColumn> columns;
-  bool impossible = false;  ///< some class has nowhere to go
+  std::vector<std::pair<size_t, size_t>> alike;  ///< pairs of places of which the first is to get more work
+  bool impossible = false;                       ///< some class has nowhere to go
 };
 
 /// Needs a regular instance. `together`: alike nodes share their variables (smaller, weaker; cuts not used).
