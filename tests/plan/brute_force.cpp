@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "plan/fixtures.h"
+
+namespace saturn::test {
+namespace {
+
+/// Starts are tried at every moment at which a placed task ends, a device is released, or a pinned task ends:
+/// an optimal plan exists in which every task starts at such a moment (else it could start earlier).
+class BruteForce {
+ public:
+  explicit BruteForce(const Problem& problem) : problem_(problem) {
+    for (const ProblemTask& task : problem.tasks) {
+      const bool fixed = task.pin && task.pin->start_seconds;
+      order_.push_back({fixed ? 0 : 1, static_cast<int>(order_.size())});
+    }
+    std::sort(order_.begin(), order_.end());
+  }
+
+  long run() {
+    do {
+      place(0, 0);
+    } while (next_order());
+    return best_;
+  }
+
+ private:
+  struct Busy {
+    int node, device;
+    long start, end;
+  };
+  bool next_order() {
+    // Tasks with a pinned start stay in front; the others in every order.
+    const auto first =
+        std::find_if(order_.begin(), order_.end(), [](const auto& entry) { return entry.first == 1; });
+    return std::next_permutation(first, order_.end());
+  }
+
+  void place(size_t depth, long makespan) {
+    if (makespan >= best_) return;
+    if (depth == order_.size()) {
+      best_ = makespan;
+      return;
+    }
+    const ProblemTask& task = problem_.tasks[static_cast<size_t>(order_[depth].second)];
+    for (size_t c = 0; c < task.configurations.size(); ++c)
+      for (size_t n = 0; n < problem_.nodes.size(); ++n)
+        place_as(depth, makespan, static_cast<int>(c), static_cast<int>(n));
+  }
+
+  void place_as(size_t depth, long makespan, int c, int n) {
+    const ProblemTask& task = problem_.tasks[static_cast<size_t>(order_[depth].second)];
+    const Configuration& configuration = task.configurations[static_cast<size_t>(c)];
+    const Pin pin = task.pin.value_or(Pin{});
+    const int devices = static_cast<int>(problem_.nodes[static_cast<size_t>(n)].free_at_seconds.size());
+    if (pin.configuration.value_or(c) != c || pin.node.value_or(n) != n || configuration.devices > devices)
+      return;
+    const long duration = std::max(1L, std::lround(configuration.duration_seconds * 1000));
+    for (int set = 1; set < (1 << devices); ++set) {
+      std::vector<int> chosen;
+      for (int device = 0; device < devices; ++device)
+        if ((set >> device) & 1) chosen.push_back(device);
+      if (static_cast<int>(chosen.size()) != configuration.devices) continue;
+      if (!pin.devices.empty() && pin.devices != chosen) continue;
+      const long start =
+          pin.start_seconds ? std::lround(*pin.start_seconds * 1000) : earliest(n, chosen, duration);
+      if (!free(n, chosen, start, start + duration)) continue;
+      for (const int device : chosen) busy_.push_back({n, device, start, start + duration});
+      place(depth + 1, std::max(makespan, start + duration));
+      busy_.resize(busy_.size() - chosen.size());
+    }
+  }
+
+  bool free(int node, const std::vector<int>& devices, long start, long end) const {
+    for (const int device : devices) {
+      const double release =
+          problem_.nodes[static_cast<size_t>(node)].free_at_seconds[static_cast<size_t>(device)];
+      if (start < std::lround(release * 1000)) return false;
+      for (const Busy& busy : busy_)
+        if (busy.node == node && busy.device == device && busy.start < end && start < busy.end) return false;
+    }
+    return true;
+  }
+
+  long earliest(int node, const std::vector<int>& devices, long duration) const {
+    std::vector<long> moments;
+    for (const double release : problem_.nodes[static_cast<size_t>(node)].free_at_seconds)
+      moments.push_back(std::lround(release * 1000));
+    for (const Busy& busy : busy_) moments.push_back(busy.end);
+    std::sort(moments.begin(), moments.end());
+    for (const long moment : moments)
+      if (free(node, devices, moment, moment + duration)) return moment;
+    return moments.back();
+  }
+
+  const Problem& problem_;
+  std::vector<std::pair<int, int>> order_;
+  std::vector<Busy> busy_;
+  long best_ = std::numeric_limits<long>::max();
+};
+
+}  // namespace
+
+double least_makespan(const Problem& problem) {
+  return static_cast<double>(BruteForce(problem).run()) / 1000;
+}
+
+}  // namespace saturn::test

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/solve.h"
+
+#include <cmath>
+#include <doctest/doctest.h>
+#include <limits>
+#include <random>
+#include <thread>
+
+#include "plan/fixtures.h"
+
+namespace saturn {
+namespace {
+
+using test::node;
+using test::task;
+
+SolveOptions within(double seconds) {
+  SolveOptions options;
+  options.time_limit = Seconds(seconds);
+  return options;
+}
+
+std::string error_of(const Problem& problem) {
+  try {
+    (void)solve(problem, within(1));
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+class RandomProblems {
+ public:
+  explicit RandomProblems(std::uint64_t seed) : random_(seed) {}
+
+  Problem next(bool releases) {
+    Problem problem;
+    for (int n = 0, nodes = up_to(2); n < nodes; ++n) {
+      problem.nodes.push_back(node("n" + std::to_string(n), up_to(3)));
+      if (releases)
+        for (double& free : problem.nodes.back().free_at_seconds) free = (up_to(4) - 1) * 0.5;
+    }
+    for (int t = 0, tasks = up_to(5); t < tasks; ++t) {
+      std::vector<std::pair<int, double>> configurations{{1, up_to(20) * 0.25}};
+      if (up_to(3) > 1) configurations.push_back({2, up_to(12) * 0.25});
+      if (up_to(3) > 2) configurations.push_back({3, up_to(8) * 0.25});
+      problem.tasks.push_back(task("t" + std::to_string(t), configurations));
+      if (t > 0 && up_to(3) == 1)  // a twin
+        problem.tasks.back().configurations = problem.tasks.front().configurations;
+    }
+    return problem;
+  }
+
+  /// Pins that no other pin contradicts: at most one task has a start.
+  void pin_some(Problem& problem) {
+    for (ProblemTask& pinned : problem.tasks) {
+      if (up_to(3) > 1) continue;
+      Pin pin;
+      if (up_to(2) == 1) pin.configuration = 0;
+      if (up_to(2) == 1) pin.node = up_to(static_cast<int>(problem.nodes.size())) - 1;
+      if (pin.configuration && pin.node && up_to(2) == 1)
+        pin.devices = {
+            up_to(static_cast<int>(problem.nodes[static_cast<size_t>(*pin.node)].free_at_seconds.size())) -
+            1};
+      pinned.pin = pin;
+    }
+    if (ProblemTask& first = problem.tasks.front(); first.pin && up_to(2) == 1)
+      first.pin->start_seconds = 1.5 + (up_to(8) - 1) * 0.5;
+  }
+
+ private:
+  int up_to(int most) { return 1 + static_cast<int>(random_() % static_cast<std::uint64_t>(most)); }
+  std::mt19937_64 random_;
+};
+
+TEST_CASE("Plans of 300 tiny random problems are the optimum that brute force finds, and say so") {
+  RandomProblems problems(1);
+  for (int i = 0; i < 300; ++i) {
+    const Problem problem = problems.next(i % 2 == 1);
+    const double best = test::least_makespan(problem);
+    const Plan plan = solve(problem, within(20));
+    CAPTURE(i);
+    CHECK(plan.makespan_seconds == doctest::Approx(best).epsilon(1e-9));
+    CHECK(plan.lower_bound_seconds == doctest::Approx(best).epsilon(1e-9));
+    CHECK(test::text_of(check_plan(problem, plan)) == "");
+    CHECK(plan.makespan_seconds <= plan.baseline_seconds + 1e-9);
+  }
+}
+
+TEST_CASE("With random pins no bound is above the optimum and no plan below it, and all pins are kept") {
+  RandomProblems problems(2);
+  int proven = 0;
+  for (int i = 0; i < 200; ++i) {
+    Problem problem = problems.next(i % 2 == 1);
+    problems.pin_some(problem);
+    const double best = test::least_makespan(problem);
+    const Plan plan = solve(problem, within(0.05));
+    CAPTURE(i);
+    CHECK(plan.lower_bound_seconds <= best + 1e-9);
+    CHECK(plan.makespan_seconds >= best - 1e-9);
+    CHECK(test::text_of(check_plan(problem, plan)) == "");
+    proven += plan.gap == 0 ? 1 : 0;
+  }
+  CHECK(proven >= 150);
+}
+
+TEST_CASE("A sweep of 12 tasks on one node of 8 is proven optimal") {
+  Problem problem;
+  problem.nodes = {node("n0", 8)};
+  for (int lr = 0; lr < 3; ++lr) {
+    const std::string name = std::to_string(lr);
+    problem.tasks.push_back(task("a" + name, {{1, 16.1}, {2, 8.7}, {4, 4.8}, {8, 2.9}}));
+    problem.tasks.push_back(task("b" + name, {{1, 13.2}, {2, 7.4}, {4, 4.6}, {8, 3.1}}));
+    problem.tasks.push_back(task("c" + name, {{2, 32.4}, {4, 17.8}, {8, 10.2}}));
+    problem.tasks.push_back(task("d" + name, {{2, 24.2}, {4, 13.5}, {8, 7.9}}));
+  }
+  const Plan plan = solve(problem, within(60));
+  CHECK(plan.gap == 0);
+  CHECK(plan.lower_bound_seconds == plan.makespan_seconds);
+  CHECK(plan.assignments.size() == 12);
+}
+
+TEST_CASE("The same seed gives the same plan") {
+  RandomProblems problems(3);
+  const Problem problem = problems.next(true);
+  CHECK(to_text(solve(problem, within(20))) == to_text(solve(problem, within(20))));
+}
+
+TEST_CASE("A time limit of 0 still gives a plan with a bound") {
+  Problem problem;
+  problem.nodes = {node("n0", 2), node("n1", 4)};
+  for (int t = 0; t < 40; ++t)
+    problem.tasks.push_back(
+        task("t" + std::to_string(t), {{1, 10 + t * 0.7}, {2, 6 + t * 0.4}, {4, 4 + t * 0.2}}));
+  const Plan plan = solve(problem, within(0));
+  CHECK(test::text_of(check_plan(problem, plan)) == "");
+  CHECK(plan.lower_bound_seconds > 0);
+  CHECK(plan.lower_bound_seconds <= plan.makespan_seconds);
+}
+
+TEST_CASE("A cancelled solve returns its best plan") {
+  Problem problem;
+  problem.nodes = {node("n0", 4), node("n1", 4), node("n2", 4)};
+  for (int t = 0; t < 60; ++t)
+    problem.tasks.push_back(
+        task("t" + std::to_string(t), {{1, 10 + t * 0.77}, {2, 6 + t * 0.43}, {4, 4 + t * 0.21}}));
+  std::atomic<bool> cancel{false};
+  SolveOptions options = within(3600);
+  options.cancel = &cancel;
+  Plan plan;
+  std::thread solver([&] { plan = solve(problem, options); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  cancel = true;
+  solver.join();  // a solve that did not listen would hit the test's own time limit
+  CHECK(test::text_of(check_plan(problem, plan)) == "");
+}
+
+TEST_CASE("A known plan is the start of the search") {
+  Problem problem;
+  problem.nodes = {node("n0", 2)};
+  problem.tasks = {task("a", {{1, 4.0}}), task("b", {{1, 4.0}}), task("c", {{2, 1.0}})};
+  Plan known = solve(problem, within(10));
+  known.method = "earlier";
+  SolveOptions options = within(0);
+  options.incumbent = &known;
+  const Plan plan = solve(problem, options);
+  CHECK(plan.method == "earlier");
+  CHECK(plan.makespan_seconds == 5.0);
+}
+
+TEST_CASE("Times of 0 and of a thousand million seconds are planned") {
+  Problem problem;
+  problem.nodes = {node("n0", 2)};
+  problem.tasks = {task("instant", {{1, 0.0}}), task("eternal", {{1, 1e9}}), task("eternal too", {{1, 1e9}})};
+  const Plan plan = solve(problem, within(5));
+  CHECK(plan.makespan_seconds == doctest::Approx(1e9 + 0.001).epsilon(1e-15));
+  CHECK(plan.gap == 0);
+}
+
+TEST_CASE("A problem without tasks has an empty plan") {
+  Problem problem;
+  problem.nodes = {node("n0", 2)};
+  const Plan plan = solve(problem, within(1));
+  CHECK(plan.assignments.empty());
+  CHECK(plan.makespan_seconds == 0);
+}
+
+TEST_CASE("What makes a problem unsolvable is said for all tasks at once") {
+  Problem problem;
+  problem.nodes = {node("n0", 2), node("n1", 4)};
+  problem.tasks = {task("wide", {{8, 1.0}, {16, 0.5}}), task("none", {})};
+  CHECK(
+      error_of(problem) ==
+      "error: task 'wide' fits on no node: it needs 16 x cpu, 8 x cpu; there is 'n0' 2 x cpu, 'n1' 4 x cpu\n"
+      "error: task 'none' has no configuration");
+}
+
+TEST_CASE("Times that are no times are refused") {
+  Problem problem;
+  problem.nodes = {node("n0", 2, -1)};
+  problem.tasks = {task("nan", {{1, std::numeric_limits<double>::quiet_NaN()}}), task("long", {{1, 2e9}})};
+  CHECK(error_of(problem) ==
+        "error: node 'n0': a device is free at -1 s; that is between 0 and 1000000000 s\n"
+        "error: node 'n0': a device is free at -1 s; that is between 0 and 1000000000 s\n"
+        "error: task 'nan': ddp on 1 device(s) takes nan s; that is between 0 and 1000000000 s\n"
+        "error: task 'long': ddp on 1 device(s) takes 2000000000 s; that is between 0 and 1000000000 s");
+}
+
+TEST_CASE("A cluster without devices is refused") {
+  Problem problem;
+  problem.tasks = {task("a", {{1, 1.0}})};
+  CHECK(error_of(problem) == "error: the cluster has no devices");
+}
+
+TEST_CASE("Pins that contradict each other are named") {
+  Problem problem;
+  problem.nodes = {node("n0", 2)};
+  problem.tasks = {task("a", {{2, 4.0}}), task("b", {{1, 4.0}})};
+  problem.tasks[0].pin = Pin{0, 0, {0, 1}, 1.0};
+  problem.tasks[1].pin = Pin{0, 0, {1}, 3.0};
+  CHECK(error_of(problem) ==
+        "error: task 'b' is pinned to start at 3.000 s, but its devices are in use then by other pinned "
+        "tasks: 'a'");
+}
+
+TEST_CASE("Pins that name what is not there are all reported") {
+  Problem problem;
+  problem.nodes = {node("n0", 2), node("n1", 2)};
+  problem.tasks = {task("a", {{1, 4.0}}), task("b", {{1, 4.0}}), task("c", {{1, 4.0}}),
+                   task("d", {{1, 4.0}})};
+  problem.tasks[0].pin = Pin{3, {}, {}, {}};
+  problem.tasks[1].pin = Pin{{}, 2, {}, {}};
+  problem.tasks[2].pin = Pin{{}, 1, {0, 5}, {}};
+  problem.tasks[3].pin = Pin{{}, {}, {0}, -2.0};
+  CHECK(error_of(problem) ==
+        "error: task 'a': pinned to configuration 3, but it has 1\n"
+        "error: task 'b': pinned to node 2, but there are 2\n"
+        "error: task 'c': pinned to device 5 of node 'n1', which has 2\n"
+        "error: task 'c': pinned to 2 device(s), but no configuration it may use has as many\n"
+        "error: task 'd': pinned to start at -2 s; a start is between 0 and 1000000000 s\n"
+        "error: task 'd': devices are pinned, but not the node they are on");
+}
+
+TEST_CASE("The baseline gives each task its fastest configuration on a node of its own time") {
+  Problem problem;
+  problem.nodes = {node("n0", 2)};
+  problem.tasks = {task("a", {{1, 4.0}, {2, 3.0}}), task("b", {{1, 4.0}, {2, 3.5}})};
+  const Plan plan = whole_node_baseline(problem);
+  CHECK(plan.makespan_seconds == 6.5);
+  REQUIRE(plan.assignments.size() == 2);
+  CHECK(plan.assignments[1].start_seconds == 3.0);
+  CHECK(plan.assignments[1].devices == std::vector<int>{0, 1});
+  CHECK(test::text_of(check_plan(problem, plan)) == "");
+}
+
+}  // namespace
+}  // namespace saturn
