@@ -63,6 +63,12 @@ std::string describe_exit(const GangExited& exit) {
   return fmt::format("{} exited with code {}", rank, exit.code);
 }
 
+/// The end of a gang's log, fit for a JSON file: bytes that are no UTF-8 are replaced.
+std::string tail_of_log(const std::filesystem::path& log) {
+  const nlohmann::json tail = tail_of_file(log, kTailLines);
+  return nlohmann::json::parse(tail.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 class Profiler {
  public:
   Profiler(const TrialPlan& plan, const Cluster& cluster, Launcher& launcher, const Clock& clock,
@@ -255,7 +261,7 @@ class Profiler {
     std::vector<Trial> rows = gang.rows;
     if (gang.done && rows.empty()) rows.push_back(row(gang, {}, NotApplicable{"it offers no candidate"}));
     if (gang.done) return rows;
-    const std::string tail = tail_of_file(gang.directory / "log", kTailLines);
+    const std::string tail = tail_of_log(gang.directory / "log");
     if (gang.failure && gang.failure->reason == Failed::Reason::kOutOfMemory) {
       rows.push_back(row(gang, {}, OutOfMemory{gang.failure->message}));
     } else if (gang.failure) {

@@ -119,6 +119,20 @@ TEST_CASE("the hash of a profile changes with a figure") {
   CHECK(profile_hash(other) != profile_hash(example()));
 }
 
+TEST_CASE("figures survive the file to the last bit, so that the hash does") {
+  const test::TemporaryDirectory directory;
+  Profile profile = example();
+  profile.trials.resize(1);
+  auto& figures = std::get<Measured>(profile.trials[0].outcome);
+  for (const double awkward : {0.1 + 0.2, 1e-5, 1.0 / 3, 1e-12, 123456789.123456789}) {
+    figures.step_seconds = figures.startup_seconds = figures.spread = awkward;
+    write_profile(directory / "profile.json", profile);
+    const Profile read = read_profile(directory / "profile.json");
+    CHECK(read == profile);
+    CHECK(profile_hash(read) == profile_hash(profile));
+  }
+}
+
 TEST_CASE("everything wrong with an edited profile is reported at its place") {
   CHECK(error_of(R"({
   "schema": "saturn.profile/1",
