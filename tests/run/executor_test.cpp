@@ -104,7 +104,7 @@ TEST_CASE_FIXTURE(RunFixture,
   add("b", {1}, 0, {.steps = 30});
   add("c", {0}, 21);
   on_update = [&](const RunState& now, const Plan&) {
-    if (now.session_seconds < 5 || now.sessions > 1 || clock.now() < Seconds(8)) return;
+    if (now.sessions > 1 || clock.now() < Seconds(8)) return;
     interrupt.signal = SIGINT;
     interrupt.count = 1;
   };
