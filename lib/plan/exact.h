@@ -18,7 +18,9 @@ namespace saturn {
 /// target. Needs a regular instance; owned by one thread.
 class Exact {
  public:
-  explicit Exact(Search& search) : search_(search) {}
+  /// `enumeration_work`: steps of the first run's enumeration; 0 = CBC does it all.
+  explicit Exact(Search& search, std::int64_t enumeration_work = 1000000)
+      : search_(search), enumeration_work_(enumeration_work) {}
 
   /// Works until the search is done, the deadline has passed, or this effort is used up; the next call takes
   /// more.
@@ -51,7 +53,7 @@ class Exact {
   std::vector<Cut> cuts_;
   std::vector<Cut> guesses_;  ///< the oracle gave up on these: no proof while they are in use
   const char* method_ = "";
-  std::int64_t enumeration_work_ = 1000000;
+  std::int64_t enumeration_work_;
   std::int64_t oracle_work_ = 100000;
   bool refused_ = false;  ///< by the last master
 };
