@@ -26,6 +26,32 @@ std::optional<T> whole_text_as(std::string_view text) {
   return result;
 }
 
+/// Without control characters, which a terminal would obey. Tabs stay: the caret is placed behind them.
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f') c = '?';
+  }
+  return text;
+}
+
+/// Bytes of the character at the front, 0 when it is none (RFC 3629: no overlong forms, no surrogates).
+size_t utf8_length(std::string_view text) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const unsigned first = byte(0), second = byte(1);
+  const size_t length = first < 0x80   ? 1
+                        : first < 0xC2 ? 0
+                        : first < 0xE0 ? 2
+                        : first < 0xF0 ? 3
+                        : first < 0xF5 ? 4
+                                       : 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80) return 0;
+  }
+  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+  const bool beyond = (first == 0xED && second > 0x9F) || (first == 0xF4 && second > 0x8F);
+  return overlong || beyond ? 0 : length;
+}
+
 auto order(const Diagnostic& d) {
   return std::tie(d.line, d.column, d.message);
 }
@@ -47,6 +73,15 @@ std::vector<std::string> split_lines(const std::string& text) {
     start = end + 1;
   }
   return lines;
+}
+
+size_t find_invalid_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = utf8_length(text.substr(at));
+    if (length == 0) return at;
+    at += length;
+  }
+  return std::string_view::npos;
 }
 
 std::optional<std::int64_t> as_integer(const Value& value) {
@@ -84,8 +119,8 @@ void Diagnostics::error(Mark mark, std::string message) {
   constexpr size_t kLongestExcerpt = 300;
   const bool shown =
       line >= 1 && line <= document_->lines.size() && document_->lines[line - 1].size() <= kLongestExcerpt;
-  diagnostics_.push_back({document_->file, mark.line, mark.column, std::move(message),
-                          shown ? document_->lines[line - 1] : std::string()});
+  diagnostics_.push_back({document_->file, mark.line, mark.column, printable(std::move(message)),
+                          shown ? printable(document_->lines[line - 1]) : std::string()});
 }
 
 void Diagnostics::throw_if_any() const {

@@ -50,6 +50,9 @@ struct Document {
 /// The text cut at its line ends, which are left out ("\n" and "\r\n").
 std::vector<std::string> split_lines(const std::string& text);
 
+/// Where a text stops being UTF-8 (the first byte of what is none), or npos.
+size_t find_invalid_utf8(std::string_view text);
+
 /// Parses JSON. Errors: InputError with the place of the syntax error ("truncated" said as such).
 Document parse_json(const std::string& file, const std::string& text);
 /// Reads the file and parses it. Errors also: SystemError when it cannot be read.

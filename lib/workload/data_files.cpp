@@ -52,6 +52,9 @@ std::string problem_of_file(const fs::path& path) {
   if (!fs::is_regular_file(status)) return fmt::format("{} is not a regular file", path.string());
   if (::access(path.c_str(), R_OK) != 0)
     return fmt::format("cannot read {}: {}", path.string(), std::strerror(errno));
+  // Its name goes into JSON files, which are UTF-8.
+  if (find_invalid_utf8(path.string()) != std::string::npos)
+    return fmt::format("the name of a file in {} is not UTF-8; rename it", path.parent_path().string());
   return "";
 }
 

@@ -197,6 +197,13 @@ class ValueBuilder final : public YAML::EventHandler {
   size_t size_ = 0;
 };
 
+Mark mark_of_byte(const std::string& text, size_t byte) {
+  const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(byte), '\n');
+  const size_t newline = text.rfind('\n', byte);
+  return {static_cast<int>(line) + 1,
+          static_cast<int>(newline == std::string::npos ? byte + 1 : byte - newline)};
+}
+
 /// yaml-cpp's sentence, or a plainer one for the commonest slip.
 std::string syntax_message(const Document& document, Mark mark, const std::string& message) {
   const auto line = static_cast<size_t>(std::max(mark.line, 0));
@@ -227,6 +234,8 @@ Document parse_yaml(const std::string& file, const std::string& text) {
   document.lines = split_lines(text);
   if (const size_t zero = text.find('\0'); zero != std::string::npos)
     fail(document, {}, "the file contains a zero byte: this is no text");
+  if (const size_t bad = find_invalid_utf8(text); bad != std::string::npos)
+    fail(document, mark_of_byte(text, bad), "this is not UTF-8; save the file as UTF-8");
   std::istringstream stream(text);
   try {
     YAML::Parser parser(stream);

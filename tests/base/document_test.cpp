@@ -86,3 +86,23 @@ TEST_CASE("a very long line is not shown") {
   diagnostics.error({1, 300}, "wrong");
   CHECK_THROWS_WITH_AS(diagnostics.throw_if_any(), "f.json:1:300: error: wrong", InputError);
 }
+
+TEST_CASE("control characters of a file do not reach the terminal") {
+  const Document document{"f.yaml", {"\ta\x1b[2Jb"}, {}};
+  Diagnostics diagnostics(document);
+  diagnostics.error({1, 2}, "not 'a\x1b[2J\n'");
+  CHECK_THROWS_WITH_AS(diagnostics.throw_if_any(),
+                       "f.yaml:1:2: error: not 'a?[2J?'\n"
+                       "     1 | \ta?[2Jb\n"
+                       "       | \t^",
+                       InputError);
+}
+
+TEST_CASE("what is no UTF-8 is found where it begins") {
+  CHECK(find_invalid_utf8("plain, \xC3\xA9, \xE2\x82\xAC, \xF0\x9F\x98\x80") == std::string::npos);
+  CHECK(find_invalid_utf8("") == std::string::npos);
+  for (const char* bad : {"\xFF", "\x80", "\xC3", "\xC3(", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80",
+                          "\xF4\x90\x80\x80", "\xE2\x82", "\xF8\x88\x80\x80"}) {
+    CHECK(find_invalid_utf8(std::string("ab") + bad) == 2);
+  }
+}

@@ -95,6 +95,12 @@ TEST_CASE("a file that must not be read is named" *
   CHECK(folder.problems("x.txt") == "3:29 data: cannot read DIR/x.txt: Permission denied\n");
 }
 
+TEST_CASE("a file whose name is no UTF-8 is refused") {
+  const Folder folder;
+  folder.add("x\xFF.txt", 1000);
+  CHECK(folder.problems("\"*.txt\"") == "3:29 data: the name of a file in DIR is not UTF-8; rename it\n");
+}
+
 TEST_CASE("a device is no data file") {
   const Folder folder;
   CHECK(folder.problems("/dev/null") == "3:29 data: /dev/null is not a regular file\n");

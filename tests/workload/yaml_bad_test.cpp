@@ -125,5 +125,9 @@ TEST_CASE("depth is limited, written out or by aliases") {
 
 TEST_CASE("files that are no text are refused") {
   check_error(std::string("a: \0b", 5), "f.yaml: error: the file contains a zero byte: this is no text");
+  check_error("a: 1\nb: x\xFF\n",
+              "f.yaml:2:5: error: this is not UTF-8; save the file as UTF-8\n"
+              "     2 | b: x\xFF\n"
+              "       |     ^");
   check_error(std::string(9 << 20, 'a'), "f.yaml: error: the file is larger than 8 MiB: this is no workload");
 }
