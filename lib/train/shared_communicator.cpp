@@ -63,7 +63,11 @@ Range part_of(Range whole, int index, int parts) {
 class SharedCommunicator final : public Communicator {
  public:
   SharedCommunicator(std::shared_ptr<const SharedSegment> segment, int rank, Seconds timeout)
-      : segment_(std::move(segment)), rank_(rank), timeout_(timeout) {
+      : segment_(std::move(segment)),
+        rank_(rank),
+        timeout_(timeout),
+        slot_bytes_(segment_->slot_bytes()),
+        channel_bytes_(segment_->channel_bytes()) {
     segment_->enter(rank_);
     try {
       for (int peer = 0; peer < size(); ++peer) wait(record(peer).arrival, 1, peer);
@@ -123,6 +127,7 @@ class SharedCommunicator final : public Communicator {
   std::shared_ptr<const SharedSegment> segment_;
   int rank_;
   Seconds timeout_;
+  std::size_t slot_bytes_, channel_bytes_;
   std::uint32_t base_ = 0;      ///< progress at the start of the current call, the same on all ranks
   std::uint32_t sequence_ = 0;  ///< calls so far
 };
@@ -190,7 +195,7 @@ void SharedCommunicator::all_reduce(Buffer buffer, Reduction reduction) {
 /// fetched the results of round k-1).
 void SharedCommunicator::reduce_rounds(Buffer buffer, Reduction reduction) {
   const std::size_t element = size_of(buffer.dtype);
-  const std::size_t part = kSlotBytes / element / static_cast<std::size_t>(size()) & ~std::size_t{31};
+  const std::size_t part = slot_bytes_ / element / static_cast<std::size_t>(size()) & ~std::size_t{31};
   const std::size_t round_count = part * static_cast<std::size_t>(size());
   const std::size_t rounds = (buffer.count + round_count - 1) / round_count;
   auto* data = static_cast<std::byte*>(buffer.data);
@@ -237,7 +242,7 @@ void SharedCommunicator::reduce_scatter(Buffer input, Buffer output) {
   check_parts(output, input);
   enter(call_of(Operation::kReduceScatter, output), nullptr, 0);
   const std::size_t element = size_of(output.dtype);
-  const std::size_t part = kSlotBytes / element / static_cast<std::size_t>(size()) & ~std::size_t{31};
+  const std::size_t part = slot_bytes_ / element / static_cast<std::size_t>(size()) & ~std::size_t{31};
   const std::size_t rounds = (output.count + part - 1) / part;
   const auto* in = static_cast<const std::byte*>(input.data);
   auto* out = static_cast<std::byte*>(output.data);
@@ -270,24 +275,24 @@ void SharedCommunicator::all_gather(Buffer input, Buffer output) {
   check_parts(input, output);
   enter(call_of(Operation::kAllGather, input), nullptr, 0);
   const std::size_t bytes = input.count * size_of(input.dtype);
-  const std::size_t rounds = (bytes + kSlotBytes - 1) / kSlotBytes;
+  const std::size_t rounds = (bytes + slot_bytes_ - 1) / slot_bytes_;
   const auto* in = static_cast<const std::byte*>(input.data);
   auto* out = static_cast<std::byte*>(output.data);
   const auto part = [&](int rank) { return out + static_cast<std::size_t>(rank) * bytes; };
   const auto contribute = [&](std::size_t round) {
-    const std::size_t begin = round * kSlotBytes;
-    std::memcpy(slot(rank_, round), in + begin, std::min(kSlotBytes, bytes - begin));
+    const std::size_t begin = round * slot_bytes_;
+    std::memcpy(slot(rank_, round), in + begin, std::min(slot_bytes_, bytes - begin));
     publish(round + 1);
   };
 
   if (bytes > 0 && part(rank_) != in) std::memcpy(part(rank_), in, bytes);
   if (rounds > 0) contribute(0);
   for (std::size_t round = 0; round < rounds; ++round) {
-    const std::size_t begin = round * kSlotBytes;
+    const std::size_t begin = round * slot_bytes_;
     for (int peer = 0; peer < size(); ++peer) {
       wait_for(peer, round + 1);
       if (peer == rank_) continue;
-      std::memcpy(part(peer) + begin, slot(peer, round), std::min(kSlotBytes, bytes - begin));
+      std::memcpy(part(peer) + begin, slot(peer, round), std::min(slot_bytes_, bytes - begin));
     }
     if (round + 1 < rounds) contribute(round + 1);
   }
@@ -305,10 +310,10 @@ void SharedCommunicator::broadcast(Buffer buffer, int root) {
     if (rank_ != root && bytes > 0) std::memcpy(buffer.data, payload(root), bytes);
     return;
   }
-  const std::size_t rounds = (bytes + kSlotBytes - 1) / kSlotBytes;
+  const std::size_t rounds = (bytes + slot_bytes_ - 1) / slot_bytes_;
   for (std::size_t round = 0; round < rounds; ++round) {
-    auto* here = static_cast<std::byte*>(buffer.data) + round * kSlotBytes;
-    const std::size_t n = std::min(kSlotBytes, bytes - round * kSlotBytes);
+    auto* here = static_cast<std::byte*>(buffer.data) + round * slot_bytes_;
+    const std::size_t n = std::min(slot_bytes_, bytes - round * slot_bytes_);
     if (rank_ == root) {
       if (round >= 2) wait_for_all(round - 1);
       std::memcpy(slot(root, round), here, n);
@@ -331,7 +336,7 @@ void SharedCommunicator::send(Buffer buffer, int to) {
   std::size_t begin = 0;
   do {
     wait(channel.read, written - 1, to);  // at most one chunk unread: the other place is free
-    const std::size_t n = std::min(kChannelBytes, bytes - begin);
+    const std::size_t n = std::min(channel_bytes_, bytes - begin);
     channel.calls[written % 2] = call_of(Operation::kMessage, buffer);
     if (n > 0) {
       std::memcpy(segment_->channel_slot(rank_, to, written),
@@ -357,7 +362,7 @@ void SharedCommunicator::receive(Buffer buffer, int from) {
       die(fmt::format("rank {} sends a {}, rank {} expects a {}", from, describe(sent), rank_,
                       describe(expected)));
     }
-    const std::size_t n = std::min(kChannelBytes, bytes - begin);
+    const std::size_t n = std::min(channel_bytes_, bytes - begin);
     if (n > 0) {
       std::memcpy(static_cast<std::byte*>(buffer.data) + begin, segment_->channel_slot(from, rank_, read), n);
     }
@@ -392,8 +397,9 @@ std::unique_ptr<Communicator> make_shared_memory_communicator(const std::filesys
     throw std::logic_error(
         fmt::format("rank {} of {}: at most {} ranks share memory", rank, size, kMaxRanks));
   }
-  return make_communicator_on(std::make_shared<const SharedSegment>(rendezvous, size, generation), rank,
-                              timeout);
+  return make_communicator_on(
+      std::make_shared<const SharedSegment>(rendezvous, size, SegmentShape{.generation = generation}), rank,
+      timeout);
 }
 
 }  // namespace saturn

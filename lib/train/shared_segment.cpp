@@ -32,16 +32,7 @@ constexpr std::size_t round_up(std::size_t bytes) {
 constexpr std::size_t kRanksAt = round_up(sizeof(SegmentHeader));
 
 std::size_t slots_at(int size) {
-  return round_up(kRanksAt + sizeof(RankRecord) * size);
-}
-std::size_t channels_at(int size) {
-  return slots_at(size) + 2 * kSlotBytes * size;
-}
-std::size_t channel_slots_at(int size) {
-  return round_up(channels_at(size) + sizeof(ChannelRecord) * size * size);
-}
-std::size_t total_bytes(int size) {
-  return channel_slots_at(size) + 2 * kChannelBytes * size * size;
+  return round_up(kRanksAt + sizeof(RankRecord) * static_cast<std::size_t>(size));
 }
 
 /// What /proc says of a process: whether it runs (a zombie does not) and when it started, in clock ticks.
@@ -102,11 +93,11 @@ bool wait_at_gate(Gate& gate, std::uint32_t target, Seconds slice) {
   return reached(gate, target);
 }
 
-SharedSegment::SharedSegment(const std::filesystem::path& rendezvous, int size, int generation)
-    : name_(rendezvous.string()),
-      size_(size),
-      bytes_(total_bytes(size)),
-      origin_(bytes_ * static_cast<std::size_t>(generation)) {
+SharedSegment::SharedSegment(const std::filesystem::path& rendezvous, int size, SegmentShape shape)
+    : name_(rendezvous.string()), size_(size), shape_(shape) {
+  const auto pairs = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
+  bytes_ = channel_slots_at() + 2 * shape_.channel_bytes * pairs;
+  origin_ = bytes_ * static_cast<std::size_t>(shape_.generation);
   fd_ = FileDescriptor(::open(rendezvous.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd_) throw SystemError("open the rendezvous file", name_, errno);
   struct stat status {};
@@ -116,7 +107,7 @@ SharedSegment::SharedSegment(const std::filesystem::path& rendezvous, int size, 
   if (grown && ::ftruncate(fd_.get(), static_cast<off_t>(origin_ + bytes_)) != 0) {
     throw SystemError("size the rendezvous file", name_, errno, kMemoryAdvice);
   }
-  reserve(0, channel_slots_at(size_));
+  reserve(0, channel_slots_at());
   void* base =
       ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), static_cast<off_t>(origin_));
   if (base == MAP_FAILED) throw SystemError("map the rendezvous file", name_, errno, kMemoryAdvice);
@@ -152,12 +143,21 @@ void SharedSegment::reserve(std::size_t offset, std::size_t bytes) const {
   if (error != 0) throw SystemError("reserve shared memory in", name_, error, kMemoryAdvice);
 }
 
+std::size_t SharedSegment::channels_at() const {
+  return slots_at(size_) + 2 * shape_.slot_bytes * static_cast<std::size_t>(size_);
+}
+
+std::size_t SharedSegment::channel_slots_at() const {
+  const auto pairs = static_cast<std::size_t>(size_) * static_cast<std::size_t>(size_);
+  return round_up(channels_at() + sizeof(ChannelRecord) * pairs);
+}
+
 RankRecord& SharedSegment::rank(int rank) const {
   return reinterpret_cast<RankRecord*>(base_ + kRanksAt)[rank];
 }
 
 std::byte* SharedSegment::slot(int rank, std::uint32_t round) const {
-  return base_ + slots_at(size_) + (2 * static_cast<std::size_t>(rank) + round % 2) * kSlotBytes;
+  return base_ + slots_at(size_) + (2 * static_cast<std::size_t>(rank) + round % 2) * shape_.slot_bytes;
 }
 
 std::size_t SharedSegment::channel_index(int from, int to) const {
@@ -165,15 +165,15 @@ std::size_t SharedSegment::channel_index(int from, int to) const {
 }
 
 ChannelRecord& SharedSegment::channel(int from, int to) const {
-  return reinterpret_cast<ChannelRecord*>(base_ + channels_at(size_))[channel_index(from, to)];
+  return reinterpret_cast<ChannelRecord*>(base_ + channels_at())[channel_index(from, to)];
 }
 
 std::byte* SharedSegment::channel_slot(int from, int to, std::uint32_t chunk) const {
-  return base_ + channel_slots_at(size_) + (2 * channel_index(from, to) + chunk % 2) * kChannelBytes;
+  return base_ + channel_slots_at() + (2 * channel_index(from, to) + chunk % 2) * shape_.channel_bytes;
 }
 
 void SharedSegment::reserve_channel(int from, int to) const {
-  reserve(static_cast<std::size_t>(channel_slot(from, to, 0) - base_), 2 * kChannelBytes);
+  reserve(static_cast<std::size_t>(channel_slot(from, to, 0) - base_), 2 * shape_.channel_bytes);
 }
 
 void SharedSegment::enter(int rank) const {

@@ -23,11 +23,16 @@ struct alignas(64) Gate {
 inline constexpr int kMaxRanks = 64;
 /// A payload of at most this size travels with the call itself: one meeting of the ranks instead of three.
 inline constexpr std::size_t kInlineBytes = 4096;
-/// Of one of a rank's two buffers for collectives; small enough for both ranks' to stay in a core's cache.
-inline constexpr std::size_t kSlotBytes = std::size_t{512} << 10;
-/// Of one of the two buffers from one rank to another.
-inline constexpr std::size_t kChannelBytes = std::size_t{256} << 10;
 inline constexpr std::size_t kReasonBytes = 2048;
+
+/// Equal on all ranks. Sizes are multiples of 4096.
+struct SegmentShape {
+  int generation = 0;
+  /// Of one of a rank's two buffers for collectives; small enough for both ranks' to stay in a core's cache.
+  std::size_t slot_bytes = std::size_t{512} << 10;
+  /// Of one of the two buffers from one rank to another.
+  std::size_t channel_bytes = std::size_t{256} << 10;
+};
 
 /// What a rank says it is about to do; peers compare.
 struct Call {
@@ -72,12 +77,14 @@ class SharedSegment {
   /// Sizes the file where that is still to do and maps it. Each generation has a place of its own in the
   /// file. Errors: SystemError, CommunicatorError (made by
   /// something else, or for another number of ranks).
-  SharedSegment(const std::filesystem::path& rendezvous, int size, int generation = 0);
+  SharedSegment(const std::filesystem::path& rendezvous, int size, SegmentShape shape = {});
   ~SharedSegment();
   SharedSegment(const SharedSegment&) = delete;
   SharedSegment& operator=(const SharedSegment&) = delete;
 
   int size() const { return size_; }
+  std::size_t slot_bytes() const { return shape_.slot_bytes; }
+  std::size_t channel_bytes() const { return shape_.channel_bytes; }
   SegmentHeader& header() const { return *reinterpret_cast<SegmentHeader*>(base_); }
   RankRecord& rank(int rank) const;
   std::byte* slot(int rank, std::uint32_t round) const;
@@ -98,12 +105,15 @@ class SharedSegment {
   std::string abort_reason() const;
 
  private:
+  std::size_t channels_at() const;
+  std::size_t channel_slots_at() const;
   std::size_t channel_index(int from, int to) const;
   void reserve(std::size_t offset, std::size_t bytes) const;
   void claim() const;
 
   std::string name_;
   int size_;
+  SegmentShape shape_;
   FileDescriptor fd_;
   std::size_t bytes_ = 0;
   std::size_t origin_ = 0;  ///< of this generation in the file

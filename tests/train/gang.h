@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +15,9 @@
 #include "train/shared_communicator.h"
 
 namespace saturn {
+
+/// Small buffers: their ends are met with few elements.
+inline constexpr SegmentShape kSmall{.slot_bytes = 16384, .channel_bytes = 8192};
 
 /// What a rank does; what it returns is compared by the test.
 using RankBody = std::function<std::string(Communicator&)>;
@@ -41,7 +45,7 @@ class Rendezvous {
 inline std::vector<std::string> run_as_threads(int size, const RankBody& body,
                                                Seconds timeout = Seconds(60)) {
   const Rendezvous rendezvous;
-  const auto segment = std::make_shared<const SharedSegment>(rendezvous.path(), size);
+  const auto segment = std::make_shared<const SharedSegment>(rendezvous.path(), size, kSmall);
   std::vector<std::string> results(static_cast<std::size_t>(size));
   std::vector<std::thread> threads;
   for (int rank = 0; rank < size; ++rank) {
@@ -87,11 +91,13 @@ class ProcessGang {
   void start(int rank, int size, const RankBody& body, Seconds timeout) {
     int ends[2];
     if (::pipe(ends) != 0) throw std::runtime_error("no pipe");
+    std::fflush(nullptr);  // or the child writes it a second time
     const pid_t pid = ::fork();
     if (pid == 0) {
       std::string result;
       try {
-        result = body(*make_shared_memory_communicator(rendezvous_.path(), rank, size, timeout));
+        const auto segment = std::make_shared<const SharedSegment>(rendezvous_.path(), size, kSmall);
+        result = body(*make_communicator_on(segment, rank, timeout));
       } catch (const std::exception& error) {
         result = std::string("threw: ") + error.what();
       }
