@@ -50,7 +50,7 @@ void refuse_begun(const Session& session, const fs::path& file) {
 
 int run_plan(const PlanCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
   const Session session = open_session(command.workload, options);
-  const Profile profile = make_profile(session, options, session.directory.profile_file(), interrupts);
+  const Profile profile = make_profile(session, options, {session.directory.profile_file()}, interrupts);
   Plan plan;
   if (!command.check.empty()) {
     plan = checked_plan(session, profile, command.check);

@@ -13,7 +13,7 @@ int run_profile(const ProfileCommand& command, const CommonOptions& options, Int
   const Session session = open_session(command.workload, options);
   const std::filesystem::path file =
       command.output.empty() ? session.directory.profile_file() : std::filesystem::path(command.output);
-  const Profile profile = make_profile(session, options, file, interrupts);
+  const Profile profile = make_profile(session, options, {file, true}, interrupts);
   print(options.json ? to_json(profile).dump(2) + "\n" : profile_table(profile, style_of(STDOUT_FILENO)));
   return 0;
 }

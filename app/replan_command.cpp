@@ -101,7 +101,7 @@ int run_replan(const ReplanCommand& command, const CommonOptions& options, Inter
   const RunState past = replay(read_journal(directory.journal_file()));
   refuse_changed_tasks(before, session, past);
   const RunState state = reopened(past, session.workload.tasks);
-  const Profile profile = make_profile(session, options, directory.profile_file(), interrupts);
+  const Profile profile = make_profile(session, options, {directory.profile_file()}, interrupts);
   const Plan current = read_plan(directory.plan_file());
   const Plan plan = solve_remaining(session, profile, state, current, interrupts);
   show_changes(before, session, current, plan);

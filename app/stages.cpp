@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stages.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -77,6 +78,11 @@ Profile known_profile(const fs::path& file) {
   return fs::exists(file) ? read_profile(file) : Profile{};
 }
 
+bool has_failed(const Profile& profile) {
+  return std::any_of(profile.trials.begin(), profile.trials.end(),
+                     [](const Trial& trial) { return std::holds_alternative<TrialFailed>(trial.outcome); });
+}
+
 ProfileOptions profile_options(const Session& session, const CommonOptions& options,
                                InterruptGuard& interrupts) {
   ProfileOptions result;
@@ -147,24 +153,25 @@ Session open_session(const fs::path& workload_file, const CommonOptions& options
   return session;
 }
 
-Profile make_profile(const Session& session, const CommonOptions& options, const fs::path& file,
+Profile make_profile(const Session& session, const CommonOptions& options, const ProfileRequest& request,
                      InterruptGuard& interrupts) {
   const TrialPlan trials = plan_trials(session.workload, session.manifests, session.cluster, session.machine);
-  const Profile known = known_profile(file);
-  if (!options.no_cache && missing_trials(trials, known).empty() && known.tasks == trials.tasks) return known;
+  ProfileOptions run = profile_options(session, options, interrupts);
+  const Profile known = known_profile(request.file);
+  const bool fresh = known.trials_key == trials_key(trials, session.cluster, run.conditions);
+  if (fresh && !options.no_cache && !(request.retry_failed && has_failed(known))) return known;
   make_directories(session.directory.path);
   const SteadyClock clock;
   const auto launcher = make_local_launcher();
   interrupts.wakes(launcher.get());
   ProfileView view;
-  ProfileOptions run = profile_options(session, options, interrupts);
   run.progress = [&](const ProfileProgress& now) { view.show(now); };
   const ProfileResult result = run_trials(trials, session.cluster, *launcher, clock, run);
   interrupts.wakes(nullptr);
   view.finish();
-  if (file.has_parent_path()) make_directories(file.parent_path());
-  write_profile(file, result.profile);
-  report_trials(result, file);
+  if (request.file.has_parent_path()) make_directories(request.file.parent_path());
+  write_profile(request.file, result.profile);
+  report_trials(result, request.file);
   if (result.cancelled) throw Interrupted{};
   return result.profile;
 }

@@ -40,9 +40,13 @@ struct Interrupted {};
 /// Reads the workload, finds the parallelisms, the worker and the cluster. Errors: InputError, SystemError.
 Session open_session(const std::filesystem::path& workload_file, const CommonOptions& options);
 
-/// Measures what is not known yet (file or cache) and writes profile.json to `file` when anything in it
-/// changes. Errors: InputError, SystemError; throws Interrupted after a signal, with what was measured kept.
-Profile make_profile(const Session& session, const CommonOptions& options, const std::filesystem::path& file,
+struct ProfileRequest {
+  std::filesystem::path file;
+  bool retry_failed = false;  ///< a trial that failed is an answer, unless one asks again
+};
+/// The profile in the file while it is fresh; else measures what the cache does not know and writes it.
+/// Errors: InputError, SystemError; throws Interrupted after a signal, with what was measured kept.
+Profile make_profile(const Session& session, const CommonOptions& options, const ProfileRequest& request,
                      InterruptGuard& interrupts);
 
 /// The problem that the session's tasks and the profile make.

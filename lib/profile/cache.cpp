@@ -70,6 +70,13 @@ std::string trial_key(const PlannedTrial& trial, const Cluster& cluster, const T
   return json.dump();
 }
 
+std::string trials_key(const TrialPlan& plan, const Cluster& cluster, const TrialConditions& conditions) {
+  std::string all;
+  for (const Profile::TaskEntry& entry : plan.tasks) all += entry.task + "\n" + entry.signature + "\n";
+  for (const PlannedTrial& trial : plan.trials) all += trial_key(trial, cluster, conditions) + "\n";
+  return content_hash(all);
+}
+
 std::filesystem::path TrialCache::default_directory() {
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);

@@ -24,6 +24,10 @@ struct TrialConditions {
 /// long is measured. Errors: SystemError when the library cannot be read.
 std::string trial_key(const PlannedTrial& trial, const Cluster& cluster, const TrialConditions& conditions);
 
+/// Hash of the keys of all trials of the plan and of its tasks: the same when a profile made for one is good
+/// for the other. Errors: SystemError.
+std::string trials_key(const TrialPlan& plan, const Cluster& cluster, const TrialConditions& conditions);
+
 /// Results of trials on disk, one small JSON file per key (schema "saturn.trial/1"); may be deleted at any
 /// time and shared by processes (files are replaced as a whole). Copies are views of the same directory.
 class TrialCache {

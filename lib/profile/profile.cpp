@@ -146,7 +146,11 @@ nlohmann::ordered_json to_json(const Profile& profile) {
   }
   nlohmann::ordered_json trials = nlohmann::ordered_json::array();
   for (const Trial& trial : profile.trials) trials.push_back(to_json(trial));
-  return {{"schema", kSchema}, {"hardware", profile.hardware}, {"tasks", tasks}, {"trials", trials}};
+  return {{"schema", kSchema},
+          {"hardware", profile.hardware},
+          {"trials_key", profile.trials_key},
+          {"tasks", tasks},
+          {"trials", trials}};
 }
 
 Profile read_profile(const std::filesystem::path& file) {
@@ -156,6 +160,7 @@ Profile read_profile(const std::filesystem::path& file) {
   if (reader.require("schema")) reader.choice("schema", kSchema, {kSchema});
   Profile profile;
   profile.hardware = required_text(reader, "hardware");
+  profile.trials_key = reader.text("trials_key");
   for_each_item(reader, "tasks",
                 [&](const Value& item) { profile.tasks.push_back(entry_from(item, diagnostics)); });
   for_each_item(reader, "trials",

@@ -33,6 +33,9 @@ struct Profile {
     bool operator==(const TaskEntry&) const = default;
   };
   std::string hardware;  ///< device kind and processor: figures of other hardware do not count
+  /// Hash of everything that decides what was measured and how (see trials_key in profile/cache.h): under
+  /// another one the profile is stale. Empty: trials are missing.
+  std::string trials_key;
   std::vector<TaskEntry> tasks;
   std::vector<Trial> trials;  ///< ordered by signature, parallelism, kind, devices; best candidate first
 

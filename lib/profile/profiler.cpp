@@ -94,6 +94,9 @@ class Profiler {
       report("");
     }
     result_.cancelled = !pending_.empty() || dropped_;
+    if (!result_.cancelled) {
+      result_.profile.trials_key = trials_key(plan_, cluster_, options_.conditions);
+    }
     order_trials(result_.profile.trials);
     return std::move(result_);
   }

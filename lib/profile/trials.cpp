@@ -159,19 +159,4 @@ TrialPlan plan_trials(const Workload& workload, const std::vector<Manifest>& par
   return plan;
 }
 
-std::vector<PlannedTrial> missing_trials(const TrialPlan& plan, const Profile& profile) {
-  if (plan.hardware != profile.hardware) return plan.trials;
-  std::set<std::tuple<std::string, std::string, std::string, std::int64_t>> known;
-  for (const Trial& trial : profile.trials) {
-    known.emplace(trial.signature, trial.parallelism, trial.device_kind, trial.devices);
-  }
-  std::vector<PlannedTrial> missing;
-  for (const PlannedTrial& trial : plan.trials) {
-    if (known.count({trial.signature, trial.parallelism.name, trial.device_kind, trial.devices}) == 0) {
-      missing.push_back(trial);
-    }
-  }
-  return missing;
-}
-
 }  // namespace saturn

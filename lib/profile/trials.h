@@ -41,9 +41,4 @@ std::vector<std::int64_t> default_device_counts(std::int64_t node_size);
 TrialPlan plan_trials(const Workload& workload, const std::vector<Manifest>& parallelisms,
                       const Cluster& cluster, const Machine& machine);
 
-/// What the profile does not answer: everything when its hardware is another. A failed trial is an answer
-/// (`saturn profile` tries it again). The profile is fresh when this is empty and `profile.tasks` equals
-/// `plan.tasks`.
-std::vector<PlannedTrial> missing_trials(const TrialPlan& plan, const Profile& profile);
-
 }  // namespace saturn

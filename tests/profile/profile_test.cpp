@@ -16,6 +16,7 @@ namespace {
 Profile example() {
   Profile profile;
   profile.hardware = "Fast Processor 9000; cpu: 2 devices of 1 core and 1 GiB";
+  profile.trials_key = "0123456789abcdef";
   profile.tasks = {{"small", "gpt a"}, {"large", "gpt b"}};
   profile.trials = {
       {"gpt a", "ddp", 1, "cpu", {{"bucket_mb", "25"}}, measured(0.125)},
@@ -58,6 +59,7 @@ TEST_CASE("a profile's JSON is ordered and diffs well") {
   CHECK(to_json(profile).dump(2) == R"({
   "schema": "saturn.profile/1",
   "hardware": "Fast Processor 9000; cpu: 2 devices of 1 core and 1 GiB",
+  "trials_key": "0123456789abcdef",
   "tasks": [
     {
       "task": "small",

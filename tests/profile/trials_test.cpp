@@ -107,16 +107,3 @@ TEST_CASE("without any parallelism the message says so") {
   CHECK(error_of(workload_of({small_task("t")}), {}, slots(2)) ==
         "sweep.yaml: error: task 't': no parallelism is installed");
 }
-
-TEST_CASE("a profile misses what it has no row for, and everything when the hardware is another") {
-  const TrialPlan plan =
-      plan_trials(workload_of({small_task("t")}), {manifest("ddp")}, slots(2), test::machine());
-  Profile profile;
-  profile.hardware = plan.hardware;
-  profile.trials.push_back({plan.trials[0].signature, "ddp", 1, "cpu", {}, TrialFailed{"why", ""}});
-  const auto missing = missing_trials(plan, profile);
-  REQUIRE(missing.size() == 1);
-  CHECK(missing[0].devices == 2);
-  profile.hardware = "another";
-  CHECK(missing_trials(plan, profile).size() == 2);
-}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replan/introspection.h"
+
+#include <doctest/doctest.h>
+
+#include "base/clock.h"
+#include "replan_fixture.h"
+
+namespace saturn {
+namespace {
+
+using test::ReplanFixture;
+
+const Assignment& line_of(const Plan& plan, const std::string& task) {
+  for (const Assignment& assignment : plan.assignments) {
+    if (assignment.task == task) return assignment;
+  }
+  FAIL("no line of " << task);
+  return plan.assignments.front();
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "a plan that is as good as any is kept") {
+  add("a", 100);
+  add("b", 100);
+  assign("a", {0}, 0, 103);
+  assign("b", {1}, 0, 103);
+  run("a", {0}, 10, 1);
+  run("b", {1}, 10, 1);
+  const Proposal proposal = reconsider(inputs(), "interval", 0.05, {});
+  CHECK_FALSE(proposal.plan.has_value());
+  CHECK(proposal.remaining_seconds_before == doctest::Approx(91));
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "tasks that wait behind a slow one are given to the other device") {
+  add("slow", 100);
+  add("fast", 100);
+  for (const char* name : {"c", "d"}) add(name, 40, 64);
+  assign("slow", {0}, 0, 103);
+  assign("fast", {1}, 0, 103);
+  assign("c", {0}, 103, 43);
+  assign("d", {1}, 103, 43);
+  run("slow", {0}, 10, 3);  // 90 steps of 3 s; `fast` has 10 of 1 s left
+  run("fast", {1}, 90, 1);
+  const Proposal proposal = reconsider(inputs(), "interval", 0.05, {});
+  REQUIRE(proposal.plan.has_value());
+  CHECK(proposal.remaining_seconds_after < 0.95 * proposal.remaining_seconds_before);
+  CHECK(line_of(*proposal.plan, "c").node == "n0");
+  CHECK(proposal.plan->assignments.size() == 4);
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "the threshold decides") {
+  add("slow", 100);
+  add("c", 40, 64);
+  assign("slow", {0}, 0, 103);
+  assign("c", {0}, 103, 43);  // for no reason behind the other one
+  run("slow", {0}, 50, 1);
+  CHECK(reconsider(inputs(), "interval", 0.05, {}).plan.has_value());
+  CHECK_FALSE(reconsider(inputs(), "interval", 0.9, {}).plan.has_value());
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "a hand-pinned gang is not moved, and stays pinned") {
+  add("pinned", 400);
+  add("c", 20, 64);
+  assign("pinned", {0}, 0, 403);
+  assign("c", {0}, 403, 23);
+  plan.assignments[0].pinned = true;
+  run("pinned", {0}, 10, 1);
+  const Proposal proposal = reconsider(inputs(), "interval", 0.01, {});
+  REQUIRE(proposal.plan.has_value());
+  CHECK(line_of(*proposal.plan, "pinned").devices == std::vector<int>{0});
+  CHECK(line_of(*proposal.plan, "pinned").pinned);
+  CHECK_FALSE(line_of(*proposal.plan, "c").pinned);
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "a gang moves to both devices when the other one has nothing left to do") {
+  add("last", 1000);
+  assign("last", {0}, 0, 1003);
+  run("last", {0}, 10, 1);
+  const Proposal proposal = reconsider(inputs(), "interval", 0.05, {});
+  REQUIRE(proposal.plan.has_value());
+  CHECK(line_of(*proposal.plan, "last").devices == std::vector<int>{0, 1});
+  CHECK(proposal.remaining_seconds_after == doctest::Approx(2 + 990 * 0.6 + 1 + 1));
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "the look is taken in the background and told once") {
+  add("last", 1000);
+  assign("last", {0}, 0, 1003);
+  run("last", {0}, 10, 1);
+  setup.settings.introspection_threshold = 0.05;
+  std::atomic<int> woken{0};
+  BackgroundIntrospector introspector(setup, profile, Seconds(5), [&] { ++woken; });
+  CHECK_FALSE(introspector.take().has_value());
+  introspector.consider(state, plan, "interval");
+  std::optional<Proposal> proposal;
+  const SteadyClock clock;
+  const Seconds limit = clock.now() + Seconds(20);
+  while (!proposal && clock.now() < limit) proposal = introspector.take();
+  REQUIRE(proposal.has_value());
+  CHECK(proposal->plan.has_value());
+  CHECK(woken == 1);
+  CHECK_FALSE(introspector.take().has_value());
+}
+
+}  // namespace
+}  // namespace saturn
