@@ -15,7 +15,10 @@ namespace saturn {
 namespace {
 
 constexpr std::int64_t kShortAnnealing = 20000;
-constexpr std::int64_t kLongAnnealing = 400000;
+constexpr std::int64_t kLongAnnealing = 200000;
+constexpr int kShortRounds = 3;
+constexpr int kMostRounds = 60;
+constexpr size_t kSmall = 16;  ///< tasks that the exact method usually manages at once
 /// Above this CBC's master has too many columns to be worth its time.
 constexpr size_t kLargestExact = 120;
 
@@ -23,25 +26,26 @@ double seconds(Millis millis) {
   return static_cast<double>(millis) / 1000;
 }
 
-/// Rounds of annealing, the bounds and the exact method take turns, in growing slices.
+/// Rounds of annealing, the bounds and the exact method take turns. A small problem is the exact method's at
+/// once; a large one gets an ever longer annealing first.
 void portfolio(Search& search, const Deadline& deadline) {
   bound_by_area(search);
   construct(search, deadline);
+  const size_t tasks = search.instance().tasks.size();
   int round = 0;
-  for (; round < 3 && !search.done() && !deadline.passed(); ++round)
+  for (; round < kShortRounds && !search.done() && !deadline.passed(); ++round)
     anneal(search, deadline, kShortAnnealing, round);
-  const bool exact_possible = search.instance().regular && search.instance().tasks.size() <= kLargestExact;
+  const bool exact_possible = search.instance().regular && tasks <= kLargestExact;
   Exact exact(search);
   if (exact_possible) {
-    exact.run(deadline.within(Seconds(1)));
-    if (!search.done()) bound_by_windows(search, deadline.within(deadline.left() / 4));
+    exact.run(deadline.within(tasks <= kSmall ? deadline.left() / 2 : Seconds(1)));
+    if (!search.done()) bound_by_windows(search, deadline.within(deadline.left() / 5));
   }
-  for (Seconds slice{1}; !search.done() && !deadline.passed(); slice *= 2, ++round) {
-    anneal(search, deadline.within(slice), kLongAnnealing, round);
-    if (exact_possible)
-      exact.run(deadline.within(slice));
-    else if (round > 200)
-      return;
+  std::int64_t iterations = kLongAnnealing;
+  for (Seconds slice{1}; !search.done() && !deadline.passed() && round < kMostRounds; slice *= 1.5) {
+    for (int i = 0; i < 3; ++i) anneal(search, deadline, iterations, round++);
+    if (exact_possible) exact.run(deadline.within(slice));
+    iterations *= 2;
   }
 }
 
