@@ -137,11 +137,10 @@ bool Enumeration::keeps_order() const {
 
 bool Enumeration::leaf() {
   if (!keeps_order()) return true;
-  if ((*visit_)(counts_)) {
-    take_cuts();
-    return true;
-  }
-  end_ = End::kStopped;
+  const bool go_on = (*visit_)(counts_);
+  take_cuts();
+  if (go_on && !deadline_->passed()) return true;
+  end_ = go_on ? End::kOutOfWork : End::kStopped;
   return false;
 }
 
@@ -153,7 +152,9 @@ bool Enumeration::walk_class(size_t position) {
 /// Places the class's `left` tasks on columns from the given one on. False = stop everything.
 bool Enumeration::walk(size_t position, size_t from, int left) {
   if (left == 0) return walk_class(position + 1);
-  if (--work_ < 0 || (work_ % 1024 == 0 && deadline_->passed())) {
+  // Looking through the cuts is most of a step's time.
+  work_ -= 1 + static_cast<std::int64_t>(bound_cuts_.size()) / 32;
+  if (work_ < 0 || (++steps_ % 64 == 0 && deadline_->passed())) {
     end_ = End::kOutOfWork;
     return false;
   }

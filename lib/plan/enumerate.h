@@ -62,6 +62,7 @@ class Enumeration {
   Millis area_ = 0;
   Millis room_ = 0;
   std::int64_t work_ = 0;
+  std::int64_t steps_ = 0;
   const Deadline* deadline_ = nullptr;
   const Visit* visit_ = nullptr;
   End end_ = End::kExhausted;

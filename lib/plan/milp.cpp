@@ -3,9 +3,31 @@
 
 #include <cmath>
 #include <coin/Cbc_C_Interface.h>
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <string>
+
+namespace saturn {
+namespace {
+
+/// Where a failed assertion inside CBC goes on this thread; null = none is running.
+thread_local std::jmp_buf* escape = nullptr;
+
+}  // namespace
+}  // namespace saturn
+
+/// Debian builds CBC and Clp with assertions, and some of them fail on harmless programs, which would end the
+/// whole process (seen: ClpSimplexDual.cpp:3626). In a solve they end that solve only; everywhere else they
+/// abort as usual.
+extern "C" [[noreturn]] void __assert_fail(const char* assertion, const char* file, unsigned int line,
+                                           const char* function) noexcept {
+  if (saturn::escape != nullptr) std::longjmp(*saturn::escape, 1);
+  std::fprintf(stderr, "%s:%u: %s: Assertion `%s' failed.\n", file, line, function, assertion);
+  std::abort();
+}
 
 namespace saturn {
 namespace {
@@ -69,6 +91,19 @@ void set_up(Cbc_Model* model, const MilpOptions& options) {
   Cbc_setMIPStartI(model, static_cast<int>(columns.size()), columns.data(), values.data());
 }
 
+/// False when CBC failed; the model is in no state to be used, not even to be deleted.
+bool run(Cbc_Model* model) {
+  std::jmp_buf here;
+  escape = &here;
+  if (setjmp(here) != 0) {
+    escape = nullptr;
+    return false;
+  }
+  Cbc_solve(model);
+  escape = nullptr;
+  return true;
+}
+
 /// Rounds the integers in place; false when the point is none of the program's.
 bool accept(const Milp& milp, std::vector<double>& values) {
   for (size_t c = 0; c < values.size(); ++c) {
@@ -113,10 +148,13 @@ void Milp::add_equal(std::vector<std::pair<int, double>> terms, double value) {
 MilpResult solve_milp(const Milp& milp, const MilpOptions& options) {
   MilpResult result;
   if (options.time_limit.count() <= 0 || milp.columns.empty()) return result;
-  const Model model(Cbc_newModel());
+  Model model(Cbc_newModel());
   load(model.get(), milp);
   set_up(model.get(), options);
-  Cbc_solve(model.get());
+  if (!run(model.get())) {
+    (void)model.release();  // leaked on purpose
+    return result;
+  }
   // Asked first: an infeasible program has a "finished" status, an objective of 1.8e308 and a garbage bound.
   // No cutoff is ever set here, so it means infeasible and not "nothing better".
   if (Cbc_isProvenInfeasible(model.get()) != 0) {
