@@ -8,9 +8,9 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/normal.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/zeros.h>
 
+#include "train/attention.h"
 #include "train/gpt_layout.h"
 #include "train/linear.h"
 
@@ -91,21 +91,12 @@ class Layer final : public GptBlock {
       : GptBlock(std::move(parameters)), heads_(heads) {}
 
   at::Tensor forward(const at::Tensor& input) override {
-    const at::Tensor mixed = attention(linear(norm(input, 0), at(2), at(3)));
+    const at::Tensor mixed = causal_attention(linear(norm(input, 0), at(2), at(3)), heads_);
     const at::Tensor x = at::add(input, linear(mixed, at(4), at(5)));
     return at::add(x, perceptron(norm(x, 6), {at(8), at(9), at(10), at(11)}));
   }
 
  private:
-  /// qkv: [batch, context, 3 width] -> [batch, context, width].
-  at::Tensor attention(const at::Tensor& qkv) const {
-    const std::int64_t width = qkv.size(2) / 3;
-    const std::vector<at::Tensor> parts =
-        qkv.view({qkv.size(0), qkv.size(1), 3, heads_, width / heads_}).permute({2, 0, 3, 1, 4}).unbind(0);
-    const at::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2], {}, 0, true);
-    return mixed.transpose(1, 2).reshape({qkv.size(0), qkv.size(1), width});
-  }
-
   std::int64_t heads_;
 };
 
