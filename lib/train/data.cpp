@@ -112,6 +112,9 @@ class TextData final : public Data {
   }
 
   void check(const TaskSpec& task) const {
+    const std::string text = fmt::format(
+        "the text has {} bytes in {} {}, {} of them held out", text_.size(), task.data.files.size(),
+        task.data.files.size() == 1 ? "file" : "files", split_.validation_tokens);
     const auto refuse = [&task](const std::string& what) {
       throw InputError(fmt::format("task '{}': {}", task.name, what));
     };
@@ -121,16 +124,13 @@ class TextData final : public Data {
                       "model.vocabulary to {}",
                       kByteTokens, task.model.gpt.vocabulary, kByteTokens));
     if (split_.training_blocks < 1)
-      refuse(fmt::format(
-          "the text has {} bytes in {} files, {} of them held out: {} are left for training and one "
-          "block of the model's context needs {}",
-          text_.size(), task.data.files.size(), split_.validation_tokens, split_.training_tokens,
-          context_ + 1));
+      refuse(fmt::format("{}: {} are left for training and one block of the model's context needs {}", text,
+                         split_.training_tokens, context_ + 1));
     if (task.data.validation_fraction > 0 && task.data.validation_batches > 0 && split_.validation_blocks < 1)
-      refuse(fmt::format(
-          "the text has {} bytes in {} files, {} of them held out for validation, and one block of "
-          "the model's context needs {}; raise data.validation_fraction or set it to 0",
-          text_.size(), task.data.files.size(), split_.validation_tokens, context_ + 1));
+      refuse(
+          fmt::format("{} for validation, and one block of the model's context needs {}; raise "
+                      "data.validation_fraction or set it to 0",
+                      text, context_ + 1));
   }
 
   MappedText text_;

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/checkpoint.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+#include <csignal>
+#include <doctest/doctest.h>
+#include <fstream>
+#include <sys/resource.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "temporary_directory.h"
+#include "train/optimizer.h"
+
+using namespace saturn;
+namespace fs = std::filesystem;
+
+namespace {
+
+const CheckpointState kState{7, "a task", "gpt ...", 18446744073709551615ULL};
+
+NamedTensors some_tensors(float value = 1) {
+  return {{"weight", at::full({2, 3}, value)},
+          {"optimizer.step", at::full({}, 7, at::kLong)},
+          {"half", at::arange(5, at::kFloat).to(at::kBFloat16)},
+          {"mask", at::ones({3}, at::kBool)},
+          {"empty", at::empty({0, 4})},
+          {"turned", at::arange(6, at::kFloat).view({2, 3}).t()}};
+}
+
+fs::path write_one(const fs::path& root, CheckpointState state = kState, float value = 1) {
+  begin_checkpoint(root, state.step);
+  ShardWriter writer;
+  for (const auto& [name, tensor] : some_tensors(value)) writer.add(name, tensor);
+  write_shard(root, state.step, 0, 1, writer);
+  return commit_checkpoint(root, state);
+}
+
+void check_equal(const CheckpointReader& reader, const NamedTensors& tensors) {
+  CHECK(reader.names().size() == tensors.size());
+  for (const auto& [name, tensor] : tensors) {
+    CAPTURE(name);
+    const at::Tensor found = reader.tensor(name);
+    CHECK((found.scalar_type() == tensor.scalar_type()));
+    CHECK(at::equal(found, tensor));
+  }
+}
+
+std::vector<std::string> names_in(const fs::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void overwrite(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+/// What opening says.
+std::string refusal(const fs::path& directory) {
+  try {
+    const OpenedCheckpoint opened(directory);
+  } catch (const CheckpointError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// Writes past `bytes` in a file fail, as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
+constexpr const char* kShard = "model-00000-of-00001.safetensors";
+
+}  // namespace
+
+TEST_CASE("a checkpoint is read back bit by bit") {
+  const test::TemporaryDirectory root;
+  const fs::path directory = write_one(root.path());
+  CHECK(directory == root / "step-00000007");
+  CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000007"});
+  CHECK(names_in(directory) == std::vector<std::string>{"checkpoint.json", kShard});
+  const OpenedCheckpoint opened(directory);
+  CHECK(opened.state() == kState);
+  CHECK(opened.directory() == directory);
+  check_equal(opened, some_tensors());
+  CHECK_FALSE(opened.has("other"));
+  CHECK_THROWS_WITH_AS((void)opened.tensor("other"),
+                       ("the checkpoint " + directory.string() + " has no tensor 'other'").c_str(),
+                       CheckpointError);
+}
+
+TEST_CASE("each rank writes what it added; a rank that added nothing writes nothing") {
+  const test::TemporaryDirectory root;
+  begin_checkpoint(root.path(), 7);
+  const NamedTensors tensors = some_tensors();
+  for (int rank = 0; rank < 3; ++rank) {
+    ShardWriter writer;
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+      if (static_cast<int>(i % 2) == rank) writer.add(tensors[i].first, tensors[i].second);
+    write_shard(root.path(), 7, rank, 3, writer);
+  }
+  const fs::path directory = commit_checkpoint(root.path(), kState);
+  CHECK(names_in(directory) == std::vector<std::string>{"checkpoint.json", "model-00000-of-00003.safetensors",
+                                                        "model-00001-of-00003.safetensors"});
+  check_equal(OpenedCheckpoint(directory), tensors);
+}
+
+TEST_CASE("a tensor added twice is an error") {
+  const test::TemporaryDirectory root;
+  ShardWriter writer;
+  writer.add("weight", at::ones({2}));
+  CHECK(writer.bytes() == 8);
+  CHECK_THROWS_WITH_AS(writer.add("weight", at::ones({2})), "tensor 'weight' was added twice",
+                       std::logic_error);
+  begin_checkpoint(root.path(), 7);
+  write_shard(root.path(), 7, 0, 2, writer);
+  write_shard(root.path(), 7, 1, 2, writer);
+  CHECK_THROWS_WITH_AS(commit_checkpoint(root.path(), kState), "tensor 'weight' was added by two ranks",
+                       CheckpointError);
+}
+
+TEST_CASE("a checkpoint that is not committed is none, and the next one clears it away") {
+  const test::TemporaryDirectory root;
+  std::vector<std::string> messages;
+  CHECK_FALSE(open_latest_checkpoint(root / "nowhere", messages).has_value());
+  begin_checkpoint(root.path(), 3);
+  CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000003.writing"});
+  CHECK_FALSE(open_latest_checkpoint(root.path(), messages).has_value());
+  CHECK(messages.empty());
+  write_one(root.path());
+  CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000007"});
+  begin_checkpoint(root.path(), 9);
+  discard_checkpoint(root.path(), 9);
+  CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000007"});
+}
+
+TEST_CASE("the newest are kept, by number and not by name") {
+  const test::TemporaryDirectory root;
+  for (const std::int64_t step : {99'999'999, 100'000'000, 5, 20})
+    write_one(root.path(), {step, "t", "m", 1});
+  fs::create_directory(root / "step-mine");
+  prune_checkpoints(root.path(), 2);
+  CHECK(names_in(root.path()) == std::vector<std::string>{"step-100000000", "step-99999999", "step-mine"});
+  CHECK(list_checkpoints(root.path()) ==
+        std::vector<fs::path>{root / "step-100000000", root / "step-99999999"});
+  prune_checkpoints(root.path(), 0);
+  CHECK(list_checkpoints(root.path()) == std::vector<fs::path>{root / "step-100000000"});
+}
+
+TEST_CASE("a checkpoint of the same step is replaced") {
+  const test::TemporaryDirectory root;
+  write_one(root.path(), kState, 1);
+  write_one(root.path(), kState, 2);
+  CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000007"});
+  check_equal(OpenedCheckpoint(root / "step-00000007"), some_tensors(2));
+}
+
+TEST_CASE("a damaged checkpoint is skipped with its reason, and the one before is used") {
+  const test::TemporaryDirectory root;
+  write_one(root.path(), {5, "t", "m", 1}, 5);
+  const fs::path damaged = write_one(root.path(), {6, "t", "m", 1}, 6);
+  std::string bytes = read_file(damaged / kShard);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);  // "mask" stands last
+  overwrite(damaged / kShard, bytes);
+  std::vector<std::string> messages;
+  const auto opened = open_latest_checkpoint(root.path(), messages);
+  REQUIRE(opened.has_value());
+  CHECK(opened->state().step == 5);
+  check_equal(*opened, some_tensors(5));
+  CHECK(messages == std::vector<std::string>{"the checkpoint " + damaged.string() + " is damaged: " + kShard +
+                                             ": tensor 'mask' does not have its checksum; it is skipped"});
+}
+
+TEST_CASE("every flipped bit of a checkpoint's shard is noticed") {
+  const test::TemporaryDirectory root;
+  const fs::path directory = write_one(root.path());
+  const std::string good = read_file(directory / kShard);
+  for (std::size_t bit = 0; bit < 8 * good.size(); bit += 3) {
+    std::string bad = good;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
+    overwrite(directory / kShard, bad);
+    CAPTURE(bit);
+    CHECK(refusal(directory) != "");
+  }
+  overwrite(directory / kShard, good);
+  CHECK(refusal(directory) == "");
+}
+
+TEST_CASE("a checkpoint cut anywhere is noticed") {
+  const test::TemporaryDirectory root;
+  const fs::path directory = write_one(root.path());
+  for (const char* file : {kShard, "checkpoint.json"}) {
+    const std::string good = read_file(directory / file);
+    // The last byte of the JSON file is its newline.
+    for (std::size_t size = 0; size + 2 < good.size(); size += 5) {
+      overwrite(directory / file, good.substr(0, size));
+      CAPTURE(size);
+      CHECK(refusal(directory) != "");
+    }
+    overwrite(directory / file, good);
+  }
+}
+
+TEST_CASE("what is damaged is named") {
+  const test::TemporaryDirectory root;
+  const fs::path directory = write_one(root.path());
+  const std::string start = "the checkpoint " + directory.string() + " is damaged: ";
+  const std::string index = read_file(directory / "checkpoint.json");
+  const std::string shard = read_file(directory / kShard);
+  overwrite(directory / kShard, shard + "x");
+  CHECK(refusal(directory) == start + kShard + ": the tensors need 69 bytes and the file has 70");
+  fs::remove(directory / kShard);
+  CHECK(refusal(directory) ==
+        start + "cannot read " + (directory / kShard).string() + ": No such file or directory");
+  overwrite(directory / kShard, shard);
+  overwrite(directory / "checkpoint.json", index.substr(0, 30));
+  CHECK(refusal(directory) == start + "checkpoint.json: it is no JSON map: truncated or damaged");
+  overwrite(directory / "checkpoint.json", R"({"schema": "saturn.checkpoint/9"})");
+  CHECK(refusal(directory) ==
+        start +
+            "checkpoint.json: its schema is \"saturn.checkpoint/9\" and this program reads "
+            "\"saturn.checkpoint/1\"");
+  overwrite(directory / "checkpoint.json", index);
+  fs::rename(directory, root / "step-00000008");
+  CHECK(refusal(root / "step-00000008") == "the checkpoint " + (root / "step-00000008").string() +
+                                               " is damaged: checkpoint.json: it is of step 7");
+}
+
+TEST_CASE("a full disk is an error that names the file and leaves what was there") {
+  const test::TemporaryDirectory root;
+  write_one(root.path());
+  begin_checkpoint(root.path(), 8);
+  ShardWriter writer;
+  writer.add("weight", at::zeros({10'000}));
+  const fs::path shard = root / "step-00000008.writing" / kShard;
+  {
+    const FileSizeLimit limit(4096);
+    CHECK_THROWS_WITH_AS(write_shard(root.path(), 8, 0, 1, writer),
+                         ("cannot write " + shard.string() + ": File too large").c_str(), SystemError);
+  }
+  CHECK(names_in(root / "step-00000008.writing").empty());
+  discard_checkpoint(root.path(), 8);
+  CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000007"});
+  check_equal(OpenedCheckpoint(root / "step-00000007"), some_tensors());
+}
+
+TEST_CASE("a directory that cannot be made is an error") {
+  const test::TemporaryDirectory root;
+  overwrite(root / "file", "");
+  CHECK_THROWS_AS(begin_checkpoint(root / "file", 1), SystemError);
+}
+
+TEST_CASE("parameters are loaded by name, whatever the optimizer left beside them") {
+  const test::TemporaryDirectory root;
+  std::vector<Parameter> parameters{{"a", at::full({2}, 1.0F), true}, {"b", at::full({3}, 2.0F), false}};
+  for (Parameter& parameter : parameters) parameter.tensor.set_requires_grad(true);
+  ShardWriter writer;
+  save_parameters(parameters, writer);
+  AdamW(parameters, OptimizerSpec{}).save(writer);
+  begin_checkpoint(root.path(), 7);
+  write_shard(root.path(), 7, 0, 1, writer);
+  const OpenedCheckpoint opened(commit_checkpoint(root.path(), kState));
+  for (Parameter& parameter : parameters) parameter.tensor.detach().zero_();
+  load_parameters(parameters, opened);
+  CHECK(at::equal(parameters[0].tensor, at::full({2}, 1.0F)));
+  CHECK(at::equal(parameters[1].tensor, at::full({3}, 2.0F)));
+  CHECK(parameters[0].tensor.requires_grad());
+}
+
+TEST_CASE("a checkpoint of another model is refused with the first differences, and nothing is changed") {
+  const test::TemporaryDirectory root;
+  write_safetensors(root / "w", {{"a", at::ones({2})}, {"old", at::ones({1})}, {"c", at::ones({2, 2})}});
+  const auto reader = open_safetensors(root / "w");
+  const std::vector<Parameter> parameters{{"a", at::zeros({2}), true}, {"c", at::zeros({2, 3}), true},
+                                          {"d", at::zeros({1}), true}, {"e", at::zeros({1}), true},
+                                          {"f", at::zeros({1}), true}, {"g", at::zeros({1}), true}};
+  CHECK_THROWS_WITH_AS(
+      load_parameters(parameters, *reader),
+      "the checkpoint does not fit the model: missing 'd', 'e', 'f' and 1 more; unknown 'old'; 'c' is "
+      "[2, 2] in the checkpoint and [2, 3] in the model",
+      CheckpointError);
+  CHECK(at::equal(parameters[0].tensor, at::zeros({2})));
+}
+
+TEST_CASE("final weights are one file that is replaced as one step") {
+  const test::TemporaryDirectory root;
+  write_safetensors(root / "model.safetensors", some_tensors(1));
+  write_safetensors(root / "model.safetensors", some_tensors(2));
+  CHECK(names_in(root.path()) == std::vector<std::string>{"model.safetensors"});
+  check_equal(*open_safetensors(root / "model.safetensors"), some_tensors(2));
+  CHECK(read_file(root / "model.safetensors").find(R"({"__metadata__":{"format":"pt"})") == 8);
+  {
+    const FileSizeLimit limit(100);
+    CHECK_THROWS_AS(write_safetensors(root / "model.safetensors", some_tensors(3)), SystemError);
+  }
+  CHECK(names_in(root.path()) == std::vector<std::string>{"model.safetensors"});
+  check_equal(*open_safetensors(root / "model.safetensors"), some_tensors(2));
+}
+
+TEST_CASE("weights that are no safetensors file are refused") {
+  const test::TemporaryDirectory root;
+  overwrite(root / "garbage", "PK\x03\x04 something else entirely");
+  CHECK_THROWS_AS(open_safetensors(root / "garbage"), CheckpointError);
+  overwrite(root / "short", "abc");
+  CHECK_THROWS_WITH_AS(open_safetensors(root / "short"), "short: it has 3 bytes: too short for a header",
+                       CheckpointError);
+  CHECK_THROWS_WITH_AS(open_safetensors(root / "gone"),
+                       ("cannot read " + (root / "gone").string() + ": No such file or directory").c_str(),
+                       SystemError);
+}
