@@ -11,13 +11,20 @@
 #include <vector>
 
 #include "base/file.h"
+#include "cluster/machine.h"
 #include "launch/job.h"
 #include "launch/launcher.h"
 #include "temporary_directory.h"
 
 namespace saturn::test {
 
-/// A small GPT on a made-up text in `directory`, for `ranks` slots that are not pinned.
+/// One core, taken in turn from those that this process may use.
+inline std::vector<int> core_of(int rank) {
+  const std::vector<int> cores = this_machine().cores;
+  return {cores[static_cast<std::size_t>(rank) % cores.size()]};
+}
+
+/// A small GPT on a made-up text in `directory`, for `ranks` slots of one core each.
 inline Job small_job(const std::filesystem::path& directory, int ranks) {
   std::string text;
   for (int i = 0; i < 2000; ++i) text += fmt::format("{} plus {} is {}. ", i % 37, i % 11, i % 37 + i % 11);
@@ -34,7 +41,7 @@ inline Job small_job(const std::filesystem::path& directory, int ranks) {
   job.task.seed = 7;
   job.parallelism = "ddp";
   job.library = SATURN_DDP;
-  job.devices.resize(static_cast<std::size_t>(ranks));
+  for (int rank = 0; rank < ranks; ++rank) job.devices.push_back({.index = rank, .cores = core_of(rank)});
   job.directory = directory / "run";
   job.trial = {.trial_seconds = 0.05, .warmup_steps = 1, .min_steps = 3, .max_steps = 5};
   std::filesystem::create_directories(job.directory);
@@ -67,15 +74,21 @@ struct GangHistory {
 /// Runs the real worker under the real launcher.
 class WorkerGang {
  public:
-  explicit WorkerGang(const Job& job) : launcher_(make_local_launcher()) {
+  /// `prefix` comes before the worker's command line.
+  explicit WorkerGang(const Job& job, std::vector<std::string> prefix = {})
+      : launcher_(make_local_launcher()) {
     const auto file = job.directory / "job.json";
     write_file_atomically(file, to_json(job).dump(2));
     GangSpec spec{
         .name = job.task.name, .node = "here", .ranks = {}, .log = job.directory / "log", .environment = {}};
     log_ = spec.log;
     for (int rank = 0; rank < job.world_size(); ++rank) {
-      spec.ranks.push_back(
-          {SATURN_WORKER, "--job", file, "--rank", std::to_string(rank), "--rendezvous", "{rendezvous}"});
+      spec.ranks.push_back(prefix);
+      for (const std::string& argument :
+           {std::string(SATURN_WORKER), std::string("--job"), file.string(), std::string("--rank"),
+            std::to_string(rank), std::string("--rendezvous"), std::string("{rendezvous}")}) {
+        spec.ranks.back().push_back(argument);
+      }
     }
     gang_ = launcher_->start(spec);
   }

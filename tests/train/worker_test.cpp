@@ -85,7 +85,7 @@ TEST_CASE("two ranks train as one does, and every run alike") {
   CHECK(train(directory / "again", 2) == two);
   const auto overlap = [](Job& job) { job.knobs = {{"overlap", "on"}, {"bucket_mb", "1"}}; };
   CHECK(train(directory / "overlap", 2, overlap) == two);
-  const auto micro = [](Job& job) { job.task.micro_batch_size = 3; };  // portions of 3 and 1, or 3, 3 and 2
+  const auto micro = [](Job& job) { job.task.micro_batch_size = 2; };
   CHECK(largest_difference(train(directory / "micro", 2, micro), one) < 2e-5);
   CHECK(largest_difference(train(directory / "micro-one", 1, micro), one) < 2e-5);
 }
@@ -139,7 +139,7 @@ TEST_CASE("a checkpoint of one rank goes on on two") {
   const std::vector<double> undisturbed =
       train(directory / "undisturbed", 1, [](Job& j) { j.task.steps = 40; });
   const std::int64_t step = stop_early(job);
-  job.devices.resize(2);
+  job.devices = small_job(directory.path(), 2).devices;
   CHECK(run_gang(job).last<Ready>().step == step);
   CHECK(largest_difference(losses_of(job), undisturbed) < 1e-4);
 }
@@ -170,10 +170,12 @@ TEST_CASE("a gang that is stopped before its release leaves") {
 TEST_CASE("a loss that is no number ends the task; no checkpoint is made of it") {
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 2);
-  job.task.optimizer.lr = 1e30;
+  job.task.optimizer.lr = 1000;
+  job.task.optimizer.weight_decay = 1;  // the weights grow a thousandfold with every step
   job.task.optimizer.clip = 0;
   job.task.steps = 50;
   const GangHistory history = run_gang(job);
+  INFO("log: " << history.log);
   CHECK(history.exited.code == 1);
   const auto failed = history.last<Failed>();
   CHECK(failed.reason == Failed::Reason::kNotFinite);
@@ -195,7 +197,7 @@ TEST_CASE("a slot's budget ends the task as out of memory, at the same place eve
 TEST_CASE("memory that runs out on another rank is reported with its rank") {
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 2);
-  job.devices[1].memory_bytes = 1 << 20;
+  job.devices[1].memory_bytes = 700 << 10;  // enough to prepare
   const GangHistory history = run_gang(job);
   CHECK(history.exited.code == 1);
   const auto failed = history.last<Failed>();
@@ -225,17 +227,20 @@ TEST_CASE("a rank that is killed is named by the others") {
 
 TEST_CASE("a checkpoint that cannot be written is reported, and training goes on") {
   const TemporaryDirectory directory;
-  Job job = small_job(directory.path(), 2);
+  Job job = small_job(directory.path(), 1);
   job.task.checkpoint_every_steps = 5;
-  write_file_atomically(job.directory / "checkpoints", "in the way");
-  const GangHistory history = run_gang(job);
+  // Files end at 50 KiB: to the worker that is a disk that is full.
+  WorkerGang gang(job, {"/bin/sh", "-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\""});
+  const GangHistory history = gang.run();
   std::vector<std::int64_t> failed;
   for (const auto& event : history.all<CheckpointFailed>()) failed.push_back(event.step);
   CHECK(failed == std::vector<std::int64_t>{5, 10, 12});
+  CHECK(history.last<CheckpointFailed>().message.find("File too large") != std::string::npos);
   CHECK(losses_of(job).size() == 12);
+  CHECK(history.exited.code == 1);
   CHECK(history.last<Failed>().message ==
         "the final weights are not saved: the checkpoint of the last step could not be written");
-  CHECK(read_file(job.directory / "checkpoints") == "in the way");
+  CHECK(std::filesystem::is_empty(job.directory / "checkpoints"));
 }
 
 TEST_CASE("a plug-in that cannot be loaded is named with the reason") {
@@ -291,7 +296,7 @@ TEST_CASE("a candidate out of memory is an outcome; the ranks meet again for the
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 2);
   job.mode = Job::Mode::kTrial;
-  job.devices[1].memory_bytes = 1 << 20;
+  job.devices[1].memory_bytes = 700 << 10;  // enough to prepare
   job.knob_candidates = {{"bucket_mb", {"25", "1"}}};
   const GangHistory history = run_gang(job);
   CHECK(history.exited.code == 0);
