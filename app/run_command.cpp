@@ -160,7 +160,7 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
     print(command_lines(session.setup(), prepared.plan, prepared.state));
     return 0;
   }
-  replace_plan(session.directory.plan_file(), prepared.plan);
+  if (plan_file) replace_plan(session.directory.plan_file(), prepared.plan);
   write_file_atomically(session.directory.run_file(),
                         to_text(RunIdentity{session.workload.file, session.workload.tasks}));
   say(plan_summary(prepared.plan));

@@ -58,7 +58,9 @@ class ProfileView {
                   {.terminal = is_terminal(STDERR_FILENO), .style = style_of(STDERR_FILENO)}) {}
   void show(const ProfileProgress& now) {
     if (!now.text.empty()) last_ = now.text;
-    progress_.update(now.done, now.total, fmt::format("trials, {} running  {}", now.running, last_));
+    if (now.running == 0 && last_.empty()) return;  // everything is known: nothing to watch
+    progress_.update(now.done, now.total,
+                     fmt::format("trials, {} running{}{}", now.running, last_.empty() ? "" : "  ", last_));
   }
   void finish() { progress_.finish(); }
 

@@ -27,7 +27,7 @@ struct Measured {
   bool operator==(const Measured&) const = default;
 };
 struct OutOfMemory {
-  std::string message;  ///< which limit, by how much
+  std::string message;  ///< "out of memory: ", which limit, by how much
   bool operator==(const OutOfMemory&) const = default;
 };
 struct NotApplicable {

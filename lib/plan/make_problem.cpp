@@ -39,7 +39,7 @@ std::string why_not(const TaskSpec& task, const Trial& trial, const Cluster& clu
   if (trial.devices > largest)
     return fmt::format("the largest {} node has {} device(s)", trial.device_kind, largest);
   return std::visit(Overloaded{[](const Measured&) -> std::string { return ""; },
-                               [](const OutOfMemory& outcome) { return "out of memory: " + outcome.message; },
+                               [](const OutOfMemory& outcome) { return outcome.message; },
                                [](const NotApplicable& outcome) { return "not applicable: " + outcome.why; },
                                [](const TrialFailed& outcome) { return "failed: " + outcome.why; }},
                     trial.outcome);
@@ -85,16 +85,23 @@ std::optional<int> index_of(const std::vector<T>& items, const std::string& name
   return static_cast<int>(found - items.begin());
 }
 
-std::optional<int> configuration_of(const ProblemTask& task, const Assignment& assignment,
-                                    const std::string& kind) {
-  for (size_t c = 0; c < task.configurations.size(); ++c) {
-    const Configuration& configuration = task.configurations[c];
-    if (configuration.parallelism == assignment.parallelism && configuration.knobs == assignment.knobs &&
-        configuration.device_kind == kind &&
-        configuration.devices == static_cast<int>(assignment.devices.size()))
-      return static_cast<int>(c);
+/// "ddp on 1, ddp (bucket_mb=25) on 2": what a pinned line could say.
+std::string measured_ways(const ProblemTask& task, const std::string& kind) {
+  std::string ways;
+  for (const Configuration& c : task.configurations) {
+    if (c.device_kind != kind) continue;
+    const std::string knobs = to_text(c.knobs);
+    ways += fmt::format("{}{}{} on {}", ways.empty() ? "" : ", ", c.parallelism,
+                        knobs.empty() ? "" : " (" + knobs + ")", c.devices);
   }
-  return std::nullopt;
+  return ways.empty() ? "nothing on this node's devices" : ways;
+}
+
+std::string not_measured(const ProblemTask& task, const Assignment& assignment, const std::string& kind) {
+  const std::string knobs = to_text(assignment.knobs);
+  return fmt::format("task '{}' is pinned to {}{} on {} device(s), which was not measured; it was as {}",
+                     assignment.task, assignment.parallelism, knobs.empty() ? "" : " (" + knobs + ")",
+                     assignment.devices.size(), measured_ways(task, kind));
 }
 
 /// Pins one task; returns what stands against it, or nothing.
@@ -108,9 +115,7 @@ std::string pin(Problem& problem, const Assignment& assignment) {
   ProblemTask& pinned = problem.tasks[static_cast<size_t>(*task)];
   const std::optional<int> configuration =
       configuration_of(pinned, assignment, problem.nodes[static_cast<size_t>(*node)].kind);
-  if (!configuration)
-    return fmt::format("task '{}' is pinned to {} on {} device(s), which was not measured", assignment.task,
-                       assignment.parallelism, assignment.devices.size());
+  if (!configuration) return not_measured(pinned, assignment, problem.nodes[static_cast<size_t>(*node)].kind);
   pinned.pin = Pin{configuration, node, assignment.devices, std::nullopt};
   if (assignment.start_known) pinned.pin->start_seconds = assignment.start_seconds;
   return "";

@@ -76,6 +76,7 @@ Assignment read_assignment(const Value& value, Diagnostics& diagnostics) {
   for (const char* key : {"task", "parallelism", "node"}) reader.require(key);
   assignment.task = reader.text("task");
   assignment.parallelism = reader.text("parallelism");
+  assignment.knobs_known = reader.has("knobs");
   assignment.knobs = read_knobs(reader);
   assignment.node = reader.text("node");
   assignment.devices = read_devices(reader);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct Assignment {
   double duration_seconds = 0;
   bool pinned = false;         ///< kept by every re-solve
   Mark mark;                   ///< where the file says it
+  bool knobs_known = true;     ///< false: the file leaves knobs out; `complete` fills them in
   bool start_known = true;     ///< false: the file leaves start_seconds out; `complete` fills it in
   bool duration_known = true;  ///< false: the file leaves duration_seconds out; `complete` fills it in
 
@@ -57,9 +59,14 @@ Plan read_plan(const std::filesystem::path& file);
 /// The same from a text already read.
 Plan parse_plan(const std::string& file, const std::string& text);
 
-/// Fills in what an edited plan leaves out: durations from the problem's configurations; starts as early as
-/// the devices allow, after the lines that stand above; the makespan and the gap from both. The assignments
-/// keep their order. Returns whether anything was left out. What cannot be filled in (an unknown
+/// Which of the task's configurations the assignment means, on devices of that kind (any knobs when it leaves
+/// them out); empty: none.
+std::optional<int> configuration_of(const ProblemTask& task, const Assignment& assignment,
+                                    const std::string& kind);
+
+/// Fills in what an edited plan leaves out: knobs and durations from the problem's configurations; starts as
+/// early as the devices allow, after the lines that stand above; the makespan and the gap from both. The
+/// assignments keep their order. Returns whether anything was left out. What cannot be filled in (an unknown
 /// configuration) stays for check_plan to report.
 bool complete(const Problem& problem, Plan& plan);
 

@@ -18,7 +18,7 @@ tasks:
     steps: -1
 EOF
 expect 2 "$saturn" run bad.yaml
-says err "bad.yaml:5:5: error: task 'a': unknown key 'batchsize' (did you mean 'batch_size'?)"
+says err "bad.yaml:5:5: error: task: unknown key 'batchsize' (did you mean 'batch_size'?)"
 says err 'bad.yaml:6:12: error: '
 [ ! -e runs ] || fail 'something was written'
 
@@ -53,7 +53,7 @@ rm runs/sweep/profile.json
 cp good.json mine.json
 sed -i 's/steps: 40/steps: 50/' sweep.yaml
 expect 2 "$saturn" run mine.json
-is err "mine.json: error: the plan is stale: the workload $work/sweep.yaml has changed since it was made; \`saturn plan\` makes it again"
+says err "mine.json: error: the plan is stale: the workload $work/sweep.yaml has changed since it was made; \`saturn plan\` makes it again"
 expect 0 "$saturn" plan sweep.yaml
 says err "the workload $work/sweep.yaml has changed: planned again"
 cmp runs/sweep/plan.previous.json good.json

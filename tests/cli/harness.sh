@@ -20,6 +20,7 @@ end() {
   cd / && rm -rf "$work"
 }
 trap end EXIT
+set -m # a shell without job control starts its background jobs with SIGINT ignored
 
 fail() {
   printf 'line %s: %s\n' "${BASH_LINENO[1]}" "$*" >&2

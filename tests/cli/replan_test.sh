@@ -23,7 +23,7 @@ write '  - {name: short, steps: 30}
   - {name: dropped, steps: 3000}'
 expect 0 "$saturn" plan edit.yaml
 # Pin the short task to device 1.
-sed -E '/"task": "short"/ s/"devices": \[[0-9, ]*\]/"devices": [1]/; /"task": "short"/ s/"pinned": false/"pinned": true/; /"task": "short"/ s/"start_seconds": [0-9.]+, //' \
+sed -E '/"task": "short"/ s/"devices": \[[0-9, ]*\]/"devices": [1]/; /"task": "short"/ s/"pinned": false/"pinned": true/; /"task": "short"/ s/"(knobs": \{[^}]*\}|start_seconds": [0-9.]+), //g' \
   runs/edit/plan.json >edited.json
 grep -q '"pinned": true' edited.json || fail 'the plan has no line to pin'
 cp edited.json runs/edit/plan.json

@@ -3,7 +3,7 @@
 # A sweep that is stopped in every way ends with the weights of an undisturbed one, bit for bit.
 # shellcheck source=tests/cli/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
-steps=400
+steps=3000
 # The plan of the first run is used by both: on the same devices the same arithmetic is done.
 sweep sweep.yaml $steps 'run: {introspection_interval: 0, checkpoint_interval: 500ms}'
 expect 0 "$saturn" run sweep.yaml

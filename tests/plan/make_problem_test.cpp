@@ -81,7 +81,7 @@ TEST_CASE("Every task that can run in no way is reported with all that was tried
   TaskSpec a = spec("a", 4);
   const TaskSpec b = spec("b", 8);
   Profile profile;
-  profile.trials = {trial(a, 1, OutOfMemory{"needs 12 MiB more than 512 MiB"}),
+  profile.trials = {trial(a, 1, OutOfMemory{"out of memory: needs 12 MiB more than 512 MiB"}),
                     trial(a, 2, NotApplicable{"batch 4 is not divisible"}, {{"k", "1"}}),
                     trial(a, 3, TrialFailed{"killed", ""}), trial(a, 4, measured(1))};
   std::string text;
@@ -127,7 +127,7 @@ TEST_CASE("Pinned lines of a plan become pins; those that fit nothing are all re
   CHECK(text ==
         "plan.json:3:5: error: task 'a' is pinned to node 'n9', which there is not\n"
         "plan.json:4:5: error: there is no task 'c' to pin\n"
-        "plan.json:5:5: error: task 'b' is pinned to ddp on 2 device(s), which was not measured");
+        "plan.json:5:5: error: task 'b' is pinned to ddp on 2 device(s), which was not measured; it was as ddp on 1");
 }
 
 }  // namespace
