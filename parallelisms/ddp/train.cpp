@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/mul.h>
 #include <algorithm>
@@ -71,9 +70,7 @@ class DdpTrainer final : public Trainer {
  private:
   static bool overlaps(const Knobs& knobs) {
     const auto knob = knobs.find("overlap");
-    const std::string value = knob == knobs.end() ? "auto" : knob->second;
-    // On one core the thread only takes turns with the backward pass.
-    return value == "on" || (value == "auto" && at::get_num_threads() > 1);
+    return knob == knobs.end() || knob->second != "off";
   }
 
   Rows rows_of(const GlobalBatch& batch) const {
@@ -125,7 +122,7 @@ class Ddp final : public Parallelism {
                                        task.batch_size, mesh.world_size)};
     }
     if (mesh.world_size == 1) return std::vector<Knobs>{Knobs{}};  // nothing is reduced: no knob matters
-    std::vector<Knobs> candidates{Knobs{{"bucket_mb", "25"}, {"overlap", "auto"}}};
+    std::vector<Knobs> candidates{Knobs{{"bucket_mb", "25"}, {"overlap", "on"}}};
     for (const auto& [knob, choices] : values) candidates = with_choices(candidates, knob, choices);
     return candidates;
   }
