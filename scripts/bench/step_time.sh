@@ -20,15 +20,16 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 compare() {  # LAYERS WIDTH CONTEXT BATCH HEADS
   coproc ours { exec "$build/bin/bench_step" "$@"; }
-  local ours_in=${ours[1]} ours_out=${ours[0]} ours_pid=$ours_PID line
+  # shellcheck disable=SC2154 # bash sets ours_PID itself
+  local ours_in=${ours[1]} ours_out=${ours[0]} ours_pid=$ours_PID
   # bash has one coprocess at a time: the other side talks through named pipes.
   local pipes; pipes=$(mktemp -d)
   mkfifo "$pipes/in" "$pipes/out"
   "$python" "$root/scripts/bench/step_time.py" "$@" <"$pipes/in" >"$pipes/out" & local theirs_pid=$!
   exec 8>"$pipes/in" 9<"$pipes/out"
   rm -r "$pipes"
-  read -r line <&"$ours_out"
-  read -r line <&9
+  read -r _ <&"$ours_out"
+  read -r _ <&9
   : >"$results"
   for ((round = 0; round < rounds; ++round)); do
     echo "$seconds" >&"$ours_in"; read -r our_wall our_cpu <&"$ours_out"

@@ -127,7 +127,8 @@ TEST_CASE("Pinned lines of a plan become pins; those that fit nothing are all re
   CHECK(text ==
         "plan.json:3:5: error: task 'a' is pinned to node 'n9', which there is not\n"
         "plan.json:4:5: error: there is no task 'c' to pin\n"
-        "plan.json:5:5: error: task 'b' is pinned to ddp on 2 device(s), which was not measured; it was as ddp on 1");
+        "plan.json:5:5: error: task 'b' is pinned to ddp on 2 device(s), which was not measured; it was as "
+        "ddp on 1");
 }
 
 }  // namespace

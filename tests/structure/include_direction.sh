@@ -22,7 +22,7 @@ BEGIN {
   }
   may["report"] = may["run"] "report "
   may["app"] = may["app"] "report "
-  may["worker"] = " base cluster train workload/task.h workload/knobs.h launch/event.h launch/job.h "
+  may["worker"] = " base cluster train workload/task.h workload/knobs.h workload/text_split.h launch/event.h launch/job.h "
   known = may["app"] "train "
   may["bench"] = known
 
