@@ -16,6 +16,8 @@ double fraction_done(const TaskSpec& spec, const TaskState& task) {
   return spec.steps > 0 ? std::min(1.0, steps / static_cast<double>(spec.steps)) : 0;
 }
 
+constexpr double kEnoughToTell = 0.02;
+
 /// How much of the sweep a task is: its work in tokens times parameters, near enough for a bar.
 double weight_of(const TaskSpec& spec) {
   const auto width = static_cast<double>(spec.model.gpt.width);
@@ -34,6 +36,18 @@ void RunView::message(const std::string& text) {
   progress_.message(text);
 }
 
+/// ", 1:05 left" once enough of this session is done to tell: by how much of the whole it did in its time.
+std::string RunView::time_left(double fraction, int session) {
+  if (session != session_) {
+    session_ = session;
+    began_at_ = clock_.now();
+    began_with_ = fraction;
+  }
+  const double gained = fraction - began_with_;
+  if (gained < kEnoughToTell) return "";
+  return ", " + to_text_duration((clock_.now() - began_at_) * ((1 - fraction) / gained)) + " left";
+}
+
 void RunView::update(const RunState& state, const Plan&) {
   double done = 0;
   double total = 0;
@@ -49,9 +63,9 @@ void RunView::update(const RunState& state, const Plan&) {
     if (task.holds_devices && !task.over())
       running += fmt::format("  {} {:.0f} %", spec.name, 100 * fraction);
   }
-  const double per_mille = total > 0 ? 1000 * done / total : 0;
-  progress_.update(static_cast<std::int64_t>(per_mille), 1000,
-                   fmt::format("{}/{} tasks{}", over, tasks_.size(), running));
+  const double fraction = total > 0 ? done / total : 1;
+  progress_.update(fraction, fmt::format("{:.0f} %, {}/{} tasks{}{}", 100 * fraction, over, tasks_.size(),
+                                         time_left(fraction, state.sessions), running));
 }
 
 }  // namespace saturn

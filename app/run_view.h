@@ -19,9 +19,14 @@ class RunView final : public RunObserver {
   void finish() { progress_.finish(); }
 
  private:
+  std::string time_left(double fraction, int session);
+
   std::vector<TaskSpec> tasks_;
   SteadyClock clock_;
   Progress progress_;
+  int session_ = 0;
+  Seconds began_at_{0};
+  double began_with_ = 0;
 };
 
 }  // namespace saturn

@@ -59,8 +59,9 @@ class ProfileView {
   void show(const ProfileProgress& now) {
     if (!now.text.empty()) last_ = now.text;
     if (now.running == 0 && last_.empty()) return;  // everything is known: nothing to watch
-    progress_.update(now.done, now.total,
-                     fmt::format("trials, {} running{}{}", now.running, last_.empty() ? "" : "  ", last_));
+    const double fraction = now.total > 0 ? static_cast<double>(now.done) / now.total : 1;
+    progress_.update(fraction, fmt::format("{}/{} trials, {} running{}{}", now.done, now.total, now.running,
+                                           last_.empty() ? "" : "  ", last_));
   }
   void finish() { progress_.finish(); }
 

@@ -21,15 +21,14 @@ Progress::~Progress() {
   finish();
 }
 
-void Progress::update(std::int64_t done, std::int64_t total, std::string_view text) {
-  const bool news = done != done_ || total != total_;
-  done_ = done;
-  total_ = total;
+void Progress::update(double fraction, std::string_view text) {
+  const bool news = fraction != fraction_;
+  fraction_ = fraction;
   text_ = one_line(text);
   const Seconds since = shown_at_ ? clock_.now() - *shown_at_ : Seconds(0);
   const bool due = !shown_at_ || since >= (options_.terminal ? kRedraw : options_.interval);
   // On a terminal a step forward is seen at once; a log gets its line per interval, and one for the end.
-  const bool last = news && done == total;
+  const bool last = news && fraction >= 1;
   if (due || last || (news && options_.terminal)) draw();
 }
 
@@ -47,7 +46,7 @@ void Progress::finish() {
 void Progress::draw() {
   shown_at_ = clock_.now();
   if (!options_.terminal) {
-    output_(fmt::format("{}/{} {}", done_, total_, text_) + "\n");
+    output_(text_ + "\n");
     return;
   }
   output_(std::string(kEraseLine) + bar());
@@ -55,10 +54,8 @@ void Progress::draw() {
 }
 
 std::string Progress::bar() const {
-  const double fraction =
-      total_ > 0 ? std::clamp(static_cast<double>(done_) / static_cast<double>(total_), 0.0, 1.0) : 0;
-  const auto filled = static_cast<size_t>(fraction * kBarWidth);
-  const std::string tail = fmt::format(" {}/{} {}", done_, total_, text_);
+  const auto filled = static_cast<size_t>(std::clamp(fraction_, 0.0, 1.0) * kBarWidth);
+  const std::string tail = " " + text_;
   // One column stays free: a full line would wrap on some terminals.
   const int room = options_.style.width - kBarWidth - 3;
   return "[" + paint(options_.style, Ink::kGreen, std::string(filled, '#')) +

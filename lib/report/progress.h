@@ -29,8 +29,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `done` of `total` things are done; `text` says what is under way.
-  void update(std::int64_t done, std::int64_t total, std::string_view text);
+  /// `fraction` (0 to 1) of it is done; `text` says how much that is and what is under way.
+  void update(double fraction, std::string_view text);
   /// A line that stays, above the bar.
   void message(std::string_view line);
   /// Removes the bar: other output may follow.
@@ -45,8 +45,7 @@ class Progress {
   Options options_;
   std::optional<Seconds> shown_at_;
   bool standing_ = false;  ///< a bar is on the terminal
-  std::int64_t done_ = 0;
-  std::int64_t total_ = 0;
+  double fraction_ = -1;   ///< before the first update
   std::string text_;
 };
 
