@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // All-reduce between two processes against memcpy: bench_all_reduce [MEGABYTES] [REPETITIONS].
-#include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fmt/format.h>
@@ -12,21 +10,18 @@
 #include <unistd.h>
 #include <vector>
 
+#include "clocks.h"
 #include "train/communicator.h"
 
 namespace {
 
 using saturn::Communicator;
+using saturn::bench::median;
 
 double seconds_of(const std::function<void()>& body) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = saturn::bench::now(CLOCK_MONOTONIC);
   body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2), values.end());
-  return values[values.size() / 2];
+  return saturn::bench::now(CLOCK_MONOTONIC) - start;
 }
 
 void pin_to(int core) {

@@ -3,31 +3,16 @@
 // step_time.py.
 #include <ATen/Parallel.h>
 #include <ATen/ops/randint.h>
-#include <algorithm>
 #include <cstdlib>
-#include <ctime>
-#include <fmt/format.h>
 #include <iostream>
 #include <string>
-#include <vector>
 
+#include "clocks.h"
 #include "train/memory_budget.h"
 #include "train/model.h"
 #include "train/optimizer.h"
 
 namespace {
-
-double now(clockid_t clock) {
-  timespec time{};
-  ::clock_gettime(clock, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<long>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 class Bench {
  public:
@@ -45,16 +30,14 @@ class Bench {
     return loss.item<double>();
   }
 
-  /// Medians over `seconds` of steps, in milliseconds: wall clock, processor time.
+  /// Steps for so long, three at least.
   std::string measure(double seconds) {
-    std::vector<double> wall, cpu;
-    for (const double end = now(CLOCK_MONOTONIC) + seconds; wall.size() < 3 || now(CLOCK_MONOTONIC) < end;) {
-      const double start = now(CLOCK_MONOTONIC), cpu_start = now(CLOCK_PROCESS_CPUTIME_ID);
-      step(static_cast<std::int64_t>(wall.size()));
-      wall.push_back(now(CLOCK_MONOTONIC) - start);
-      cpu.push_back(now(CLOCK_PROCESS_CPUTIME_ID) - cpu_start);
+    saturn::bench::Stopwatch watch;
+    for (const double end = saturn::bench::now(CLOCK_MONOTONIC) + seconds;
+         watch.count() < 3 || saturn::bench::now(CLOCK_MONOTONIC) < end;) {
+      watch.time([&] { step(static_cast<std::int64_t>(watch.count())); });
     }
-    return fmt::format("{:.3f} {:.3f}", 1000 * median(wall), 1000 * median(cpu));
+    return watch.report();
   }
 
  private:
