@@ -22,4 +22,5 @@ foreach(name ${parallelisms})
 endforeach()
 
 install(DIRECTORY workloads/ DESTINATION "${saturn_share}/workloads")
+install(FILES lib/plan/plan.schema.json lib/profile/profile.schema.json DESTINATION "${saturn_share}/schemas")
 install(FILES LICENSE DESTINATION "${saturn_share}")

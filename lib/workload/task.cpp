@@ -191,10 +191,11 @@ TaskSpec read_task_fields(MapReader& reader) {
 
 std::string speed_signature(const TaskSpec& task) {
   const GptModel& gpt = task.model.gpt;
-  return fmt::format("{} layers={} heads={} width={} context={} vocabulary={}; {}; {}{}; batch={} micro={}",
-                     task.model.kind, gpt.layers, gpt.heads, gpt.width, gpt.context, gpt.vocabulary,
-                     task.data.kind, task.optimizer.kind, task.optimizer.clip > 0 ? " clip" : "",
-                     task.batch_size, task.micro_batch_size);
+  return fmt::format(
+      "{} layers={} heads={} width={} context={} vocabulary={}; {} validation={}; {}{}; batch={} micro={}",
+      task.model.kind, gpt.layers, gpt.heads, gpt.width, gpt.context, gpt.vocabulary, task.data.kind,
+      task.data.validation_fraction > 0 ? task.data.validation_batches : 0, task.optimizer.kind,
+      task.optimizer.clip > 0 ? " clip" : "", task.batch_size, task.micro_batch_size);
 }
 
 }  // namespace saturn

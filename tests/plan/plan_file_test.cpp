@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "plan/fixtures.h"
 #include "plan/plan.h"
+#include "schema_validator.h"
 
 namespace saturn {
 namespace {
@@ -55,6 +56,18 @@ std::string error_of(const std::string& text) {
 
 TEST_CASE("A plan is written with one line per task") {
   CHECK(to_text(sample()) == kSample);
+}
+
+TEST_CASE("The JSON Schema says what is written, key by key") {
+  const Document schema = read_json(SATURN_PLAN_SCHEMA);
+  const Document plan = parse_json("plan.json", kSample);
+  CHECK(test::validate(plan.root, schema.root).empty());
+  CHECK(test::keys_of(plan.root) == test::keys_of(*schema.root.find("properties")));
+  const Value& line = plan.root.find("tasks")->items.front();
+  CHECK(test::keys_of(line) == test::keys_of(*schema.root.find("$defs")->find("line")->find("properties")));
+  const Document bad =
+      parse_json("plan.json", R"({"schema": "saturn.plan/1", "tasks": [{"task": "a"}], "gap": 2})");
+  CHECK(test::validate(bad.root, schema.root).size() >= 2);
 }
 
 TEST_CASE("What was written is read back the same, with the place of each line") {

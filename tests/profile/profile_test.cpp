@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "profile/fixtures.h"
+#include "schema_validator.h"
 #include "temporary_directory.h"
 
 using namespace saturn;
@@ -87,6 +88,19 @@ TEST_CASE("a profile's JSON is ordered and diffs well") {
     }
   ]
 })");
+}
+
+TEST_CASE("the JSON Schema says what is written, key by key") {
+  const Document schema = read_json(SATURN_PROFILE_SCHEMA);
+  const Document profile = parse_json("profile.json", to_json(example()).dump(2));
+  CHECK(test::validate(profile.root, schema.root).empty());
+  CHECK(test::keys_of(profile.root) == test::keys_of(*schema.root.find("properties")));
+  std::set<std::string> written;
+  for (const Value& trial : profile.root.find("trials")->items) written.merge(test::keys_of(trial));
+  CHECK(written == test::keys_of(*schema.root.find("$defs")->find("trial")->find("properties")));
+  const Document bad =
+      parse_json("profile.json", R"({"schema": "saturn.profile/1", "hardware": "x", "tasks": 7})");
+  CHECK_FALSE(test::validate(bad.root, schema.root).empty());
 }
 
 TEST_CASE("the best trial is the fastest measured one of its key") {

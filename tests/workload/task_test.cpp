@@ -73,7 +73,8 @@ TEST_CASE("what is wrong with a task's JSON is reported with its place") {
 TEST_CASE("tasks that differ in what cannot change their speed share a signature") {
   const std::string same = speed_signature(example());
   CHECK(same ==
-        "gpt layers=2 heads=4 width=64 context=32 vocabulary=300; text; adamw clip; batch=12 micro=4");
+        "gpt layers=2 heads=4 width=64 context=32 vocabulary=300; text validation=3; adamw clip; batch=12 "
+        "micro=4");
   CHECK(same == signature_after([](TaskSpec& t) { t.name = "b"; }));
   CHECK(same == signature_after([](TaskSpec& t) { t.seed = 6; }));
   CHECK(same == signature_after([](TaskSpec& t) { t.optimizer.lr = 1; }));

@@ -170,4 +170,10 @@ const Value& resolve(const Value& schema, const Value& schema_file) {
                               : resolve(Validator(schema_file).reference(reference->scalar), schema_file);
 }
 
+std::set<std::string> keys_of(const Value& map) {
+  std::set<std::string> keys;
+  for (const Value::Member& member : map.members) keys.insert(member.key);
+  return keys;
+}
+
 }  // namespace saturn::test

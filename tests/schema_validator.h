@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@ namespace saturn::test {
 /// is wrong, "path: problem". Throws std::logic_error on a keyword that it does not know: nothing is passed
 /// over.
 std::vector<std::string> validate(const Value& value, const Value& schema_file);
+
+/// The keys of a map, or of a schema's "properties".
+std::set<std::string> keys_of(const Value& map);
 
 /// The schema behind `$ref`s.
 const Value& resolve(const Value& schema, const Value& schema_file);
