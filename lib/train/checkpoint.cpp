@@ -152,8 +152,9 @@ void discard_checkpoint(const fs::path& root, std::int64_t step) noexcept {
   remove_quietly(staging(root, step));
 }
 
-void prune_checkpoints(const fs::path& root, std::int64_t keep) {
-  const std::vector<fs::path> all = list_checkpoints(root);
+void prune_checkpoints(const fs::path& root, std::int64_t keep, std::int64_t step) {
+  std::vector<fs::path> all = list_checkpoints(root);
+  std::erase_if(all, [step](const fs::path& path) { return step_of_checkpoint(path.filename()) > step; });
   for (std::size_t i = static_cast<std::size_t>(std::max<std::int64_t>(keep, 1)); i < all.size(); ++i)
     remove_quietly(all[i]);
 }
@@ -251,7 +252,7 @@ std::optional<OpenedCheckpoint> open_latest_checkpoint(const fs::path& root,
     try {
       return OpenedCheckpoint(directory);
     } catch (const CheckpointError& error) {
-      messages.push_back(fmt::format("{}; it is skipped", error.what()));
+      messages.emplace_back(error.what());
     }
   }
   return std::nullopt;

@@ -76,8 +76,9 @@ void write_shard(const std::filesystem::path& root, std::int64_t step, int rank,
 std::filesystem::path commit_checkpoint(const std::filesystem::path& root, const CheckpointState& state);
 /// Removes what begin_checkpoint made, if anything. Never throws.
 void discard_checkpoint(const std::filesystem::path& root, std::int64_t step) noexcept;
-/// Removes all but the newest `keep` (at least one) checkpoints.
-void prune_checkpoints(const std::filesystem::path& root, std::int64_t keep);
+/// Removes all but the newest `keep` (at least one) of the checkpoints up to `step`, the one just written.
+/// Later ones are those that could not be loaded: they must not stand in the place of one that can.
+void prune_checkpoints(const std::filesystem::path& root, std::int64_t keep, std::int64_t step);
 
 /// A checkpoint that was found whole: every shard has its size, every tensor its checksum.
 class OpenedCheckpoint final : public CheckpointReader {
@@ -102,9 +103,9 @@ class OpenedCheckpoint final : public CheckpointReader {
 /// The checkpoints in `root`, newest first; empty when there is no such directory. Not opened.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& root);
 
-/// The newest checkpoint that is whole; damaged ones are skipped, with a line each added to `messages`. Empty
-/// when there is none. Every rank may call it (all come to the same result), or rank 0 alone and the others
-/// open the directory of the step it names.
+/// The newest checkpoint that is whole; damaged ones are skipped, and what is wrong with each is added to
+/// `messages`. Empty when there is none. Every rank may call it (all come to the same result), or rank 0
+/// alone and the others open the directory of the step it names.
 std::optional<OpenedCheckpoint> open_latest_checkpoint(const std::filesystem::path& root,
                                                        std::vector<std::string>& messages);
 

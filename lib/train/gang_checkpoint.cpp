@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/error.h"
 #include "train/agreement.h"
@@ -12,12 +13,15 @@
 namespace saturn {
 namespace {
 
-/// What the environment refused; empty when it did not.
+/// What the environment refused; empty when it did not. A parallelism that adds a tensor on two ranks
+/// (CheckpointError) is none of that: it would never have a checkpoint, and the gang ends at the first one.
 std::string refusal(const std::function<void()>& body) {
   try {
     body();
     return "";
   } catch (const SystemError& error) {
+    return error.what();
+  } catch (const std::filesystem::filesystem_error& error) {
     return error.what();
   }
 }
@@ -37,17 +41,23 @@ std::string write_phases(const RankContext& context, const ShardWriter& shard,
   const TaskSpec& task = context.job.task;
   return on_lead([&] {
     commit_checkpoint(root, {step, task.name, model_signature(task.model), task.seed});
-    prune_checkpoints(root, context.job.keep_checkpoints);
+    prune_checkpoints(root, context.job.keep_checkpoints, step);
   });
 }
 
-/// The directory of the newest whole checkpoint, as rank 0 sees it; empty when there is none.
+/// The directory of the newest whole checkpoint, as rank 0 sees it; empty when there are none at all. Damaged
+/// ones alone are no reason to start over: the first checkpoint from there on would take their place.
 std::string find_latest(const RankContext& context, const std::filesystem::path& root) {
   std::string directory;
   if (context.leads()) {
     std::vector<std::string> messages;
     const auto opened = open_latest_checkpoint(root, messages);
-    for (const std::string& message : messages) fmt::print(stderr, "{}\n", message);
+    if (!opened && !messages.empty()) {
+      throw CheckpointError(
+          fmt::format("no checkpoint in {} can be read: {}; repair one, or delete that folder to start over",
+                      root.string(), fmt::join(messages, "; ")));
+    }
+    for (const std::string& message : messages) fmt::print(stderr, "{}; it is skipped\n", message);
     if (opened) directory = opened->directory().string();
   }
   return share_text(context.communicator(), directory, 0);
@@ -68,9 +78,7 @@ std::variant<Checkpointed, CheckpointFailed> write_checkpoint(const RankContext&
     return CheckpointFailed{step, error};
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::string path;
-  if (context.leads()) path = list_checkpoints(root).front().string();
-  return Checkpointed{step, path, seconds, bytes};
+  return Checkpointed{step, (root / checkpoint_name(step)).string(), seconds, bytes};
 }
 
 std::int64_t load_latest(const RankContext& context, Trainer& trainer, const std::filesystem::path& root) {

@@ -32,7 +32,7 @@ struct Mesh {
 /// What one optimizer step did, the same on every rank.
 struct StepResult {
   double loss = 0;           ///< mean over the global batch
-  double gradient_norm = 0;  ///< before clipping; 0 when the task does not clip
+  double gradient_norm = 0;  ///< of the global batch, before clipping
 };
 
 /// A model prepared for training on this rank's part of the mesh. One object per rank; every rank calls the

@@ -131,8 +131,8 @@ void TrainingLoop::save() {
 }
 
 void TrainingLoop::finish() {
+  save();  // before the validation, which may take long
   const double loss = validate_now();
-  save();
   std::string weights;
   if (context_.leads()) weights = write_weights();
   context_.events.write(Finished{step_, last_loss_, loss, weights});

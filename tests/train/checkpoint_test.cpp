@@ -161,12 +161,20 @@ TEST_CASE("the newest are kept, by number and not by name") {
   for (const std::int64_t step : {99'999'999, 100'000'000, 5, 20})
     write_one(root.path(), {step, "t", "m", 1});
   fs::create_directory(root / "step-mine");
-  prune_checkpoints(root.path(), 2);
+  prune_checkpoints(root.path(), 2, 100'000'000);
   CHECK(names_in(root.path()) == std::vector<std::string>{"step-100000000", "step-99999999", "step-mine"});
   CHECK(list_checkpoints(root.path()) ==
         std::vector<fs::path>{root / "step-100000000", root / "step-99999999"});
-  prune_checkpoints(root.path(), 0);
+  prune_checkpoints(root.path(), 0, 100'000'000);
   CHECK(list_checkpoints(root.path()) == std::vector<fs::path>{root / "step-100000000"});
+}
+
+TEST_CASE("a damaged checkpoint of a later step does not push out the one just written") {
+  const test::TemporaryDirectory root;
+  for (const std::int64_t step : {5, 6, 9}) write_one(root.path(), {step, "t", "m", 1});
+  overwrite(root / "step-00000009" / "checkpoint.json", "");
+  prune_checkpoints(root.path(), 1, 6);
+  CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000006", "step-00000009"});
 }
 
 TEST_CASE("a checkpoint of the same step is replaced") {
@@ -190,7 +198,7 @@ TEST_CASE("a damaged checkpoint is skipped with its reason, and the one before i
   CHECK(opened->state().step == 5);
   check_equal(*opened, some_tensors(5));
   CHECK(messages == std::vector<std::string>{"the checkpoint " + damaged.string() + " is damaged: " + kShard +
-                                             ": tensor 'mask' does not have its checksum; it is skipped"});
+                                             ": tensor 'mask' does not have its checksum"});
 }
 
 TEST_CASE("every flipped bit of a checkpoint's shard is noticed") {

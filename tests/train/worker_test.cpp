@@ -63,6 +63,7 @@ TEST_CASE("a gang trains to the end: events, metrics, checkpoint and weights") {
   for (const auto& event : history.all<Checkpointed>()) saved.push_back(event.step);
   for (const auto& event : history.all<Validated>()) validated.push_back(event.step);
   CHECK(saved == std::vector<std::int64_t>{4, 8, 12});
+  CHECK(history.last<Checkpointed>().path == (job.directory / "checkpoints" / "step-00000012").string());
   CHECK(validated == std::vector<std::int64_t>{5, 10, 12});
   CHECK(history.last<StepDone>().step == 12);
   const auto finished = history.last<Finished>();
@@ -241,6 +242,59 @@ TEST_CASE("a checkpoint that cannot be written is reported, and training goes on
   CHECK(history.last<Failed>().message ==
         "the final weights are not saved: the checkpoint of the last step could not be written");
   CHECK(std::filesystem::is_empty(job.directory / "checkpoints"));
+}
+
+TEST_CASE("the last steps are saved before they are validated") {
+  const TemporaryDirectory directory;
+  const GangHistory history = run_gang(small_job(directory.path(), 1));
+  std::vector<std::string> order;
+  for (const Event& event : history.events) {
+    if (std::holds_alternative<Checkpointed>(event)) order.push_back("saved");
+    if (std::holds_alternative<Validated>(event)) order.push_back("validated");
+  }
+  CHECK(order == std::vector<std::string>{"saved", "validated"});
+}
+
+TEST_CASE("when every checkpoint is damaged the task does not start over by itself") {
+  for (int ranks = 1; ranks <= 2; ++ranks) {
+    const TemporaryDirectory directory;
+    const Job job = small_job(directory.path(), ranks);
+    REQUIRE(run_gang(job).exited.code == 0);
+    const std::string metrics = read_file(job.directory / "metrics.jsonl");
+    const auto checkpoints = job.directory / "checkpoints";
+    const auto damaged = checkpoints / "step-00000012";
+    write_file_atomically(damaged / "checkpoint.json", "{");
+    const GangHistory history = run_gang(job);
+    CHECK(history.exited.code == 1);
+    CHECK(history.all<Ready>().empty());
+    CHECK(history.last<Failed>().message ==
+          fmt::format(
+              "no checkpoint in {} can be read: the checkpoint {} is damaged: checkpoint.json: it is no "
+              "JSON map: truncated or damaged; repair one, or delete that folder to start over",
+              checkpoints.string(), damaged.string()));
+    CHECK(read_file(job.directory / "metrics.jsonl") == metrics);
+    std::filesystem::remove_all(checkpoints);
+    CHECK(run_gang(job).last<Ready>().step == 0);
+  }
+}
+
+TEST_CASE("a newer checkpoint that is damaged is passed by, and the one written instead is named") {
+  const TemporaryDirectory directory;
+  Job job = small_job(directory.path(), 1);
+  job.task.steps = 8;
+  job.keep_checkpoints = 1;
+  job.task.checkpoint_every_steps = 4;
+  REQUIRE(run_gang(job).exited.code == 0);
+  const auto checkpoints = job.directory / "checkpoints";
+  const auto damaged = checkpoints / "step-00000099";
+  std::filesystem::create_directory(damaged);
+  write_file_atomically(damaged / "checkpoint.json", "{");
+  job.task.steps = 12;
+  const GangHistory history = run_gang(job);
+  CHECK(history.exited.code == 0);
+  CHECK(history.last<Ready>().step == 8);
+  CHECK(history.last<Checkpointed>().path == (checkpoints / "step-00000012").string());
+  CHECK(history.last<Finished>().step == 12);
 }
 
 TEST_CASE("a plug-in that cannot be loaded is named with the reason") {
