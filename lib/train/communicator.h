@@ -67,8 +67,9 @@ class Communicator {
 /// (the supervisor hands out an inherited memfd as /proc/self/fd/N; by hand, a path in /dev/shm); the first
 /// rank to come sizes it. Serves one gang once for every `generation`: after a
 /// failure the ranks that still live may meet again in the next one. Returns when all `size` (at most 64)
-/// ranks are there. No wait is longer than `timeout`; a peer that died or left is noticed (by its process id)
-/// within about 20 ms of waiting for it. Errors: CommunicatorError, SystemError.
+/// ranks are there. No wait is longer than `timeout`; a peer that died or left, also one that died before it
+/// came to this generation from the one before, is noticed (by its process id) within about 20 ms of waiting
+/// for it. Errors: CommunicatorError, SystemError.
 std::unique_ptr<Communicator> make_shared_memory_communicator(const std::filesystem::path& rendezvous,
                                                               int rank, int size, Seconds timeout,
                                                               int generation = 0);

@@ -74,6 +74,7 @@ bool stop_requested() {
 void catch_stop_signals() {
   struct sigaction action {};
   action.sa_handler = [](int) { stop_asked = true; };
+  action.sa_flags = SA_RESTART;  // libraries that read and write do not all know of interruptions
   ::sigaction(SIGTERM, &action, nullptr);
   ::sigaction(SIGINT, &action, nullptr);
   ::signal(SIGPIPE, SIG_IGN);

@@ -57,6 +57,13 @@ Life life_of(int process) {
   return life;
 }
 
+/// "rank 1 (process 17) died"; empty while the process lives.
+std::string death_of(int rank, std::int32_t process, std::uint64_t started) {
+  const Life life = life_of(process);
+  const bool same = life.started == 0 || life.started == started;
+  return life.alive && same ? "" : fmt::format("rank {} (process {}) died", rank, process);
+}
+
 void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t seen, Seconds slice) {
   const auto nanoseconds = static_cast<long>(std::min(slice.count(), 0.5) * 1e9);
   const timespec limit{0, nanoseconds};
@@ -138,8 +145,10 @@ void SharedSegment::claim() const {
 
 /// Pages that are only promised kill the writer (SIGBUS) when they cannot be had.
 void SharedSegment::reserve(std::size_t offset, std::size_t bytes) const {
-  const int error =
-      ::posix_fallocate(fd_.get(), static_cast<off_t>(origin_ + offset), static_cast<off_t>(bytes));
+  int error = EINTR;
+  while (error == EINTR) {
+    error = ::posix_fallocate(fd_.get(), static_cast<off_t>(origin_ + offset), static_cast<off_t>(bytes));
+  }
   if (error != 0) throw SystemError("reserve shared memory in", name_, error, kMemoryAdvice);
 }
 
@@ -194,12 +203,24 @@ void SharedSegment::leave(int rank) const {
 std::string SharedSegment::loss_of(int rank) const {
   const RankRecord& record = this->rank(rank);
   const Presence presence = record.presence;
-  if (presence == Presence::kAbsent) return "";
+  if (presence == Presence::kAbsent) return loss_since_last_generation(rank);
   const std::int32_t process = record.process;
   if (presence == Presence::kLeft) return fmt::format("rank {} (process {}) has left", rank, process);
-  const Life life = life_of(process);
-  const bool same = life.started == 0 || life.started == record.started;
-  return life.alive && same ? "" : fmt::format("rank {} (process {}) died", rank, process);
+  return death_of(rank, process, record.started);
+}
+
+/// Whoever is to come was in the generation before.
+std::string SharedSegment::loss_since_last_generation(int rank) const {
+  if (shape_.generation == 0) return "";
+  const std::size_t at = origin_ - bytes_ + kRanksAt + sizeof(RankRecord) * static_cast<std::size_t>(rank);
+  std::int32_t process = 0;
+  std::uint64_t started = 0;
+  const auto read = [&](auto& value, std::size_t offset) {
+    return ::pread(fd_.get(), &value, sizeof value, static_cast<off_t>(at + offset)) == sizeof value;
+  };
+  const bool known =
+      read(process, offsetof(RankRecord, process)) && read(started, offsetof(RankRecord, started));
+  return known && process > 0 ? death_of(rank, process, started) : "";
 }
 
 void SharedSegment::abort(const std::string& reason) const {

@@ -97,6 +97,7 @@ class SharedSegment {
   void enter(int rank) const;
   void leave(int rank) const;
   /// Why nothing is to be expected of this rank any more: "rank 1 (process 17) died"; empty while it lives.
+  /// One that has not come yet is known from the generation before, if there was one.
   std::string loss_of(int rank) const;
 
   /// The first reason stays.
@@ -110,6 +111,7 @@ class SharedSegment {
   std::size_t channel_index(int from, int to) const;
   void reserve(std::size_t offset, std::size_t bytes) const;
   void claim() const;
+  std::string loss_since_last_generation(int rank) const;
 
   std::string name_;
   int size_;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <string_view>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -30,6 +31,20 @@ void die_with_parent() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const char* supervisor = std::getenv("SATURN_SUPERVISOR");
   if (supervisor != nullptr && std::atol(supervisor) != ::getppid()) std::_Exit(1);
+}
+
+/// Data and checkpoints are mapped, not read: when such a file is cut short meanwhile, the next access to it
+/// raises SIGBUS. The handler says so and returns; the access is repeated and ends the process.
+void explain_bus_errors() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {
+    constexpr std::string_view kText =
+        "a mapped file (the task's data or a checkpoint) was cut short, or cannot be read any more, while it "
+        "was in use\n";
+    [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, kText.data(), kText.size());
+  };
+  action.sa_flags = SA_RESETHAND;
+  ::sigaction(SIGBUS, &action, nullptr);
 }
 
 /// Keeps standard output for events: what any library prints goes to the log. Returns where events go.
@@ -73,6 +88,7 @@ void run_rank(const WorkerOptions& options, const Job& job, const EventWriter& e
 int run_worker(const WorkerOptions& options) {
   die_with_parent();
   catch_stop_signals();
+  explain_bus_errors();
   const EventWriter events(options.rank == 0 ? claim_standard_output() : -1);
   if (options.rank != 0) ::dup2(STDERR_FILENO, STDOUT_FILENO);
   try {

@@ -320,6 +320,24 @@ TEST_CASE("after a failure the ranks meet again in the next generation") {
   CHECK(results == std::vector<std::string>(2, "failure 0; failure 1; failure 2; "));
 }
 
+TEST_CASE("a rank that dies between two generations is named at once") {
+  const Rendezvous rendezvous;
+  const auto meet = [&](int rank, int generation) {
+    make_shared_memory_communicator(rendezvous.path(), rank, 2, Seconds(60), generation);
+  };
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(error_of([&] { meet(1, 0); }) == "nothing thrown" ? 0 : 1);
+  }
+  meet(0, 0);
+  // Not waited for before: a zombie is dead, too.
+  CHECK(error_of([&] { meet(0, 1); }) == fmt::format("rank 1 (process {}) died", child));
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  CHECK(status == 0);
+}
+
 TEST_CASE("a file that is something else is not used as a rendezvous") {
   const Rendezvous rendezvous;
   const FileDescriptor file(::open(rendezvous.path().c_str(), O_WRONLY));

@@ -297,6 +297,20 @@ TEST_CASE("a newer checkpoint that is damaged is passed by, and the one written 
   CHECK(history.last<Finished>().step == 12);
 }
 
+TEST_CASE("data that is cut short while it is in use ends the gang with a word on why") {
+  const TemporaryDirectory directory;
+  WorkerGang gang(small_job(directory.path(), 1));
+  const GangHistory history = gang.run([&](const Event& event) {
+    if (!std::holds_alternative<Ready>(event)) return;
+    std::filesystem::resize_file(directory / "text.txt", 0);
+    gang.launcher().release(gang.id());
+  });
+  CHECK(history.exited.code == 128 + SIGBUS);
+  CHECK(
+      history.log.find("a mapped file (the task's data or a checkpoint) was cut short, or cannot be read any "
+                       "more, while it was in use\n") != std::string::npos);
+}
+
 TEST_CASE("a plug-in that cannot be loaded is named with the reason") {
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 1);
