@@ -334,6 +334,17 @@ TEST_CASE("a plug-in that cannot be loaded is named with the reason") {
                                           " was built for interface 999, this worker has 1; build it again");
 }
 
+TEST_CASE("what goes wrong on rank 0 alone while a checkpoint is joined ends the whole gang at once") {
+  const TemporaryDirectory directory;
+  Job job = small_job(directory.path(), 2);
+  job.parallelism = "twice";
+  job.library = SATURN_PLUGIN_TWICE;
+  const GangHistory history = run_gang(job);
+  CHECK(history.exited.code == 1);
+  CHECK(history.last<Failed>().message == "tensor 'weight' was added by two ranks");
+  CHECK(history.log.find("rank 1: rank 0: tensor 'weight' was added by two ranks\n") != std::string::npos);
+}
+
 TEST_CASE("a trial measures every candidate") {
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 2);
