@@ -79,12 +79,7 @@ RunEnd Executor::run() {
 
 /// A new session tries again what failed in an earlier one, and goes on with what has become longer.
 void Executor::reopen() {
-  for (const TaskSpec& task : setup_.tasks) {
-    const auto found = state_.tasks.find(task.name);
-    if (found == state_.tasks.end() || !found->second.over()) continue;
-    const bool failed = found->second.phase == TaskState::Phase::kFailed;
-    if (failed || found->second.step < task.steps) record(TaskReopened{now(), task.name});
-  }
+  for (const std::string& task : tasks_to_reopen(setup_.tasks, state_)) record(TaskReopened{now(), task});
 }
 
 void Executor::loop() {
@@ -238,19 +233,38 @@ void Executor::check_hung() {
 
 void Executor::introspect() {
   if (effects_.introspector == nullptr || effects_.interrupt.signal != 0) return;
-  if (const auto proposal = effects_.introspector->take()) adopt(*proposal);
+  if (const auto proposal = effects_.introspector->take()) {
+    if (!outdated(*proposal)) adopt(*proposal);
+    asked_at_.reset();
+  }
   const double interval = setup_.settings.introspection_interval_seconds;
-  if (interval <= 0 || now() < next_introspection_) return;
+  if (interval <= 0 || now() < next_introspection_ || asked_at_) return;
+  asked_at_ = now();
   next_introspection_ = now() + interval;
   effects_.introspector->consider(state_, plan_, "interval");
 }
 
+/// It would move a gang that was started while it was solved: it has not counted what that costs. The next
+/// look will.
+bool Executor::outdated(const Proposal& proposal) const {
+  if (!proposal.plan) return false;
+  return std::any_of(live_.begin(), live_.end(), [&](const auto& entry) {
+    const TaskState& task = state_.tasks.at(entry.second.task);
+    const Assignment* assignment = assignment_of(*proposal.plan, entry.second.task);
+    return !task.over() && assignment != nullptr && task.gang->at >= asked_at_.value_or(0) &&
+           !same_place(*task.gang, *assignment);
+  });
+}
+
 void Executor::adopt(const Proposal& proposal) {
   if (!proposal.plan) return;
-  // What has ended while it was solved needs no place any more; what has started meanwhile may now stand
-  // elsewhere.
+  // What has ended while it was solved needs no place any more; but the next session tries again what failed.
   Plan next = *proposal.plan;
   std::erase_if(next.assignments, [&](const Assignment& a) { return state_.tasks[a.task].over(); });
+  for (const Assignment& assignment : plan_.assignments) {
+    if (state_.tasks[assignment.task].phase == TaskState::Phase::kFailed)
+      next.assignments.push_back(assignment);
+  }
   write_file_atomically(setup_.directory.plan_file(), to_text(next));
   record(PlanAdopted{now(), proposal.reason, proposal.remaining_seconds_before,
                      proposal.remaining_seconds_after});

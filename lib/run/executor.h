@@ -103,6 +103,7 @@ class Executor {
   void check_interrupt();
   void check_hung();
   void introspect();
+  bool outdated(const Proposal& proposal) const;
   void adopt(const Proposal& proposal);
   void stop_all(Seconds grace);
   void drain();
@@ -113,6 +114,7 @@ class Executor {
   RunEffects effects_;
   Seconds began_;
   double next_introspection_ = 0;
+  std::optional<double> asked_at_;  ///< when the look that is under way began
   int interrupts_seen_ = 0;
   std::map<GangId, Live> live_;
 };

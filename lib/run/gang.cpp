@@ -112,21 +112,39 @@ std::vector<const Assignment*> due(const Plan& plan, const RunState& state) {
   std::vector<const Assignment*> result;
   for (const Assignment& assignment : plan.assignments) {
     const auto found = state.tasks.find(assignment.task);
-    const bool waits = found == state.tasks.end() || (!found->second.holds_devices && !found->second.over());
-    if (!waits) continue;
-    if (disjoint(taken, assignment)) result.push_back(&assignment);
+    const TaskState task = found == state.tasks.end() ? TaskState{} : found->second;
+    if (task.over()) continue;
+    // A gang on its way to another place has its new devices kept for it.
+    if (!task.holds_devices && disjoint(taken, assignment)) result.push_back(&assignment);
     for (const int device : assignment.devices) taken.insert({assignment.node, device});
   }
   return result;
 }
 
+std::vector<std::string> tasks_to_reopen(const std::vector<TaskSpec>& tasks, const RunState& state) {
+  std::vector<std::string> names;
+  for (const TaskSpec& task : tasks) {
+    const auto found = state.tasks.find(task.name);
+    if (found == state.tasks.end() || !found->second.over()) continue;
+    const bool failed = found->second.phase == TaskState::Phase::kFailed;
+    if (failed || found->second.step < task.steps) names.push_back(task.name);
+  }
+  return names;
+}
+
+RunState next_session(RunState state, const std::vector<TaskSpec>& tasks) {
+  apply(state, SessionStarted{});  // ends what a session that was killed left running
+  for (const std::string& task : tasks_to_reopen(tasks, state)) apply(state, TaskReopened{0, task});
+  return state;
+}
+
 std::vector<Diagnostic> check_executable(const RunSetup& setup, const Plan& plan, const RunState& state) {
+  const std::string file = plan.file.empty() ? setup.directory.plan_file().string() : plan.file;
   std::vector<Diagnostic> diagnostics;
   std::set<std::string> planned;
   for (const Assignment& assignment : plan.assignments) {
     const auto error = [&](std::string message) {
-      diagnostics.push_back({setup.directory.plan_file(), assignment.mark.line, assignment.mark.column,
-                             std::move(message), ""});
+      diagnostics.push_back({file, assignment.mark.line, assignment.mark.column, std::move(message), ""});
     };
     check_assignment(setup, assignment, error);
     if (!planned.insert(assignment.task).second)
@@ -136,8 +154,7 @@ std::vector<Diagnostic> check_executable(const RunSetup& setup, const Plan& plan
     const auto found = state.tasks.find(task.name);
     const bool over = found != state.tasks.end() && found->second.over();
     if (over || planned.contains(task.name)) continue;
-    diagnostics.push_back(
-        {setup.directory.plan_file(), 0, 0, fmt::format("task '{}' is not in the plan", task.name), ""});
+    diagnostics.push_back({file, 0, 0, fmt::format("task '{}' is not in the plan", task.name), ""});
   }
   return diagnostics;
 }

@@ -36,8 +36,17 @@ Job make_job(const RunSetup& setup, const Assignment& assignment);
 GangSpec make_gang(const RunSetup& setup, const Assignment& assignment);
 
 /// The unstarted assignments whose turn it is: devices are handed out in the plan's order of start, and an
-/// assignment never overtakes an earlier one that waits for one of its devices. Pure; pointers into `plan`.
+/// assignment never overtakes an earlier one that waits for one of its devices, or whose gang is still
+/// leaving another place. Pure; pointers into `plan`.
 std::vector<const Assignment*> due(const Plan& plan, const RunState& state);
+
+/// The tasks that a new session runs again: those given up, and those that have become longer than they were
+/// when they finished. Pure.
+std::vector<std::string> tasks_to_reopen(const std::vector<TaskSpec>& tasks, const RunState& state);
+
+/// What a new session of the run finds, whatever ended the last one: no gang runs, and the tasks to reopen
+/// wait. Pure.
+RunState next_session(RunState state, const std::vector<TaskSpec>& tasks);
 
 /// What keeps the plan from being run as it is: unfinished tasks without an assignment, unknown tasks, nodes,
 /// devices, parallelisms; each with its place in the plan file. Empty: it can be run.

@@ -15,6 +15,15 @@ struct Contents {
   size_t good_bytes = 0;  ///< up to the end of the last whole record
 };
 
+[[noreturn]] void refuse(const std::filesystem::path& file, int line_number, std::string_view line) {
+  const char* what =
+      is_intact(line) ? "this record was written by another version of saturn: go on with that version, or "
+                        "start a new run in another directory"
+                      : "this record of the journal is damaged, and others follow it: the disk or an editor "
+                        "changed it; restore the file, or delete the line if you know what it said";
+  throw InputError({{file.string(), line_number, 1, what, std::string(line.substr(0, 100))}});
+}
+
 Contents parse(const std::filesystem::path& file, const std::string& text) {
   Contents contents;
   int line_number = 0;
@@ -24,12 +33,8 @@ Contents parse(const std::filesystem::path& file, const std::string& text) {
     const bool last = end == std::string::npos || end + 1 == text.size();
     const auto line = std::string_view(text).substr(contents.good_bytes, end - contents.good_bytes);
     const auto record = end == std::string::npos ? std::nullopt : parse_record(line);
-    if (!record && !last) {
-      throw InputError({{file.string(), line_number, 1,
-                         "this record of the journal is damaged, and others follow it: the disk or an editor "
-                         "changed it; restore the file, or delete the line if you know what it said",
-                         std::string(line.substr(0, 100))}});
-    }
+    const bool foreign = !record && end != std::string::npos && is_intact(line);
+    if (!record && (foreign || !last)) refuse(file, line_number, line);
     if (!record) break;
     contents.records.push_back(*record);
     contents.good_bytes = end + 1;
@@ -46,6 +51,7 @@ Journal::Journal(const std::filesystem::path& file)
   past_ = std::move(contents.records);
   size_ = static_cast<off_t>(contents.good_bytes);
   if (::ftruncate(fd_.get(), size_) != 0) throw SystemError("repair", file.string(), errno);
+  sync_directory(file.parent_path());
 }
 
 void Journal::append(const Record& record) {

@@ -132,12 +132,16 @@ std::string to_line(const Record& record) {
   return text.append(kSumKey).append(sum).append("\"}\n");
 }
 
-std::optional<Record> parse_record(std::string_view line) {
+bool is_intact(std::string_view line) {
   if (line.ends_with('\n')) line.remove_suffix(1);
   const size_t at = line.rfind(kSumKey);
-  if (at == std::string_view::npos) return {};
-  const std::string_view text = line.substr(0, at);
-  if (line.substr(at) != std::string(kSumKey) + content_hash(text) + "\"}") return {};
+  if (at == std::string_view::npos) return false;
+  return line.substr(at) == std::string(kSumKey) + content_hash(line.substr(0, at)) + "\"}";
+}
+
+std::optional<Record> parse_record(std::string_view line) {
+  if (!is_intact(line)) return {};
+  const std::string_view text = line.substr(0, line.rfind(kSumKey));
   const auto json = nlohmann::json::parse(std::string(text) + "}", nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return {};
   try {

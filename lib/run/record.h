@@ -96,7 +96,9 @@ using Record = std::variant<SessionStarted, PlanAdopted, GangStarted, GangReleas
 /// One line of the journal, `{"record": "gang_started", ..., "sum": "<16 hex digits>"}\n`: the sum is
 /// content_hash of the line's text before `,"sum"`.
 std::string to_line(const Record& record);
-/// Empty when the line is incomplete or its sum is wrong.
+/// Empty when the line is incomplete, its sum is wrong, or it is no record of this version.
 std::optional<Record> parse_record(std::string_view line);
+/// Whether the line is as it was written (by any version): its sum is right.
+bool is_intact(std::string_view line);
 
 }  // namespace saturn

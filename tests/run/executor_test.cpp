@@ -147,9 +147,18 @@ TEST_CASE_FIXTURE(RunFixture, "what is finished is not run again") {
 /// Proposes one given plan the first time it is asked.
 struct OnePlan final : Introspector {
   std::optional<Proposal> next;
+  const Clock* clock = nullptr;  ///< needed with a delay
+  double delay = 0;              ///< seconds that it takes to solve
+  double ready = 0;
   bool asked = false;
-  void consider(const RunState&, const Plan&, const std::string&) override { asked = true; }
-  std::optional<Proposal> take() override { return asked ? std::exchange(next, std::nullopt) : std::nullopt; }
+  void consider(const RunState&, const Plan&, const std::string&) override {
+    asked = true;
+    if (clock != nullptr) ready = clock->now().count() + delay;
+  }
+  std::optional<Proposal> take() override {
+    const bool solved = asked && (clock == nullptr || clock->now().count() >= ready);
+    return solved ? std::exchange(next, std::nullopt) : std::nullopt;
+  }
 };
 
 TEST_CASE_FIXTURE(RunFixture, "a better plan moves only the gangs whose place changes") {
@@ -171,6 +180,36 @@ TEST_CASE_FIXTURE(RunFixture, "a better plan moves only the gangs whose place ch
   CHECK(starts[3].starts_with("moves@"));
   CHECK(messages == std::vector<std::string>{"a better plan for what is left: 1:00 instead of 1:10"});
   CHECK(state.plans.size() == 2);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a plan that would move a gang started while it was solved is not taken") {
+  add("first", {0}, 0, {.steps = 10});
+  add("second", {0}, 11, {.steps = 40});
+  setup.settings.introspection_interval_seconds = 10;
+  OnePlan introspector;
+  introspector.delay = 5;  // asked at 10, `second` starts at 11
+  introspector.clock = &clock;
+  introspector.next = Proposal{"interval", plan, 70, 60};
+  introspector.next->plan->assignments[1].devices = {1};
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK_FALSE(introspector.next.has_value());
+  CHECK(starts == std::vector<std::string>{"first@0", "second@11"});
+  CHECK(state.plans.size() == 1);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "the next session tries again what failed before a better plan was adopted") {
+  add("bad", {0}, 0,
+      {.dies_at_step = 2, .fails_with = Failed{Failed::Reason::kOutOfMemory, "out of memory"}});
+  add("good", {1}, 0, {.steps = 40});
+  setup.settings.introspection_interval_seconds = 10;
+  OnePlan introspector;
+  introspector.next = Proposal{"interval", plan, 70, 60};
+  introspector.next->plan->assignments.erase(introspector.next->plan->assignments.begin());
+  next_behaviours["bad"] = {{}};
+  CHECK(run(&introspector) == RunEnd::kSomeFailed);
+  CHECK(state.plans.size() == 2);
+  CHECK(run() == RunEnd::kDone);
+  CHECK(state.tasks["bad"].phase == Phase::kFinished);
 }
 
 TEST_CASE_FIXTURE(RunFixture, "no device is ever held by two gangs, whatever dies") {

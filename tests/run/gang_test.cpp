@@ -30,6 +30,36 @@ TEST_CASE_FIXTURE(RunFixture,
   CHECK(names(due(plan, now)) == std::vector<std::string>{"wide"});
 }
 
+TEST_CASE_FIXTURE(RunFixture, "the new devices of a gang that is leaving its old ones are kept for it") {
+  add("moves", {1}, 0);
+  add("later", {1}, 11);
+  RunState now;
+  apply(now, GangStarted{0, "moves", "ddp", {}, "n0", {0}});
+  CHECK(due(plan, now).empty());
+  apply(now, GangEnded{5, "moves", "stopped", false});
+  CHECK(names(due(plan, now)) == std::vector<std::string>{"moves"});
+}
+
+TEST_CASE_FIXTURE(RunFixture,
+                  "a session after a killed one finds nothing running, and what failed or grew waiting") {
+  for (const char* name : {"running", "failed", "longer", "done"}) add(name, {0}, 0);
+  setup.tasks[2].steps = 20;
+  setup.tasks[3].steps = 10;
+  RunState past;
+  apply(past, GangStarted{0, "running", "ddp", {}, "n0", {0}});
+  apply(past, TaskFailed{1, "failed", "why"});
+  apply(past, TaskFinished{2, "longer", 10, 1, 1, "w", 1});
+  apply(past, TaskFinished{3, "done", 10, 1, 1, "w", 1});
+  CHECK(tasks_to_reopen(setup.tasks, past) == std::vector<std::string>{"failed", "longer"});
+  const RunState now = next_session(past, setup.tasks);
+  CHECK_FALSE(now.tasks.at("running").holds_devices);
+  for (const char* name : {"running", "failed", "longer"}) {
+    CAPTURE(name);
+    CHECK(now.tasks.at(name).phase == TaskState::Phase::kWaiting);
+  }
+  CHECK(now.tasks.at("done").phase == TaskState::Phase::kFinished);
+}
+
 TEST_CASE_FIXTURE(RunFixture, "a gang's command lines name the job, the rank and the rendezvous") {
   add("a", {0, 1}, 0);
   const GangSpec gang = make_gang(setup, plan.assignments[0]);
@@ -52,8 +82,10 @@ TEST_CASE_FIXTURE(RunFixture, "a plan that cannot be run names every reason with
                               .node = "n0",
                               .devices = {1, 1, 2},
                               .mark = {9, 5}});
+  plan.file = "mine.json";
   std::vector<std::string> texts;
   for (const Diagnostic& diagnostic : check_executable(setup, plan, {})) {
+    CHECK(diagnostic.file == "mine.json");
     texts.push_back(std::to_string(diagnostic.line) + ": " + diagnostic.message);
   }
   CHECK(texts == std::vector<std::string>{

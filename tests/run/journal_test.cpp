@@ -80,6 +80,23 @@ TEST_CASE("a damaged record with others behind it is an error that names the lin
                        InputError);
 }
 
+TEST_CASE("a whole record that only another version knows is refused, not cut off") {
+  const test::TemporaryDirectory directory;
+  const std::string file = directory / "journal";
+  const std::string text = R"({"record":"device_lost")";
+  const std::string foreign = text + R"(,"sum":")" + content_hash(text) + "\"}\n";
+  CHECK(is_intact(foreign));
+  write_file_atomically(file, to_line(examples()[0]) + foreign);
+  CHECK_THROWS_WITH_AS(Journal{file},
+                       (file +
+                        ":2:1: error: this record was written by another version of saturn: go on with "
+                        "that version, or start a new run in another directory\n     2 | " +
+                        foreign.substr(0, foreign.size() - 1) + "\n       | ^")
+                           .c_str(),
+                       InputError);
+  CHECK(read_file(file) == to_line(examples()[0]) + foreign);
+}
+
 TEST_CASE("a session that was killed leaves its tasks waiting at their last checkpoint, its time counted") {
   std::vector<Record> records = examples();
   records.resize(5);  // killed after the checkpoint
