@@ -47,7 +47,13 @@ std::string worker_version(const fs::path& worker) {
     throw SystemError("find", worker.string(), "there is no such program",
                       "build it (scripts/quickstart.sh does), it belongs beside saturn");
   }
-  return content_hash(read_file(worker));
+  std::string version = file_hash(worker);
+  // The worker is thin: what trains is in a library (of the build, or of an installation).
+  const fs::path prefix = worker.parent_path().parent_path();
+  for (const char* library : {"lib/train/libsaturn_train.so", "lib/saturn/libsaturn_train.so"}) {
+    if (fs::exists(prefix / library)) version += "+" + file_hash(prefix / library);
+  }
+  return version;
 }
 
 /// "12/20 trials, 1 running": drawn while trials run.

@@ -30,6 +30,36 @@ int fill(const std::filesystem::path& path, std::string_view text) {
   return ::close(fd.release()) == 0 ? 0 : errno;
 }
 
+/// As many bytes as there are, up to `count`.
+size_t read_up_to(const FileDescriptor& fd, const std::filesystem::path& path, char* to, size_t count) {
+  size_t done = 0;
+  while (done < count) {
+    const ssize_t n = ::read(fd.get(), to + done, count - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw SystemError("read", path.string(), errno);
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
+std::uint64_t mixed(std::uint64_t hash, std::uint64_t word) {
+  hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;  // odd, its bits without a pattern: 2^64 / golden ratio
+  return hash ^ (hash >> 32);  // the product's low bits know nothing of the word's high ones
+}
+
+/// The file that a rename may replace: behind links, and never a device (root would lose /dev/null).
+std::filesystem::path replaceable(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) return path;
+  if (!std::filesystem::is_regular_file(status) && !std::filesystem::is_directory(status))
+    throw SystemError("write", path.string(), "it is not a regular file", "name another file");
+  if (!std::filesystem::is_symlink(path, error)) return path;
+  const auto target = std::filesystem::canonical(path, error);
+  return error ? path : target;
+}
+
 }  // namespace
 
 void sync_directory(const std::filesystem::path& directory) {
@@ -53,14 +83,15 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
-  const std::filesystem::path temporary = fmt::format("{}.tmp.{}", path.string(), ::getpid());
+  const std::filesystem::path target = replaceable(path);
+  const std::filesystem::path temporary = fmt::format("{}.tmp.{}", target.string(), ::getpid());
   int error = fill(temporary, text);
-  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error == 0 && ::rename(temporary.c_str(), target.c_str()) != 0) error = errno;
   if (error != 0) {
     ::unlink(temporary.c_str());
     throw SystemError("write", path.string(), error, advice_for(error));
   }
-  sync_directory(path.parent_path());
+  sync_directory(target.parent_path());
 }
 
 void make_directories(const std::filesystem::path& path) {
@@ -118,6 +149,20 @@ std::string content_hash(std::string_view text) {
     hash *= 0x100000001b3ULL;
   }
   return fmt::format("{:016x}", hash);
+}
+
+std::string file_hash(const std::filesystem::path& path) {
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) throw SystemError("read", path.string(), errno);
+  std::array<std::uint64_t, 8192> words{};
+  std::uint64_t hash = 0, bytes = 0;
+  for (size_t count = sizeof words; count == sizeof words;) {
+    words.fill(0);  // the last word is filled up with zeros; the length tells such files apart
+    count = read_up_to(fd, path, reinterpret_cast<char*>(words.data()), sizeof words);
+    bytes += count;
+    for (size_t i = 0; i < (count + 7) / 8; ++i) hash = mixed(hash, words[i]);
+  }
+  return fmt::format("{:016x}", mixed(hash, bytes));
 }
 
 }  // namespace saturn

@@ -11,7 +11,8 @@ namespace saturn {
 std::string read_file(const std::filesystem::path& path);
 
 /// Replaces the file as one step: writes `PATH.tmp.PID`, syncs it, renames it, syncs the directory. After an
-/// error (SystemError: disk full, not writable) the old file is untouched and the temporary one removed.
+/// error (SystemError: disk full, not writable) the old file is untouched and the temporary one removed. What
+/// a symbolic link points to is replaced, not the link; a device or a pipe is refused.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
 /// Makes the names in the directory durable; does nothing where the file system cannot.
@@ -46,5 +47,9 @@ std::string tail_of_file(const std::filesystem::path& path, int lines);
 
 /// 64-bit FNV-1a of the text as 16 hex digits: names artifacts by content (not a defence against malice).
 std::string content_hash(std::string_view text);
+
+/// Hash of a file's bytes as 16 hex digits, for large files: about ten times as fast as content_hash. Not a
+/// defence against malice either. Errors: SystemError.
+std::string file_hash(const std::filesystem::path& path);
 
 }  // namespace saturn

@@ -28,7 +28,7 @@ Json device_json(const Device* device) {
 }
 
 Json parallelism_json(const Manifest& manifest) {
-  const std::string library = manifest.library.empty() ? "" : content_hash(read_file(manifest.library));
+  const std::string library = manifest.library.empty() ? "" : file_hash(manifest.library);
   return {{"name", manifest.name}, {"knobs", manifest.knobs}, {"library", library}};
 }
 

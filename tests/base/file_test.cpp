@@ -101,6 +101,25 @@ TEST_CASE("contents have a hash that never changes") {
   CHECK(content_hash("a") == "af63dc4c8601ec8c");
 }
 
+TEST_CASE("files have a hash of their bytes and their length") {
+  const test::TemporaryDirectory directory;
+  const auto hash_of = [&](const std::string& text) {
+    write_file_atomically(directory / "file", text);
+    return file_hash(directory / "file");
+  };
+  std::string large(200'000, 'x');  // several reads
+  const std::string hash = hash_of(large);
+  CHECK(hash.size() == 16);
+  CHECK(hash_of(large) == hash);
+  large[150'000] = 'y';
+  CHECK(hash_of(large) != hash);
+  CHECK(hash_of("a") != hash_of(std::string("a\0", 2)));
+  CHECK(hash_of("") != hash_of(std::string(8, '\0')));
+  CHECK_THROWS_WITH_AS(
+      file_hash(directory / "none"),
+      ("cannot read " + (directory / "none").string() + ": No such file or directory").c_str(), SystemError);
+}
+
 TEST_CASE("a descriptor is closed once, by its last owner") {
   FileDescriptor first(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const int number = first.get();
