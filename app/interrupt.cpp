@@ -35,17 +35,24 @@ void handle(void (*handler)(int)) {
 
 }  // namespace
 
+Waking::Waking(Launcher& launcher) {
+  g_launcher = &launcher;
+}
+
+Waking::~Waking() {
+  g_launcher = nullptr;
+}
+
 InterruptGuard::InterruptGuard() {
   handle(on_signal);
 }
 
 InterruptGuard::~InterruptGuard() {
-  g_launcher = nullptr;
   handle(SIG_DFL);
 }
 
-void InterruptGuard::wakes(Launcher* launcher) {
-  g_launcher = launcher;
+Waking InterruptGuard::wakes(Launcher& launcher) {
+  return Waking(launcher);
 }
 
 const Interrupt& InterruptGuard::interrupt() const {

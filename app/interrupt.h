@@ -8,6 +8,15 @@
 
 namespace saturn {
 
+/// While it lives a signal wakes a launcher; also when an exception ends it.
+class Waking {
+ public:
+  explicit Waking(Launcher& launcher);
+  Waking(const Waking&) = delete;
+  Waking& operator=(const Waking&) = delete;
+  ~Waking();
+};
+
 /// Turns SIGINT, SIGTERM and SIGHUP into flags, from its construction to its end (one at a time). The first
 /// makes `requested` true and wakes the launcher; the command saves what there is and leaves with 128 +
 /// signal.
@@ -18,8 +27,8 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
   ~InterruptGuard();
 
-  /// The launcher to wake; null before it ends. Not owned.
-  void wakes(Launcher* launcher);
+  /// Has a signal wake the launcher, until the returned value ends (it must before the launcher does).
+  [[nodiscard]] Waking wakes(Launcher& launcher);
   const Interrupt& interrupt() const;
   const std::atomic<bool>& requested() const;
   /// 128 + the signal that came, 0 when none did.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -37,8 +38,8 @@ Plan checked_plan(const Session& session, const Profile& profile, const std::str
 }
 
 /// A run that has begun keeps its plan: `replan` changes it.
-void refuse_begun(const Session& session, const fs::path& file) {
-  if (file != session.directory.plan_file() || !fs::exists(session.directory.journal_file())) return;
+void refuse_begun(const Session& session) {
+  if (!fs::exists(session.directory.journal_file())) return;
   if (replay(read_journal(session.directory.journal_file())).sessions == 0) return;
   throw InputError(
       fmt::format("the run in {} has begun: `saturn replan {}` plans what is left of it; for a new "
@@ -56,7 +57,11 @@ int run_plan(const PlanCommand& command, const CommonOptions& options, Interrupt
     plan = checked_plan(session, profile, command.check);
   } else {
     const fs::path file = command.output.empty() ? session.directory.plan_file() : fs::path(command.output);
-    refuse_begun(session, file);
+    std::optional<RunLock> lock;
+    if (fs::absolute(file).lexically_normal() == session.directory.plan_file()) {
+      lock.emplace(session.directory);
+      refuse_begun(session);
+    }
     plan = make_plan(session, profile, {file, command.force}, interrupts);
     say("plan: " + file.string());
   }

@@ -19,17 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What a new session would find: failed tasks, and finished ones that have become longer, wait again.
-RunState reopened(RunState state, const std::vector<TaskSpec>& tasks) {
-  for (const TaskSpec& task : tasks) {
-    const auto found = state.tasks.find(task.name);
-    if (found == state.tasks.end() || !found->second.over()) continue;
-    const bool failed = found->second.phase == TaskState::Phase::kFailed;
-    if (failed || found->second.step < task.steps) apply(state, TaskReopened{0, task.name});
-  }
-  return state;
-}
-
 /// A task that has trained can become longer, and be validated and saved at other times; a change of what it
 /// is would make its checkpoint another model's.
 void refuse_changed_tasks(const RunIdentity& before, const Session& session, const RunState& state) {
@@ -66,6 +55,7 @@ Plan solve_remaining(const Session& session, const Profile& profile, const RunSt
                               .gap = session.workload.plan.gap,
                               .seed = session.workload.plan.seed,
                               .cancel = &interrupts.requested()});
+  if (interrupts.requested()) throw Interrupted{};
   plan.workload_file = session.workload.file;
   plan.workload_hash = workload_hash(session.workload);
   plan.profile_hash = profile_hash(profile);
@@ -79,37 +69,38 @@ Plan solve_remaining(const Session& session, const Profile& profile, const RunSt
   return plan;
 }
 
-void show_changes(const RunIdentity& before, const Session& session, const Plan& current, const Plan& plan) {
-  for (const std::string& line : differences(before, {session.workload.file, session.workload.tasks}))
-    say(line);
-  print(compare_plans(current, plan, style_of(STDOUT_FILENO)));
+/// The run goes on where the workload says; a run directory that was moved is no longer that place.
+std::string how_to_go_on(const Session& session) {
+  const std::string file = session.workload.file.string();
+  const std::string go_on = fmt::format("saturn run {} goes on with this plan", file);
+  std::error_code missing;
+  if (fs::equivalent(session.workload.run.directory, session.directory.path, missing)) return go_on;
+  return fmt::format("set run.directory to {} in {}, then {}", session.directory.path.string(), file, go_on);
 }
 
 }  // namespace
 
 int run_replan(const ReplanCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
   const RunDirectory directory{fs::absolute(command.directory).lexically_normal()};
-  if (!fs::exists(directory.run_file())) {
-    throw InputError(
-        fmt::format("{} is no run directory (it has no run.json): name the one that `saturn run` told",
-                    command.directory));
-  }
+  require_run_directory(command.directory);
   const RunLock lock(directory);
   const RunIdentity before = read_run_identity(directory);
   Session session = open_session(command.workload.empty() ? before.workload_file : command.workload, options);
   session.directory = directory;
   const RunState past = replay(read_journal(directory.journal_file()));
   refuse_changed_tasks(before, session, past);
-  const RunState state = reopened(past, session.workload.tasks);
+  const RunState state = next_session(past, session.workload.tasks);
   const Profile profile = make_profile(session, options, {directory.profile_file()}, interrupts);
   const Plan current = read_plan(directory.plan_file());
   const Plan plan = solve_remaining(session, profile, state, current, interrupts);
-  show_changes(before, session, current, plan);
+  for (const std::string& line : differences(before, {session.workload.file, session.workload.tasks}))
+    say(line);
+  print(options.json ? to_text(plan) : compare_plans(current, plan, style_of(STDOUT_FILENO)));
   if (command.dry_run) return 0;
   replace_plan(directory.plan_file(), plan);
   write_file_atomically(directory.run_file(),
                         to_text(RunIdentity{session.workload.file, session.workload.tasks}));
-  say(fmt::format("saturn run {} goes on with this plan", session.workload.file.string()));
+  say(how_to_go_on(session));
   return 0;
 }
 

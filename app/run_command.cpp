@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -63,11 +64,34 @@ Plan given_plan(const Session& session, const Profile& profile, const fs::path& 
   return plan;
 }
 
+/// The workload that the plan was made for, which may have been moved since.
+fs::path workload_of(const fs::path& plan_file) {
+  const std::string workload = read_plan(plan_file).workload_file;
+  if (fs::exists(workload)) return workload;
+  throw InputError(
+      {{plan_file, 0, 0,
+        fmt::format("the workload that it is a plan of, '{}', is not there: correct workload_file, "
+                    "or run the workload itself",
+                    workload),
+        ""}});
+}
+
 /// A run that has begun: its plan is what is left, and only has to be possible.
-Plan continued_plan(const Session& session, const RunState& state, const fs::path& file) {
+Plan continued_plan(const Session& session, const Prepared& prepared, const fs::path& file) {
   Plan plan = read_plan(file);
+  const RunState state = next_session(prepared.state, session.workload.tasks);
   std::vector<Diagnostic> wrong = check_executable(session.setup(), plan, state);
-  if (!wrong.empty()) throw InputError(std::move(wrong));
+  if (!wrong.empty()) {
+    const std::string advice =
+        fmt::format("correct the plan, or let `saturn replan {}` plan what is left of the run",
+                    session.directory.path.string());
+    wrong.push_back({file, 0, 0, advice, ""});
+    throw InputError(std::move(wrong));
+  }
+  const bool has_gaps = std::any_of(plan.assignments.begin(), plan.assignments.end(), [](const auto& line) {
+    return !line.knobs_known || !line.start_known || !line.duration_known;
+  });
+  if (has_gaps) complete(problem_of(session, prepared.profile), plan);
   return plan;
 }
 
@@ -80,7 +104,7 @@ Prepared prepare(const Session& session, const std::optional<fs::path>& plan_fil
   if (begun) require_same_run(session);
   prepared.profile = make_profile(session, options, {directory.profile_file()}, interrupts);
   if (begun) {
-    prepared.plan = continued_plan(session, prepared.state, plan_file.value_or(directory.plan_file()));
+    prepared.plan = continued_plan(session, prepared, plan_file.value_or(directory.plan_file()));
   } else if (plan_file) {
     prepared.plan = given_plan(session, prepared.profile, *plan_file);
   } else {
@@ -118,7 +142,7 @@ std::string command_lines(const RunSetup& setup, const Plan& plan, const RunStat
 
 RunEnd execute(const Session& session, Prepared& prepared, InterruptGuard& interrupts, RunState& state) {
   const auto launcher = make_local_launcher();
-  interrupts.wakes(launcher.get());
+  const Waking waking = interrupts.wakes(*launcher);
   Journal journal(session.directory.journal_file());
   RunView view(session.workload.tasks);
   const Seconds solve_limit(std::min(session.workload.plan.time_limit_seconds,
@@ -129,7 +153,6 @@ RunEnd execute(const Session& session, Prepared& prepared, InterruptGuard& inter
   Executor executor(session.setup(), prepared.plan, prepared.state,
                     {*launcher, clock, journal, view, interrupts.interrupt(), &introspector});
   const RunEnd end = executor.run();
-  interrupts.wakes(nullptr);
   view.finish();
   state = executor.state();
   return end;
@@ -150,7 +173,7 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
   fs::path workload_file = command.target;
   if (workload_file.extension() == ".json") {
     plan_file = fs::absolute(workload_file);
-    workload_file = read_plan(*plan_file).workload_file;
+    workload_file = workload_of(*plan_file);
   }
   const Session session = open_session(workload_file, options);
   std::optional<RunLock> lock;

@@ -12,6 +12,7 @@
 #include "report/profile_report.h"
 #include "report/run_report.h"
 #include "run/journal.h"
+#include "stages.h"
 #include "summary.h"
 
 namespace saturn {
@@ -33,6 +34,7 @@ int devices_used(const Plan& plan, const RunState& state) {
 }
 
 std::string show_run(const RunDirectory& directory, bool json) {
+  require_run_directory(directory.path);
   const RunIdentity identity = read_run_identity(directory);
   const RunState state = replay(read_journal(directory.journal_file()));
   const Plan plan = read_plan(directory.plan_file());

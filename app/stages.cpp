@@ -133,6 +133,8 @@ Plan solve_anew(const Session& session, const Profile& profile, const Plan* befo
   const double baseline = whole_node_baseline(problem).makespan_seconds;
   if (before != nullptr) keep_pins(problem, *before);
   Plan plan = solve(problem, solve_options(session.workload, interrupts));
+  // What was found in a part of the time must not pass for the plan from then on.
+  if (interrupts.requested()) throw Interrupted{};
   plan.baseline_seconds = baseline;
   stamp(session, profile, plan);
   for (const ProblemTask& task : problem.tasks) {
@@ -169,14 +171,13 @@ Profile make_profile(const Session& session, const CommonOptions& options, const
   const Profile known = known_profile(request.file);
   const bool fresh = known.trials_key == trials_key(trials, session.cluster, run.conditions);
   if (fresh && !options.no_cache && !(request.retry_failed && has_failed(known))) return known;
-  make_directories(session.directory.path);
+  const RunLock lock({run.scratch});  // two that measure at once would spoil each other's figures and files
   const SteadyClock clock;
   const auto launcher = make_local_launcher();
-  interrupts.wakes(launcher.get());
+  const Waking waking = interrupts.wakes(*launcher);
   ProfileView view;
   run.progress = [&](const ProfileProgress& now) { view.show(now); };
   const ProfileResult result = run_trials(trials, session.cluster, *launcher, clock, run);
-  interrupts.wakes(nullptr);
   view.finish();
   if (request.file.has_parent_path()) make_directories(request.file.parent_path());
   write_profile(request.file, result.profile);
@@ -202,6 +203,13 @@ std::vector<std::string> staleness(const Session& session, const Profile& profil
 void require_valid(const Problem& problem, const Plan& plan) {
   std::vector<Diagnostic> wrong = check_plan(problem, plan);
   if (!wrong.empty()) throw InputError(std::move(wrong));
+}
+
+void require_run_directory(const fs::path& directory) {
+  if (fs::exists(RunDirectory{directory}.run_file())) return;
+  throw InputError(
+      fmt::format("{} is no run directory (it has no run.json): name the one that `saturn run` told",
+                  directory.string()));
 }
 
 void replace_plan(const fs::path& file, const Plan& plan) {

@@ -68,6 +68,9 @@ struct PlanRequest {
 Plan make_plan(const Session& session, const Profile& profile, const PlanRequest& request,
                InterruptGuard& interrupts);
 
+/// Errors: InputError naming the directory as it was given.
+void require_run_directory(const std::filesystem::path& directory);
+
 /// Writes the plan; what was in the file before is kept beside it as plan.previous.json, and said so.
 void replace_plan(const std::filesystem::path& file, const Plan& plan);
 

@@ -57,5 +57,11 @@ says err "mine.json: error: the plan is stale: the workload $work/sweep.yaml has
 expect 0 "$saturn" plan sweep.yaml
 says err "the workload $work/sweep.yaml has changed: planned again"
 cmp runs/sweep/plan.previous.json good.json
+sed 's|"workload_file": ".*"|"workload_file": "/gone.yaml"|' runs/sweep/plan.json >moved.json
+expect 2 "$saturn" run moved.json
+is err "$work/moved.json: error: the workload that it is a plan of, '/gone.yaml', is not there: correct workload_file, or run the workload itself"
+mkdir plain
+expect 2 "$saturn" show plain
+is err "error: plain is no run directory (it has no run.json): name the one that \`saturn run\` told"
 expect 2 "$saturn" replan nowhere
 is err "error: nowhere is no run directory (it has no run.json): name the one that \`saturn run\` told"

@@ -7,9 +7,11 @@ sweep sweep.yaml 60
 sed -i 's/trial_time: 200ms, max_steps: 30/trial_time: 2s, max_steps: 100000/' sweep.yaml
 
 measured() { [ -n "$(find cache -name '*.json' 2>/dev/null | head -1)" ]; }
-"$saturn" profile sweep.yaml >out 2>err </dev/null &
+"$saturn" profile sweep.yaml >first.out 2>first.err </dev/null &
 pid=$!
 until_true 30 measured
+expect 2 "$saturn" plan sweep.yaml -o elsewhere.json # two that measure at once would disturb each other
+says err "error: the run directory $work/runs/sweep/trials is in use by process $pid on "
 kill -INT $pid
 code=0
 wait $pid || code=$?

@@ -42,6 +42,16 @@ write '  - {name: short, steps: 60}
   - {name: added, steps: 30}'
 expect 0 "$saturn" replan runs/edit --dry-run
 says err "task 'dropped' is gone"
+expect 0 "$saturn" replan runs/edit --dry-run --json
+[ "$(head -c 1 out)" = '{' ] || fail 'there is something before the JSON'
+says out '"schema": "saturn.plan/1"'
+cp -r runs/edit moved
+expect 0 "$saturn" replan moved
+says err "set run.directory to $work/moved in $work/edit.yaml, then saturn run $work/edit.yaml goes on with this plan"
+cp runs/edit/plan.json begun.json
+expect 2 "$saturn" plan edit.yaml --force -o runs/edit/plan.json # by another spelling of its name
+says err "error: the run in $work/runs/edit has begun: "
+cmp begun.json runs/edit/plan.json
 cp runs/edit/run.json before.json
 expect 0 "$saturn" replan runs/edit
 says err "task 'short' has changed: steps 30 -> 60"
