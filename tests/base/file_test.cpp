@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,25 @@ TEST_CASE("a file is replaced as a whole and leaves no temporary one") {
   write_file_atomically(path, std::string("two\0x", 5));
   CHECK(read_file(path) == std::string("two\0x", 5));
   CHECK(names_in(directory.path()) == std::vector<std::string>{"a.txt"});
+}
+
+TEST_CASE("a symbolic link stays one: what it points to is replaced") {
+  const test::TemporaryDirectory directory;
+  write_file_atomically(directory / "real", "old");
+  std::filesystem::create_symlink("real", directory / "link");
+  write_file_atomically(directory / "link", "new");
+  CHECK(std::filesystem::is_symlink(directory / "link"));
+  CHECK(read_file(directory / "real") == "new");
+}
+
+TEST_CASE("a pipe or a device is not replaced by a file") {
+  const test::TemporaryDirectory directory;
+  const std::string pipe = directory / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_THROWS_WITH_AS(
+      write_file_atomically(pipe, "x"),
+      fmt::format("cannot write {}: it is not a regular file; name another file", pipe).c_str(), SystemError);
+  CHECK(std::filesystem::is_fifo(pipe));
 }
 
 TEST_CASE("a file larger than the buffer is read whole") {
