@@ -122,7 +122,10 @@ Bytes ShardWriter::bytes() const {
 }
 
 void begin_checkpoint(const fs::path& root, std::int64_t step) {
-  make_directories(root);
+  if (!fs::exists(root)) {
+    make_directories(root);
+    sync_directory(root.parent_path());  // or the first checkpoint is lost with the name of its folder
+  }
   for (const fs::path& path : entries_of(root))
     if (path.extension() == kWriting || path.extension() == kReplaced) remove_quietly(path);
   make_directories(staging(root, step));

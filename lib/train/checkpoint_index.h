@@ -19,7 +19,7 @@ class CheckpointError : public std::runtime_error {
 struct CheckpointState {
   std::int64_t step = 0;  ///< steps done; the next batch is that of this number
   std::string task;
-  std::string model;  ///< model_signature(): for messages, the tensors decide
+  std::string model;  ///< model_signature()
   std::uint64_t seed = 0;
 
   bool operator==(const CheckpointState&) const = default;

@@ -63,6 +63,18 @@ std::string find_latest(const RankContext& context, const std::filesystem::path&
   return share_text(context.communicator(), directory, 0);
 }
 
+/// The shapes of the tensors, which `load` compares, tell neither the seed nor the number of heads.
+void check_origin(const OpenedCheckpoint& checkpoint, const TaskSpec& task) {
+  const auto refuse = [&](const std::string& theirs, const std::string& ours) {
+    throw CheckpointError(fmt::format("{} was written with {}; the task has {}. Move it away to start anew",
+                                      checkpoint.directory().string(), theirs, ours));
+  };
+  const CheckpointState& state = checkpoint.state();
+  if (state.seed != task.seed) refuse(fmt::format("the seed {}", state.seed), fmt::format("{}", task.seed));
+  const std::string model = model_signature(task.model);
+  if (state.model != model) refuse(fmt::format("the model '{}'", state.model), fmt::format("'{}'", model));
+}
+
 }  // namespace
 
 std::variant<Checkpointed, CheckpointFailed> write_checkpoint(const RankContext& context, Trainer& trainer,
@@ -85,12 +97,7 @@ std::int64_t load_latest(const RankContext& context, Trainer& trainer, const std
   const std::string directory = find_latest(context, root);
   if (directory.empty()) return 0;
   const OpenedCheckpoint checkpoint{directory};
-  const std::uint64_t seed = context.job.task.seed;
-  if (checkpoint.state().seed != seed) {
-    throw CheckpointError(
-        fmt::format("{} was written with the seed {}; the task has {}. Move it away to start anew", directory,
-                    checkpoint.state().seed, seed));
-  }
+  check_origin(checkpoint, context.job.task);
   trainer.load(checkpoint);
   return checkpoint.state().step;
 }

@@ -226,91 +226,6 @@ TEST_CASE("a rank that is killed is named by the others") {
   CHECK(history.exited.rank == 1);
 }
 
-TEST_CASE("a checkpoint that cannot be written is reported, and training goes on") {
-  const TemporaryDirectory directory;
-  Job job = small_job(directory.path(), 1);
-  job.task.checkpoint_every_steps = 5;
-  // Files end at 50 KiB: to the worker that is a disk that is full.
-  WorkerGang gang(job, {"/bin/sh", "-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\""});
-  const GangHistory history = gang.run();
-  std::vector<std::int64_t> failed;
-  for (const auto& event : history.all<CheckpointFailed>()) failed.push_back(event.step);
-  CHECK(failed == std::vector<std::int64_t>{5, 10, 12});
-  CHECK(history.last<CheckpointFailed>().message.find("File too large") != std::string::npos);
-  CHECK(losses_of(job).size() == 12);
-  CHECK(history.exited.code == 1);
-  CHECK(history.last<Failed>().message ==
-        "the final weights are not saved: the checkpoint of the last step could not be written");
-  CHECK(std::filesystem::is_empty(job.directory / "checkpoints"));
-}
-
-TEST_CASE("the last steps are saved before they are validated") {
-  const TemporaryDirectory directory;
-  const GangHistory history = run_gang(small_job(directory.path(), 1));
-  std::vector<std::string> order;
-  for (const Event& event : history.events) {
-    if (std::holds_alternative<Checkpointed>(event)) order.push_back("saved");
-    if (std::holds_alternative<Validated>(event)) order.push_back("validated");
-  }
-  CHECK(order == std::vector<std::string>{"saved", "validated"});
-}
-
-TEST_CASE("when every checkpoint is damaged the task does not start over by itself") {
-  for (int ranks = 1; ranks <= 2; ++ranks) {
-    const TemporaryDirectory directory;
-    const Job job = small_job(directory.path(), ranks);
-    REQUIRE(run_gang(job).exited.code == 0);
-    const std::string metrics = read_file(job.directory / "metrics.jsonl");
-    const auto checkpoints = job.directory / "checkpoints";
-    const auto damaged = checkpoints / "step-00000012";
-    write_file_atomically(damaged / "checkpoint.json", "{");
-    const GangHistory history = run_gang(job);
-    CHECK(history.exited.code == 1);
-    CHECK(history.all<Ready>().empty());
-    CHECK(history.last<Failed>().message ==
-          fmt::format(
-              "no checkpoint in {} can be read: the checkpoint {} is damaged: checkpoint.json: it is no "
-              "JSON map: truncated or damaged; repair one, or delete that folder to start over",
-              checkpoints.string(), damaged.string()));
-    CHECK(read_file(job.directory / "metrics.jsonl") == metrics);
-    std::filesystem::remove_all(checkpoints);
-    CHECK(run_gang(job).last<Ready>().step == 0);
-  }
-}
-
-TEST_CASE("a newer checkpoint that is damaged is passed by, and the one written instead is named") {
-  const TemporaryDirectory directory;
-  Job job = small_job(directory.path(), 1);
-  job.task.steps = 8;
-  job.keep_checkpoints = 1;
-  job.task.checkpoint_every_steps = 4;
-  REQUIRE(run_gang(job).exited.code == 0);
-  const auto checkpoints = job.directory / "checkpoints";
-  const auto damaged = checkpoints / "step-00000099";
-  std::filesystem::create_directory(damaged);
-  write_file_atomically(damaged / "checkpoint.json", "{");
-  job.task.steps = 12;
-  const GangHistory history = run_gang(job);
-  CHECK(history.exited.code == 0);
-  CHECK(history.last<Ready>().step == 8);
-  CHECK(history.last<Checkpointed>().path == (checkpoints / "step-00000012").string());
-  CHECK(history.last<Finished>().step == 12);
-}
-
-TEST_CASE("data that is cut short while it is in use ends the gang with a word on why") {
-  const TemporaryDirectory directory;
-  WorkerGang gang(small_job(directory.path(), 1));
-  const GangHistory history = gang.run([&](const Event& event) {
-    if (!std::holds_alternative<Ready>(event)) return;
-    std::filesystem::resize_file(directory / "text.txt", 0);
-    gang.launcher().release(gang.id());
-  });
-  CHECK(history.exited.code == 128 + SIGBUS);
-  CHECK(
-      history.log.find("a mapped file (the task's data or a checkpoint) was cut short, or cannot be read any "
-                       "more, while it was in use\n") != std::string::npos);
-}
-
 TEST_CASE("a plug-in that cannot be loaded is named with the reason") {
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 1);
@@ -332,17 +247,6 @@ TEST_CASE("a plug-in that cannot be loaded is named with the reason") {
   CHECK(message(SATURN_PLUGIN_OLD) == std::string("cannot load the parallelism 'mine': ") +
                                           SATURN_PLUGIN_OLD +
                                           " was built for interface 999, this worker has 1; build it again");
-}
-
-TEST_CASE("what goes wrong on rank 0 alone while a checkpoint is joined ends the whole gang at once") {
-  const TemporaryDirectory directory;
-  Job job = small_job(directory.path(), 2);
-  job.parallelism = "twice";
-  job.library = SATURN_PLUGIN_TWICE;
-  const GangHistory history = run_gang(job);
-  CHECK(history.exited.code == 1);
-  CHECK(history.last<Failed>().message == "tensor 'weight' was added by two ranks");
-  CHECK(history.log.find("rank 1: rank 0: tensor 'weight' was added by two ranks\n") != std::string::npos);
 }
 
 TEST_CASE("a trial measures every candidate") {
