@@ -91,6 +91,17 @@ TEST_CASE("two ranks train as one does, and every run alike") {
   CHECK(largest_difference(train(directory / "micro-one", 1, micro), one) < 2e-5);
 }
 
+TEST_CASE("micro-batches that do not divide a device's share count by their rows") {
+  const TemporaryDirectory directory;
+  const auto twelve = [](Job& job) { job.task.batch_size = 12; };
+  const auto in_threes = [](Job& job) {
+    job.task.batch_size = 12;
+    job.task.micro_batch_size = 3;  // three rows and one, on each of three devices
+  };
+  const std::vector<double> one = train(directory / "one", 1, twelve);
+  CHECK(largest_difference(train(directory / "three", 3, in_threes), one) < 2e-5);
+}
+
 TEST_CASE("stopped by TERM and resumed, a task ends as if undisturbed") {
   for (int ranks = 1; ranks <= 2; ++ranks) {
     const TemporaryDirectory directory;
