@@ -111,6 +111,8 @@ void SimulatedLauncher::after_step(GangId id, Gang& gang) {
   const SimulatedGang behaviour = gang.behaviour;
   if (behaviour.dies_at_step && gang.step + 1 == *behaviour.dies_at_step) {
     if (behaviour.fails_with) news_.push_back({id, *behaviour.fails_with});
+    gang.next = kNever;
+    if (behaviour.lingers) return;
     return leave(id, behaviour.fails_with ? 1 : kKilled);
   }
   ++gang.step;

@@ -21,6 +21,7 @@ struct SimulatedGang {
   std::optional<std::int64_t>
       dies_at_step;  ///< it is killed when it comes to this step, if it has not passed it before
   std::optional<Failed> fails_with;  ///< instead of being killed it says so
+  bool lingers = false;              ///< having failed it does not leave
   bool ignores_stop = false;         ///< leaves only when killed
   bool hangs_at_start = false;       ///< never gets ready
 };

@@ -2,7 +2,6 @@
 #include "replan/introspection.h"
 
 #include <algorithm>
-#include <fmt/format.h>
 
 #include "base/error.h"
 
@@ -81,7 +80,7 @@ void BackgroundIntrospector::consider(const RunState& state, const Plan& current
                      {.time_limit = time_limit_, .cancel = &cancel_});
     } catch (const std::exception& error) {
       // A look that fails must not stop a run that goes well: the plan in force stays.
-      proposal_ = Proposal{.reason = fmt::format("{}; not solved: {}", reason, error.what())};
+      proposal_ = Proposal{.reason = reason, .plan = {}, .failure = error.what()};
     }
     finished_ = true;
     done_();

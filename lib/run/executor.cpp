@@ -222,11 +222,14 @@ void Executor::check_hung() {
   for (auto& [gang, live] : live_) {
     const double limit =
         live.released ? setup_.settings.hang_timeout_seconds : setup_.settings.start_timeout_seconds;
-    if (live.failure || now() - live.last_news <= limit) continue;
-    live.failure =
-        Failed{Failed::Reason::kError,
-               fmt::format("{} for {}", live.released ? "no progress" : "not ready after its start",
-                           to_text_duration(Seconds(limit)))};
+    if (now() - live.last_news <= limit) continue;
+    live.last_news = now();
+    const char* what = live.released ? "no progress" : "not ready after its start";
+    // One that has said why it fails may hang as well on its way out.
+    if (!live.failure) {
+      live.failure =
+          Failed{Failed::Reason::kError, fmt::format("{} for {}", what, to_text_duration(Seconds(limit)))};
+    }
     effects_.launcher.kill(gang);
   }
 }
@@ -235,6 +238,11 @@ void Executor::introspect() {
   if (effects_.introspector == nullptr || effects_.interrupt.signal != 0) return;
   if (const auto proposal = effects_.introspector->take()) {
     if (!outdated(*proposal)) adopt(*proposal);
+    if (!proposal->failure.empty() && proposal->failure != last_warning_) {
+      last_warning_ = proposal->failure;
+      effects_.observer.message("warning: the plan stays as it is: what is left could not be planned: " +
+                                proposal->failure);
+    }
     asked_at_.reset();
   }
   const double interval = setup_.settings.introspection_interval_seconds;

@@ -28,6 +28,7 @@ struct Proposal {
   std::optional<Plan> plan;  ///< absent: keep the current one. Times count from when it was asked for.
   double remaining_seconds_before = 0;  ///< of the current plan, with observed speeds
   double remaining_seconds_after = 0;   ///< of the proposed one, switches included
+  std::string failure{};                ///< why there could be no look; empty: there was one
 };
 
 /// Looks at a run in progress (paper, Algorithm 2) without holding it up. Owned by the caller of the
@@ -115,6 +116,7 @@ class Executor {
   Seconds began_;
   double next_introspection_ = 0;
   std::optional<double> asked_at_;  ///< when the look that is under way began
+  std::string last_warning_;        ///< said once, not at every look
   int interrupts_seen_ = 0;
   std::map<GangId, Live> live_;
 };

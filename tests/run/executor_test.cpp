@@ -144,6 +144,19 @@ TEST_CASE_FIXTURE(RunFixture, "what is finished is not run again") {
   CHECK(starts == std::vector<std::string>{"a@0"});
 }
 
+TEST_CASE_FIXTURE(RunFixture, "a gang that says why it fails and then does not leave is killed") {
+  setup.settings.hang_timeout_seconds = 50;
+  const Failed failed{Failed::Reason::kNotFinite, "the loss is NaN"};
+  add("wild", {0}, 0, {.dies_at_step = 2, .fails_with = failed, .lingers = true});
+  // Ends the test where the gang is never killed.
+  on_update = [&](const RunState&, const Plan&) {
+    if (clock.now() > Seconds(100)) interrupt.signal = SIGTERM, interrupt.count = 2;
+  };
+  CHECK(run() == RunEnd::kSomeFailed);
+  CHECK(clock.now() < Seconds(100));
+  CHECK(messages == std::vector<std::string>{"task 'wild' failed: the loss is NaN"});
+}
+
 /// Proposes one given plan the first time it is asked.
 struct OnePlan final : Introspector {
   std::optional<Proposal> next;
@@ -194,6 +207,25 @@ TEST_CASE_FIXTURE(RunFixture, "a plan that would move a gang started while it wa
   CHECK(run(&introspector) == RunEnd::kDone);
   CHECK_FALSE(introspector.next.has_value());
   CHECK(starts == std::vector<std::string>{"first@0", "second@11"});
+  CHECK(state.plans.size() == 1);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a look at the plan that fails is told once and changes nothing") {
+  add("a", {0}, 0, {.steps = 40});
+  setup.settings.introspection_interval_seconds = 10;
+  struct Failing final : Introspector {
+    int looks = 0;
+    bool asked = false;
+    void consider(const RunState&, const Plan&, const std::string&) override { ++looks, asked = true; }
+    std::optional<Proposal> take() override {
+      if (!std::exchange(asked, false)) return {};
+      return Proposal{.reason = "interval", .plan = {}, .failure = "no way"};
+    }
+  } introspector;
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK(introspector.looks > 1);
+  CHECK(messages == std::vector<std::string>{"warning: the plan stays as it is: what is left could not be "
+                                             "planned: no way"});
   CHECK(state.plans.size() == 1);
 }
 
