@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <numeric>
 #include <unistd.h>
 #include <utility>
 
@@ -155,14 +156,19 @@ std::string file_hash(const std::filesystem::path& path) {
   const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) throw SystemError("read", path.string(), errno);
   std::array<std::uint64_t, 8192> words{};
-  std::uint64_t hash = 0, bytes = 0;
+  std::array<std::uint64_t, 4> hashes{};  // of every fourth word: the processor multiplies for all at once
+  std::uint64_t bytes = 0;
   for (size_t count = sizeof words; count == sizeof words;) {
-    words.fill(0);  // the last word is filled up with zeros; the length tells such files apart
+    words.fill(0);  // the end is filled up with zeros; the length tells such files apart
     count = read_up_to(fd, path, reinterpret_cast<char*>(words.data()), sizeof words);
     bytes += count;
-    for (size_t i = 0; i < (count + 7) / 8; ++i) hash = mixed(hash, words[i]);
+    for (size_t i = 0; i < (count + 7) / 8; i += hashes.size()) {
+      for (size_t lane = 0; lane < hashes.size(); ++lane) {
+        hashes[lane] = mixed(hashes[lane], words[i + lane]);
+      }
+    }
   }
-  return fmt::format("{:016x}", mixed(hash, bytes));
+  return fmt::format("{:016x}", std::accumulate(hashes.begin(), hashes.end(), mixed(0, bytes), mixed));
 }
 
 }  // namespace saturn

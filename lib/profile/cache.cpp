@@ -27,9 +27,21 @@ Json device_json(const Device* device) {
   return {{"cores", device->cores.size()}, {"memory_bytes", device->memory_bytes}};
 }
 
-Json parallelism_json(const Manifest& manifest) {
-  const std::string library = manifest.library.empty() ? "" : file_hash(manifest.library);
-  return {{"name", manifest.name}, {"knobs", manifest.knobs}, {"library", library}};
+/// Hashes of the libraries of parallelisms, each read once.
+class LibraryHashes {
+ public:
+  const std::string& operator()(const std::filesystem::path& library) {
+    const auto known = hashes_.find(library);
+    if (known != hashes_.end()) return known->second;
+    return hashes_.emplace(library, library.empty() ? "" : file_hash(library)).first->second;
+  }
+
+ private:
+  std::map<std::filesystem::path, std::string> hashes_;
+};
+
+Json parallelism_json(const Manifest& manifest, LibraryHashes& hash_of) {
+  return {{"name", manifest.name}, {"knobs", manifest.knobs}, {"library", hash_of(manifest.library)}};
 }
 
 Json settings_json(const ProfileSettings& settings) {
@@ -55,11 +67,10 @@ std::vector<Trial> rows_from(const Document& document, const std::string& key) {
   return rows;
 }
 
-}  // namespace
-
-std::string trial_key(const PlannedTrial& trial, const Cluster& cluster, const TrialConditions& conditions) {
+std::string key_of(const PlannedTrial& trial, const Cluster& cluster, const TrialConditions& conditions,
+                   LibraryHashes& hash_of) {
   const Json json = {{"signature", trial.signature},
-                     {"parallelism", parallelism_json(trial.parallelism)},
+                     {"parallelism", parallelism_json(trial.parallelism, hash_of)},
                      {"devices", trial.devices},
                      {"device_kind", trial.device_kind},
                      {"device", device_json(sample_of(cluster, trial.device_kind))},
@@ -70,10 +81,18 @@ std::string trial_key(const PlannedTrial& trial, const Cluster& cluster, const T
   return json.dump();
 }
 
+}  // namespace
+
+std::string trial_key(const PlannedTrial& trial, const Cluster& cluster, const TrialConditions& conditions) {
+  LibraryHashes hash_of;
+  return key_of(trial, cluster, conditions, hash_of);
+}
+
 std::string trials_key(const TrialPlan& plan, const Cluster& cluster, const TrialConditions& conditions) {
   std::string all;
   for (const Profile::TaskEntry& entry : plan.tasks) all += entry.task + "\n" + entry.signature + "\n";
-  for (const PlannedTrial& trial : plan.trials) all += trial_key(trial, cluster, conditions) + "\n";
+  LibraryHashes hash_of;
+  for (const PlannedTrial& trial : plan.trials) all += key_of(trial, cluster, conditions, hash_of) + "\n";
   return content_hash(all);
 }
 
