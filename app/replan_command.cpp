@@ -19,34 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A task that has trained can become longer, and be validated and saved at other times; a change of what it
-/// is would make its checkpoint another model's.
-void refuse_changed_tasks(const RunIdentity& before, const Session& session, const RunState& state) {
-  std::vector<Diagnostic> errors;
-  for (const TaskSpec& old_task : before.tasks) {
-    const auto now = std::find_if(session.workload.tasks.begin(), session.workload.tasks.end(),
-                                  [&](const TaskSpec& task) { return task.name == old_task.name; });
-    const auto found = state.tasks.find(old_task.name);
-    if (now == session.workload.tasks.end() || found == state.tasks.end() || found->second.step == 0)
-      continue;
-    TaskSpec same = *now;
-    same.steps = old_task.steps;
-    same.epochs = old_task.epochs;
-    same.devices = old_task.devices;
-    same.parallelisms = old_task.parallelisms;
-    same.checkpoint_every_steps = old_task.checkpoint_every_steps;
-    same.validate_every_steps = old_task.validate_every_steps;
-    for (const std::string& line : differences({"", {old_task}}, {"", {same}})) {
-      errors.push_back(
-          {session.workload.file, now->mark.line, now->mark.column,
-           fmt::format("{}; it has trained {} steps as it was: give it another name to train it anew", line,
-                       found->second.step),
-           ""});
-    }
-  }
-  if (!errors.empty()) throw InputError(std::move(errors));
-}
-
 Plan solve_remaining(const Session& session, const Profile& profile, const RunState& state,
                      const Plan& current, InterruptGuard& interrupts) {
   const RunSetup setup = session.setup();
@@ -88,7 +60,7 @@ int run_replan(const ReplanCommand& command, const CommonOptions& options, Inter
   Session session = open_session(command.workload.empty() ? before.workload_file : command.workload, options);
   session.directory = directory;
   const RunState past = replay(read_journal(directory.journal_file()));
-  refuse_changed_tasks(before, session, past);
+  require_continuable(session);
   const RunState state = next_session(past, session.workload.tasks);
   const Profile profile = make_profile(session, options, {directory.profile_file()}, interrupts);
   const Plan current = read_plan(directory.plan_file());

@@ -102,6 +102,7 @@ Prepared prepare(const Session& session, const std::optional<fs::path>& plan_fil
   if (fs::exists(directory.journal_file())) prepared.state = replay(read_journal(directory.journal_file()));
   const bool begun = prepared.state.sessions > 0;
   if (begun) require_same_run(session);
+  require_continuable(session);
   prepared.profile = make_profile(session, options, {directory.profile_file()}, interrupts);
   if (begun) {
     prepared.plan = continued_plan(session, prepared, plan_file.value_or(directory.plan_file()));

@@ -36,7 +36,9 @@ int devices_used(const Plan& plan, const RunState& state) {
 std::string show_run(const RunDirectory& directory, bool json) {
   require_run_directory(directory.path);
   const RunIdentity identity = read_run_identity(directory);
-  const RunState state = replay(read_journal(directory.journal_file()));
+  RunState state = replay(read_journal(directory.journal_file()));
+  const bool was_killed = state.ended.empty() && !in_use(directory);
+  if (was_killed) apply(state, SessionStarted{});  // what a new session would find: nothing runs any more
   const Plan plan = read_plan(directory.plan_file());
   const RunSummary summary = summarize(directory, identity.tasks, state, devices_used(plan, state));
   if (json) return to_json(summary).dump(2) + "\n";

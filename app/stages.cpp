@@ -12,6 +12,7 @@
 #include "plan/make_problem.h"
 #include "plan/solve.h"
 #include "report/progress.h"
+#include "run/continuation.h"
 
 namespace saturn {
 namespace {
@@ -202,6 +203,12 @@ std::vector<std::string> staleness(const Session& session, const Profile& profil
 
 void require_valid(const Problem& problem, const Plan& plan) {
   std::vector<Diagnostic> wrong = check_plan(problem, plan);
+  if (!wrong.empty()) throw InputError(std::move(wrong));
+}
+
+void require_continuable(const Session& session) {
+  std::vector<Diagnostic> wrong =
+      check_continuation(session.directory, session.workload.file, session.workload.tasks);
   if (!wrong.empty()) throw InputError(std::move(wrong));
 }
 

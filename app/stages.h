@@ -68,6 +68,10 @@ struct PlanRequest {
 Plan make_plan(const Session& session, const Profile& profile, const PlanRequest& request,
                InterruptGuard& interrupts);
 
+/// Checkpoints of tasks that are something else now are never gone on with. Errors: InputError with each of
+/// them.
+void require_continuable(const Session& session);
+
 /// Errors: InputError naming the directory as it was given.
 void require_run_directory(const std::filesystem::path& directory);
 

@@ -42,15 +42,17 @@ Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, do
   Proposal proposal;
   proposal.reason = reason;
   proposal.remaining_seconds_before = projected_seconds(inputs, remaining_problem(inputs, {}));
-  double best = proposal.remaining_seconds_before * (1 - threshold);
+  const double worthwhile = threshold * proposal.remaining_seconds_before;
+  double limit = proposal.remaining_seconds_before - worthwhile;
   const auto choices = choices_of_movers(inputs.state, inputs.current);
   SolveOptions share = options;
   share.time_limit = options.time_limit / static_cast<double>(choices.size());
   for (const auto& movers : choices) {
     if (options.cancel != nullptr && *options.cancel) break;
     Plan plan = solve(remaining_problem(inputs, movers), share);
-    if (plan.makespan_seconds >= best) continue;
-    best = proposal.remaining_seconds_after = plan.makespan_seconds;
+    if (plan.makespan_seconds >= limit) continue;
+    proposal.remaining_seconds_after = plan.makespan_seconds;
+    limit = plan.makespan_seconds - worthwhile;
     carry_over(inputs.current, plan);
     proposal.plan = std::move(plan);
   }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string.h>
 #include <unistd.h>
+#include <utility>
 
 #include "base/error.h"
 
@@ -264,6 +265,12 @@ bool Executor::outdated(const Proposal& proposal) const {
   });
 }
 
+/// The plan that the session began with may have been edited by hand.
+void Executor::keep_first_plan() {
+  if (std::exchange(first_plan_kept_, true)) return;
+  write_file_atomically(setup_.directory.path / "plan.previous.json", to_text(plan_));
+}
+
 void Executor::adopt(const Proposal& proposal) {
   if (!proposal.plan) return;
   // What has ended while it was solved needs no place any more; but the next session tries again what failed.
@@ -273,6 +280,7 @@ void Executor::adopt(const Proposal& proposal) {
     if (state_.tasks[assignment.task].phase == TaskState::Phase::kFailed)
       next.assignments.push_back(assignment);
   }
+  keep_first_plan();
   write_file_atomically(setup_.directory.plan_file(), to_text(next));
   record(PlanAdopted{now(), proposal.reason, proposal.remaining_seconds_before,
                      proposal.remaining_seconds_after});

@@ -105,6 +105,7 @@ class Executor {
   void check_hung();
   void introspect();
   bool outdated(const Proposal& proposal) const;
+  void keep_first_plan();
   void adopt(const Proposal& proposal);
   void stop_all(Seconds grace);
   void drain();
@@ -118,6 +119,7 @@ class Executor {
   std::optional<double> asked_at_;  ///< when the look that is under way began
   std::string last_warning_;        ///< said once, not at every look
   int interrupts_seen_ = 0;
+  bool first_plan_kept_ = false;
   std::map<GangId, Live> live_;
 };
 

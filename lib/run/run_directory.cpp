@@ -64,6 +64,13 @@ RunLock::RunLock(const RunDirectory& directory) {
   if (::ftruncate(fd_.get(), 0) == 0) (void)write_all(fd_.get(), holder);
 }
 
+bool in_use(const RunDirectory& directory) {
+  const FileDescriptor fd(::open(directory.lock_file().c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd && errno == ENOENT) return false;
+  if (!fd) throw SystemError("open", directory.lock_file().string(), errno);
+  return ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;  // and lets go at once
+}
+
 std::string to_text(const RunIdentity& identity) {
   nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
   for (const TaskSpec& task : identity.tasks) tasks.push_back(to_json(task));

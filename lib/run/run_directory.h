@@ -40,6 +40,9 @@ class RunLock {
   FileDescriptor fd_;
 };
 
+/// Whether some process is working on the run directory now. Errors: SystemError.
+bool in_use(const RunDirectory& directory);
+
 /// What run.json says: what this directory is a run of.
 struct RunIdentity {
   std::string workload_file;  ///< absolute

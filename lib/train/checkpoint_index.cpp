@@ -53,7 +53,8 @@ CheckpointIndex index_from(const Json& json) {
         fmt::format("its schema is {} and this program reads \"{}\"", json["schema"].dump(), kSchema));
   CheckpointIndex index;
   index.state = {json.at("step").get<std::int64_t>(), json.at("task").get<std::string>(),
-                 json.at("model").get<std::string>(), json.at("seed").get<std::uint64_t>()};
+                 json.at("model").get<std::string>(), json.at("data").get<std::string>(),
+                 json.at("seed").get<std::uint64_t>()};
   for (const Json& shard : json.at("shards")) index.shards.push_back(shard_from(shard));
   return index;
 }
@@ -75,7 +76,8 @@ auto parsed(const std::string& text, const Read& read) {
 
 std::string to_text(const CheckpointIndex& index) {
   Json json = {{"schema", kSchema},        {"task", index.state.task}, {"model", index.state.model},
-               {"seed", index.state.seed}, {"step", index.state.step}, {"shards", Json::array()}};
+               {"data", index.state.data}, {"seed", index.state.seed}, {"step", index.state.step},
+               {"shards", Json::array()}};
   for (const ShardRecord& shard : index.shards) json["shards"].push_back(to_json(shard));
   return json.dump(2) + "\n";
 }

@@ -20,6 +20,7 @@ struct CheckpointState {
   std::int64_t step = 0;  ///< steps done; the next batch is that of this number
   std::string task;
   std::string model;  ///< model_signature()
+  std::string data;   ///< data_signature(): other data has other batches
   std::uint64_t seed = 0;
 
   bool operator==(const CheckpointState&) const = default;

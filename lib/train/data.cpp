@@ -3,6 +3,7 @@
 
 #include <ATen/ops/empty.h>
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <utility>
 #include <vector>
@@ -147,6 +148,13 @@ std::unique_ptr<Data> open_data(const TaskSpec& task) {
   if (task.data.kind != "text")
     throw InputError(fmt::format("task '{}': there is no data kind '{}'", task.name, task.data.kind));
   return std::make_unique<TextData>(task);
+}
+
+std::string data_signature(const TaskSpec& task) {
+  std::uintmax_t bytes = 0;
+  for (const std::string& file : task.data.files) bytes += std::filesystem::file_size(file);
+  return fmt::format("{} of {} bytes, {} held out, batches of {}", task.data.kind, bytes,
+                     task.data.validation_fraction, task.batch_size);
 }
 
 }  // namespace saturn

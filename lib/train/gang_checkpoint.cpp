@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "train/agreement.h"
 #include "train/checkpoint.h"
+#include "train/data.h"
 
 namespace saturn {
 namespace {
@@ -40,7 +41,7 @@ std::string write_phases(const RankContext& context, const ShardWriter& shard,
   if (!error.empty()) return error;
   const TaskSpec& task = context.job.task;
   return on_lead([&] {
-    commit_checkpoint(root, {step, task.name, model_signature(task.model), task.seed});
+    commit_checkpoint(root, {step, task.name, model_signature(task.model), data_signature(task), task.seed});
     prune_checkpoints(root, context.job.keep_checkpoints, step);
   });
 }
@@ -63,7 +64,8 @@ std::string find_latest(const RankContext& context, const std::filesystem::path&
   return share_text(context.communicator(), directory, 0);
 }
 
-/// The shapes of the tensors, which `load` compares, tell neither the seed nor the number of heads.
+/// The shapes of the tensors, which `load` compares, tell neither the seed, nor the number of heads, nor the
+/// data.
 void check_origin(const OpenedCheckpoint& checkpoint, const TaskSpec& task) {
   const auto refuse = [&](const std::string& theirs, const std::string& ours) {
     throw CheckpointError(fmt::format("{} was written with {}; the task has {}. Move it away to start anew",
@@ -73,6 +75,8 @@ void check_origin(const OpenedCheckpoint& checkpoint, const TaskSpec& task) {
   if (state.seed != task.seed) refuse(fmt::format("the seed {}", state.seed), fmt::format("{}", task.seed));
   const std::string model = model_signature(task.model);
   if (state.model != model) refuse(fmt::format("the model '{}'", state.model), fmt::format("'{}'", model));
+  const std::string data = data_signature(task);
+  if (state.data != data) refuse(fmt::format("the data '{}'", state.data), fmt::format("'{}'", data));
 }
 
 }  // namespace

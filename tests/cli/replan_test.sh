@@ -66,4 +66,7 @@ expect 0 "$saturn" show --json runs/edit
 # A model that has trained cannot become another one under its name.
 write '  - {name: short, steps: 60, batch_size: 4}'
 expect 2 "$saturn" replan runs/edit
-says err "task 'short' has changed: batch_size 8 -> 4; it has trained 60 steps as it was: give it another name to train it anew"
+says err "edit.yaml:8:5: error: task 'short' has changed: batch_size 8 -> 4 since its checkpoints were written: give it another name to train it anew, or move $work/runs/edit/tasks/short away"
+rm runs/edit/journal.jsonl # nor when the journal is lost
+expect 2 "$saturn" run edit.yaml
+says err "task 'short' has changed: batch_size 8 -> 4 since its checkpoints were written"

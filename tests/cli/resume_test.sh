@@ -30,6 +30,8 @@ interrupt INT 0.7 130
 says err 'every task writes a checkpoint and stops'
 interrupt TERM 1.1 143
 interrupt KILL 0.9 137
+expect 0 "$saturn" show --json runs/sweep
+[ "$(grep -c '"state": "training"' out)" -eq 0 ] || fail 'a killed run is shown as training'
 interrupt INT 0.1 130
 
 # A rank that is killed while it trains is started again.

@@ -58,6 +58,25 @@ TEST_CASE_FIXTURE(ReplanFixture, "the threshold decides") {
   CHECK_FALSE(reconsider(inputs(), "interval", 0.9, {}).plan.has_value());
 }
 
+TEST_CASE_FIXTURE(ReplanFixture, "a gang is not moved for less than the threshold") {
+  add("a", 100);
+  add("b", 100);
+  for (const char* name : {"c", "d"}) add(name, 70, 64);
+  for (const char* name : {"a", "b", "c", "d"}) setup.tasks[static_cast<size_t>(name[0] - 'a')].devices = {1};
+  assign("a", {0}, 0, 103);
+  assign("c", {0}, 103, 73);
+  assign("d", {0}, 176, 73);  // for no reason behind the others
+  assign("b", {1}, 0, 103);
+  run("a", {0}, 60, 1);
+  run("b", {1}, 20, 1);
+  // Left: 41, 81, 73, 73. Staying: 41 + 73 and 81 + 73 = 154. Moving b (84 then): 41 + 84 and 73 + 73 = 146.
+  const Proposal careful = reconsider(inputs(), "interval", 0.1, {});
+  REQUIRE(careful.plan.has_value());
+  CHECK(careful.remaining_seconds_after == doctest::Approx(154));
+  const Proposal eager = reconsider(inputs(), "interval", 0.01, {});
+  CHECK(eager.remaining_seconds_after < 150);
+}
+
 TEST_CASE_FIXTURE(ReplanFixture, "a hand-pinned gang is not moved, and stays pinned") {
   add("pinned", 400);
   add("c", 20, 64);

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const CheckpointState kState{7, "a task", "gpt ...", 18446744073709551615ULL};
+const CheckpointState kState{7, "a task", "gpt ...", "text of 9 bytes", 18446744073709551615ULL};
 
 NamedTensors some_tensors(float value = 1) {
   return {{"weight", at::full({2, 3}, value)},
@@ -159,7 +159,7 @@ TEST_CASE("a checkpoint that is not committed is none, and the next one clears i
 TEST_CASE("the newest are kept, by number and not by name") {
   const test::TemporaryDirectory root;
   for (const std::int64_t step : {99'999'999, 100'000'000, 5, 20})
-    write_one(root.path(), {step, "t", "m", 1});
+    write_one(root.path(), {step, "t", "m", "d", 1});
   fs::create_directory(root / "step-mine");
   prune_checkpoints(root.path(), 2, 100'000'000);
   CHECK(names_in(root.path()) == std::vector<std::string>{"step-100000000", "step-99999999", "step-mine"});
@@ -171,7 +171,7 @@ TEST_CASE("the newest are kept, by number and not by name") {
 
 TEST_CASE("a damaged checkpoint of a later step does not push out the one just written") {
   const test::TemporaryDirectory root;
-  for (const std::int64_t step : {5, 6, 9}) write_one(root.path(), {step, "t", "m", 1});
+  for (const std::int64_t step : {5, 6, 9}) write_one(root.path(), {step, "t", "m", "d", 1});
   overwrite(root / "step-00000009" / "checkpoint.json", "");
   prune_checkpoints(root.path(), 1, 6);
   CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000006", "step-00000009"});
@@ -187,8 +187,8 @@ TEST_CASE("a checkpoint of the same step is replaced") {
 
 TEST_CASE("a damaged checkpoint is skipped with its reason, and the one before is used") {
   const test::TemporaryDirectory root;
-  write_one(root.path(), {5, "t", "m", 1}, 5);
-  const fs::path damaged = write_one(root.path(), {6, "t", "m", 1}, 6);
+  write_one(root.path(), {5, "t", "m", "d", 1}, 5);
+  const fs::path damaged = write_one(root.path(), {6, "t", "m", "d", 1}, 6);
   std::string bytes = read_file(damaged / kShard);
   bytes.back() = static_cast<char>(bytes.back() ^ 1);  // "mask" stands last
   overwrite(damaged / kShard, bytes);

@@ -76,6 +76,15 @@ TEST_CASE("a checkpoint of another seed or model is refused, also when the tenso
             " was written with the model 'gpt layers=2 heads=2 width=32 context=16 vocabulary=256'; the "
             "task has 'gpt layers=2 heads=4 width=32 context=16 vocabulary=256'. Move it away to start "
             "anew");
+  other = job;
+  const std::string text = read_file(job.task.data.files[0]);
+  write_file_atomically(job.task.data.files[0], text + "more");
+  CHECK(run_gang(other).last<Failed>().message ==
+        fmt::format("{} was written with the data 'text of {} bytes, {} held out, batches of {}'; the task "
+                    "has 'text of "
+                    "{} bytes, {} held out, batches of {}'. Move it away to start anew",
+                    checkpoint, text.size(), job.task.data.validation_fraction, job.task.batch_size,
+                    text.size() + 4, job.task.data.validation_fraction, job.task.batch_size));
 }
 
 TEST_CASE("a newer checkpoint that is damaged is passed by, and the one written instead is named") {
