@@ -68,7 +68,7 @@ void check_swept_once(const std::vector<Dimension>& dimensions, Diagnostics& dia
   std::map<std::string, Mark> seen;
   for (const Dimension& dimension : dimensions) {
     if (dimension.empty()) continue;
-    for (const Assignment& assignment : dimension.front()) {
+    for (const SweptField& assignment : dimension.front()) {
       const auto [first, fresh] = seen.emplace(assignment.path, assignment.mark);
       if (!fresh)
         diagnostics.error(assignment.mark, fmt::format("sweep: '{}' is swept twice (first on line {})",
@@ -106,7 +106,7 @@ Setting first_known(const std::vector<Dimension>& dimensions, const std::vector<
   Setting setting;
   for (const Dimension& dimension : dimensions) {
     if (dimension.empty()) continue;
-    for (const Assignment& assignment : dimension.front()) {
+    for (const SweptField& assignment : dimension.front()) {
       if (std::find(paths.begin(), paths.end(), assignment.path) != paths.end())
         setting.push_back(assignment);
     }

@@ -10,14 +10,14 @@
 namespace saturn {
 
 /// One field set by a sweep.
-struct Assignment {
+struct SweptField {
   std::string path;  ///< dotted: "optimizer.lr"
   Mark mark;         ///< of the path
   Value value;
 };
 
 /// What a sweep says of one task.
-using Setting = std::vector<Assignment>;
+using Setting = std::vector<SweptField>;
 
 /// No sweep may make more tasks than this.
 inline constexpr std::size_t kMostTasks = 10'000;

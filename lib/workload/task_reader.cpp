@@ -33,11 +33,11 @@ Value without_other_length(const Value& defaults, const Value& task) {
 
 Value with_setting(const Value& task, const Setting& setting) {
   Value result = task;
-  for (const Assignment& assignment : setting) {
+  for (const SweptField& assignment : setting) {
     if (assignment.path == "steps") remove_key(result, "epochs");
     if (assignment.path == "epochs") remove_key(result, "steps");
   }
-  for (const Assignment& assignment : setting)
+  for (const SweptField& assignment : setting)
     assign_path(result, assignment.path, assignment.value, assignment.mark);
   return result;
 }
@@ -158,7 +158,7 @@ std::vector<Setting> settings_of(Origin& origin, Diagnostics& diagnostics) {
   const Value* sweep = origin.value.kind == Value::Kind::kMap ? origin.value.find("sweep") : nullptr;
   if (sweep == nullptr) return {{}};
   std::vector<Setting> settings = expand_sweep(*sweep, paths, origin.seed, diagnostics);
-  for (const Assignment& assignment : settings.front()) origin.swept.push_back(assignment.path);
+  for (const SweptField& assignment : settings.front()) origin.swept.push_back(assignment.path);
   return settings;
 }
 

@@ -95,7 +95,7 @@ TEST_CASE("With random pins no bound is above the optimum and no plan below it, 
     Problem problem = problems.next(i % 2 == 1);
     problems.pin_some(problem);
     const double best = test::least_makespan(problem);
-    const Plan plan = solve(problem, within(0.05));
+    const Plan plan = solve(problem, within(0.2));
     CAPTURE(i);
     CHECK(plan.lower_bound_seconds <= best + 1e-9);
     CHECK(plan.makespan_seconds >= best - 1e-9);
