@@ -28,7 +28,7 @@ sed -E '/"task": "short"/ s/"devices": \[[0-9, ]*\]/"devices": [1]/; /"task": "s
 grep -q '"pinned": true' edited.json || fail 'the plan has no line to pin'
 cp edited.json runs/edit/plan.json
 expect 0 "$saturn" plan edit.yaml --force
-grep '"task": "short"' runs/edit/plan.json | grep -q '"devices": \[1\].*"pinned": true' || fail 'the pin was not kept'
+grep -q '"devices": \[1\].*"pinned": true' <<<"$(grep '"task": "short"' runs/edit/plan.json)" || fail 'the pin was not kept'
 
 "$saturn" run edit.yaml >out 2>err </dev/null &
 pid=$!

@@ -27,9 +27,9 @@ stray=$(find . -type f | grep -vE '^\./(bin/saturn(-worker)?|lib/saturn/libsatur
 
 bin/saturn --help >"$world/help" || fail "bin/saturn --help does not end with 0"
 [[ -s $world/help ]] || fail "bin/saturn --help prints nothing"
-readelf -d lib/saturn/libsaturn_train.so | grep -qF "$torch/lib" || fail "libsaturn_train.so does not look for LibTorch in $torch/lib"
+grep -qF "$torch/lib" <<<"$(readelf -d lib/saturn/libsaturn_train.so)" || fail "libsaturn_train.so does not look for LibTorch in $torch/lib"
 for file in bin/saturn-worker lib/saturn/parallelisms/ddp/ddp.so; do
   ! ldd "$file" | grep 'not found' || fail "$file does not find what it needs"
-  ldd "$file" | grep -qF "libsaturn_train.so => $PWD/" || fail "$file uses another libsaturn_train.so"
+  grep -qF "libsaturn_train.so => $PWD/" <<<"$(ldd "$file")" || fail "$file uses another libsaturn_train.so"
 done
 bin/saturn-worker --help >"$world/help" || fail "bin/saturn-worker --help does not end with 0"
