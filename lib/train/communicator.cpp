@@ -18,6 +18,9 @@ class SingleCommunicator final : public Communicator {
   void broadcast(Buffer, int) override { check(); }
   void send(Buffer, int) override { throw std::logic_error("a gang of one has nobody to send to"); }
   void receive(Buffer, int) override { throw std::logic_error("a gang of one has nobody to receive from"); }
+  void exchange(Buffer, Buffer, int) override {
+    throw std::logic_error("a gang of one has nobody to exchange with");
+  }
   void barrier() override { check(); }
 
   void abort(const std::string& reason) override {

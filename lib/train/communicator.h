@@ -54,6 +54,9 @@ class Communicator {
   /// return before the other has received it.
   virtual void send(Buffer buffer, int to) = 0;
   virtual void receive(Buffer buffer, int from) = 0;
+  /// Sends to `peer` and receives from it at the same time, so that two ranks may swap buffers of any size;
+  /// matched by the peer's `exchange`, or by its `send` and `receive` where their order allows.
+  virtual void exchange(Buffer sent, Buffer received, int peer) = 0;
   virtual void barrier() = 0;
 
   /// Makes every rank's present and later calls fail with `reason`; the first reason stays. Any thread;

@@ -80,49 +80,60 @@ void SharedCommunicator::check_calls(const Call& mine) {
   }
 }
 
-void SharedCommunicator::send(Buffer buffer, int to) {
-  check_peer(to, "send to");
+void SharedCommunicator::begin_message(int peer, const char* what) const {
+  check_peer(peer, what);
   if (segment_->is_aborted()) throw CommunicatorError(segment_->abort_reason());
+}
+
+void SharedCommunicator::send_chunk(Message& message, int to) {
   ChannelRecord& channel = segment_->channel(rank_, to);
   std::uint32_t written = channel.written.value.load(std::memory_order_relaxed);
   if (written == 0) segment_->reserve_channel(rank_, to);
-  const std::size_t bytes = buffer.count * size_of(buffer.dtype);
-  std::size_t begin = 0;
-  do {
-    wait(channel.read, written - 1, to);  // at most one chunk unread: the other place is free
-    const std::size_t n = std::min(channel_bytes_, bytes - begin);
-    channel.calls[written % 2] = call_of(Operation::kMessage, buffer);
-    if (n > 0) {
-      std::memcpy(segment_->channel_slot(rank_, to, written),
-                  static_cast<const std::byte*>(buffer.data) + begin, n);
-    }
-    begin += n;
-    open_gate(channel.written, ++written);
-  } while (begin < bytes);
+  wait(channel.read, written - 1, to);  // at most one chunk unread: the other place is free
+  const std::size_t n = std::min(channel_bytes_, message.bytes - message.done);
+  channel.calls[written % 2] = call_of(Operation::kMessage, message.buffer);
+  if (n > 0) std::memcpy(segment_->channel_slot(rank_, to, written), message.next(), n);
+  message.done += n;
+  message.begun = true;
+  open_gate(channel.written, written + 1);
+}
+
+void SharedCommunicator::receive_chunk(Message& message, int from) {
+  ChannelRecord& channel = segment_->channel(from, rank_);
+  const std::uint32_t read = channel.read.value.load(std::memory_order_relaxed);
+  const Call expected = call_of(Operation::kMessage, message.buffer);
+  wait(channel.written, read + 1, from);
+  const Call sent = channel.calls[read % 2];
+  if (sent != expected) {
+    die(fmt::format("rank {} sends a {}, rank {} expects a {}", from, describe(sent), rank_,
+                    describe(expected)));
+  }
+  const std::size_t n = std::min(channel_bytes_, message.bytes - message.done);
+  if (n > 0) std::memcpy(message.next(), segment_->channel_slot(from, rank_, read), n);
+  message.done += n;
+  message.begun = true;
+  open_gate(channel.read, read + 1);
+}
+
+void SharedCommunicator::send(Buffer buffer, int to) {
+  begin_message(to, "send to");
+  for (Message message(buffer); !message.complete();) send_chunk(message, to);
 }
 
 void SharedCommunicator::receive(Buffer buffer, int from) {
-  check_peer(from, "receive from");
-  if (segment_->is_aborted()) throw CommunicatorError(segment_->abort_reason());
-  ChannelRecord& channel = segment_->channel(from, rank_);
-  std::uint32_t read = channel.read.value.load(std::memory_order_relaxed);
-  const Call expected = call_of(Operation::kMessage, buffer);
-  const std::size_t bytes = buffer.count * size_of(buffer.dtype);
-  std::size_t begin = 0;
-  do {
-    wait(channel.written, read + 1, from);
-    const Call sent = channel.calls[read % 2];
-    if (sent != expected) {
-      die(fmt::format("rank {} sends a {}, rank {} expects a {}", from, describe(sent), rank_,
-                      describe(expected)));
-    }
-    const std::size_t n = std::min(channel_bytes_, bytes - begin);
-    if (n > 0) {
-      std::memcpy(static_cast<std::byte*>(buffer.data) + begin, segment_->channel_slot(from, rank_, read), n);
-    }
-    begin += n;
-    open_gate(channel.read, ++read);
-  } while (begin < bytes);
+  begin_message(from, "receive from");
+  for (Message message(buffer); !message.complete();) receive_chunk(message, from);
+}
+
+/// Chunks in turns: chunk i can be written once the peer has read chunk i-2, which it does before it writes
+/// its own chunk i-1. Neither waits for what the other does only later.
+void SharedCommunicator::exchange(Buffer sent, Buffer received, int peer) {
+  begin_message(peer, "exchange with");
+  Message out(sent), in(received);
+  while (!out.complete() || !in.complete()) {
+    if (!out.complete()) send_chunk(out, peer);
+    if (!in.complete()) receive_chunk(in, peer);
+  }
 }
 
 void SharedCommunicator::check_peer(int peer, const char* what) const {

@@ -43,6 +43,7 @@ class SharedCommunicator final : public Communicator {
   void broadcast(Buffer buffer, int root) override;
   void send(Buffer buffer, int to) override;
   void receive(Buffer buffer, int from) override;
+  void exchange(Buffer sent, Buffer received, int peer) override;
   void barrier() override { enter(call_of(Operation::kBarrier, {}), nullptr, 0); }
 
   void abort(const std::string& reason) override { segment_->abort(reason); }
@@ -73,6 +74,21 @@ class SharedCommunicator final : public Communicator {
     segment_->abort(reason);
     throw CommunicatorError(segment_->abort_reason());
   }
+
+  /// A message on its way through a channel, chunk by chunk; an empty one takes a chunk, too.
+  struct Message {
+    explicit Message(const Buffer& whole) : buffer(whole), bytes(whole.count * size_of(whole.dtype)) {}
+    bool complete() const { return begun && done == bytes; }
+    std::byte* next() const { return static_cast<std::byte*>(buffer.data) + done; }
+
+    Buffer buffer;
+    std::size_t bytes;
+    std::size_t done = 0;
+    bool begun = false;
+  };
+  void begin_message(int peer, const char* what) const;
+  void send_chunk(Message& message, int to);
+  void receive_chunk(Message& message, int from);
 
   void reduce_rounds(Buffer buffer, Reduction reduction);
   /// What the ranks' slots (this rank's own part: `own`) hold of part rank(), in the order of ranks.

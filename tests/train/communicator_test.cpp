@@ -205,6 +205,83 @@ TEST_CASE("send returns before the message is received when it fits into the buf
   CHECK(run_as_processes(2, body) == nothing_wrong(2));
 }
 
+namespace {
+
+/// Rank 0 sends `there` elements and rank 1 `back`, three times over, among sends and receives.
+std::string try_exchange(Communicator& c, std::size_t there, std::size_t back, Dtype dtype) {
+  const int peer = 1 - c.rank();
+  const std::size_t out_count = c.rank() == 0 ? there : back;
+  const std::size_t in_count = c.rank() == 0 ? back : there;
+  std::string wrong;
+  for (int round = 0; round < 3; ++round) {
+    const auto value = [round](int rank, std::size_t i) { return value_of(rank + round, i); };
+    Numbers out(out_count, dtype, [&](auto i) { return value(c.rank(), i); });
+    Numbers in(in_count, dtype, [](auto) { return 0.0; });
+    Numbers before(3, dtype, [&](auto i) { return value(c.rank(), i + 5); });
+    c.send(before.buffer(), peer);  // one message may wait in the channel
+    c.receive(before.buffer(), peer);
+    c.exchange(out.buffer(), in.buffer(), peer);
+    wrong += before.differs("message before", [&](auto i) { return value(peer, i + 5); });
+    wrong += in.differs("exchange", [&](auto i) { return value(peer, i); });
+  }
+  return wrong;
+}
+
+}  // namespace
+
+TEST_CASE("two ranks swap buffers of any two sizes") {
+  const auto body = [](Communicator& c) {
+    std::string wrong;
+    for (const Dtype dtype : {Dtype::kFloat32, Dtype::kFloat64, Dtype::kBFloat16, Dtype::kInt64}) {
+      const std::size_t chunk = kSmall.channel_bytes / size_of(dtype);
+      const std::size_t sizes[] = {0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 9 * chunk + 5};
+      for (const std::size_t there : sizes) {
+        for (const std::size_t back : sizes) wrong += try_exchange(c, there, back, dtype);
+      }
+    }
+    return wrong;
+  };
+  CHECK(run_as_threads(2, body) == nothing_wrong(2));
+  CHECK(run_as_processes(2, body) == nothing_wrong(2));
+}
+
+TEST_CASE("four ranks exchange with one peer after the other") {
+  const auto body = [](Communicator& c) {
+    std::string wrong;
+    const std::size_t count = 3 * kSmall.channel_bytes;
+    for (int distance = 1; distance < 4; ++distance) {
+      const int peer = c.rank() ^ distance;
+      Numbers out(count, Dtype::kFloat32, [&](auto i) { return value_of(c.rank(), i); });
+      Numbers in(count, Dtype::kFloat32, [](auto) { return 0.0; });
+      c.exchange(out.buffer(), in.buffer(), peer);
+      wrong += in.differs("exchange", [&](auto i) { return value_of(peer, i); });
+    }
+    return wrong;
+  };
+  CHECK(run_as_processes(4, body) == nothing_wrong(4));
+}
+
+TEST_CASE("an exchange with a rank that is killed names it, and one that does not match says why") {
+  ProcessGang gang(2, [](Communicator& c) {
+    Numbers numbers(9 * kSmall.channel_bytes, Dtype::kFloat32, [](auto) { return 1.0; });
+    Numbers other = numbers;
+    if (c.rank() == 1) ::raise(SIGKILL);
+    return error_of([&] { c.exchange(numbers.buffer(), other.buffer(), 1); });
+  });
+  const std::string reason = fmt::format("rank 1 (process {}) died", gang.process(1));
+  CHECK(gang.results() == std::vector<std::string>{reason, "killed by signal 9"});
+  const auto body = [](Communicator& c) {
+    Numbers out(4, Dtype::kFloat32, [](auto) { return 1.0; });
+    Numbers in(c.rank() == 0 ? 4 : 5, Dtype::kFloat32, [](auto) { return 1.0; });
+    return error_of([&] {
+      c.exchange(out.buffer(), in.buffer(), 1 - c.rank());
+      c.barrier();
+    });
+  };
+  const std::string mismatch = "rank 0 sends a message of 4 float32, rank 1 expects a message of 5 float32";
+  CHECK(run_as_processes(2, body) == std::vector<std::string>{mismatch, mismatch});
+}
+
 TEST_CASE("a rank that is killed ends the collectives of the others, which name it") {
   ProcessGang gang(3, [](Communicator& c) {
     Numbers numbers(std::size_t{1} << 20, Dtype::kFloat32, [](auto) { return 1.0; });
