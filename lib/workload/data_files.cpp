@@ -152,7 +152,8 @@ void check_warmup(const TaskDraft& draft, Diagnostics& diagnostics) {
 void resolve_data(std::vector<TaskDraft>& drafts, Diagnostics& diagnostics) {
   Resolver resolver;
   for (TaskDraft& draft : drafts) {
-    const std::int64_t bytes = resolve_files(draft, resolver, diagnostics);
+    const bool has_data = !draft.task.data.kind.empty();  // a script may find its own
+    const std::int64_t bytes = !has_data ? -1 : resolve_files(draft, resolver, diagnostics);
     if (bytes >= 0) check_size(draft, bytes, diagnostics);
     check_warmup(draft, diagnostics);
   }

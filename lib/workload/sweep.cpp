@@ -107,8 +107,7 @@ Setting first_known(const std::vector<Dimension>& dimensions, const std::vector<
   for (const Dimension& dimension : dimensions) {
     if (dimension.empty()) continue;
     for (const SweptField& assignment : dimension.front()) {
-      if (std::find(paths.begin(), paths.end(), assignment.path) != paths.end())
-        setting.push_back(assignment);
+      if (is_task_path(assignment.path, paths)) setting.push_back(assignment);
     }
   }
   return setting;
@@ -153,11 +152,15 @@ bool check_paths(const Value& map, const std::string& what, const std::vector<st
     return false;
   }
   for (const Value::Member& member : map.members) {
-    if (std::find(paths.begin(), paths.end(), member.key) == paths.end())
+    if (!is_task_path(member.key, paths))
       diagnostics.error(member.mark, fmt::format("{}: a task has no field '{}'{}", what, member.key,
                                                  suggest_path(member.key, paths)));
   }
   return true;
+}
+
+bool is_task_path(const std::string& path, const std::vector<std::string>& paths) {
+  return path.starts_with(kArgumentPrefix) || std::find(paths.begin(), paths.end(), path) != paths.end();
 }
 
 std::string suggest_path(const std::string& path, const std::vector<std::string>& paths) {

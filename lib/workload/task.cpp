@@ -98,8 +98,54 @@ OptimizerSpec read_optimizer(const Value& value, Diagnostics& diagnostics) {
   return optimizer;
 }
 
+/// Letters, digits, _ and -: a dot would be a path of its own in sweeps.
+bool names_argument(const std::string& name) {
+  constexpr const char* kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  return !name.empty() && name.find_first_not_of(kAllowed) == std::string::npos;
+}
+
+std::map<std::string, std::string> read_arguments(const Value& value, Diagnostics& diagnostics) {
+  MapReader reader(value, "arguments", diagnostics);
+  std::map<std::string, std::string> arguments;
+  for (const Value::Member& member : value.members) {
+    if (!names_argument(member.key))
+      diagnostics.error(
+          member.mark,
+          fmt::format("arguments: '{}' names no argument (letters, digits, _ and - only)", member.key));
+    arguments.emplace(member.key, reader.text(member.key));
+  }
+  reader.finish();
+  return arguments;
+}
+
+void read_same_speed(MapReader& reader, TaskSpec& task) {
+  task.same_speed = reader.texts("same_speed");
+  std::vector<std::string> names;
+  for (const auto& [name, value] : task.arguments) names.push_back(name);
+  for (const std::string& name : task.same_speed) {
+    if (task.arguments.contains(name)) continue;
+    reader.error("same_speed", fmt::format("names '{}', which is none of the task's arguments{}", name,
+                                           did_you_mean(name, names)));
+  }
+}
+
+/// What is trained. A script brings its own model and data; one that names either gives both.
+void read_subject(MapReader& reader, TaskSpec& task) {
+  Diagnostics& diagnostics = reader.diagnostics();
+  const Value* model = reader.value("model");
+  const Value* data = reader.value("data");
+  task.script = reader.value("arguments") != nullptr;
+  if (task.script) task.arguments = read_arguments(*reader.value("arguments"), diagnostics);
+  read_same_speed(reader, task);
+  const bool own = task.script && model == nullptr && data == nullptr;
+  if (own) task.model.kind = task.data.kind = "";
+  if (!own && reader.require("model")) task.model = read_model(*model, diagnostics);
+  if (!own && reader.require("data")) task.data = read_data(*data, diagnostics);
+}
+
 void read_amounts(MapReader& reader, TaskSpec& task) {
-  task.batch_size = required_integer(reader, "batch_size", kMostBatch);
+  task.batch_size = task.script ? reader.integer("batch_size", 0, 1, kMostBatch)
+                                : required_integer(reader, "batch_size", kMostBatch);
   task.micro_batch_size = reader.integer("micro_batch_size", 0, 0, kMostBatch);
   if (task.batch_size > 0 && task.micro_batch_size > 0 && task.batch_size % task.micro_batch_size != 0)
     reader.error("micro_batch_size", fmt::format("is {}, which does not divide batch_size {}",
@@ -125,6 +171,18 @@ void check_together(MapReader& reader, const TaskSpec& task) {
   }
 }
 
+nlohmann::ordered_json to_json(const ModelSpec& model) {
+  return {{"kind", model.kind},       {"layers", model.gpt.layers},   {"heads", model.gpt.heads},
+          {"width", model.gpt.width}, {"context", model.gpt.context}, {"vocabulary", model.gpt.vocabulary}};
+}
+
+nlohmann::ordered_json to_json(const DataSpec& data) {
+  return {{"kind", data.kind},
+          {"files", data.files},
+          {"validation_fraction", data.validation_fraction},
+          {"validation_batches", data.validation_batches}};
+}
+
 nlohmann::ordered_json to_json(const OptimizerSpec& o) {
   return {{"kind", o.kind},
           {"lr", o.lr},
@@ -142,30 +200,26 @@ nlohmann::ordered_json to_json(const OptimizerSpec& o) {
 }  // namespace
 
 nlohmann::ordered_json to_json(const TaskSpec& task) {
-  const GptModel& gpt = task.model.gpt;
-  return {{"name", task.name},
-          {"model",
-           {{"kind", task.model.kind},
-            {"layers", gpt.layers},
-            {"heads", gpt.heads},
-            {"width", gpt.width},
-            {"context", gpt.context},
-            {"vocabulary", gpt.vocabulary}}},
-          {"data",
-           {{"kind", task.data.kind},
-            {"files", task.data.files},
-            {"validation_fraction", task.data.validation_fraction},
-            {"validation_batches", task.data.validation_batches}}},
-          {"optimizer", to_json(task.optimizer)},
-          {"batch_size", task.batch_size},
-          {"micro_batch_size", task.micro_batch_size},
-          {"epochs", task.epochs},
-          {"steps", task.steps},
-          {"seed", task.seed},
-          {"devices", task.devices},
-          {"parallelisms", task.parallelisms},
-          {"checkpoint_every_steps", task.checkpoint_every_steps},
-          {"validate_every_steps", task.validate_every_steps}};
+  nlohmann::ordered_json json = {{"name", task.name}};
+  if (!task.model.kind.empty()) {
+    json["model"] = to_json(task.model);
+    json["data"] = to_json(task.data);
+  }
+  if (task.script) {
+    json["arguments"] = task.arguments;
+    json["same_speed"] = task.same_speed;
+  }
+  json["optimizer"] = to_json(task.optimizer);
+  if (task.batch_size > 0) json["batch_size"] = task.batch_size;
+  json["micro_batch_size"] = task.micro_batch_size;
+  json["epochs"] = task.epochs;
+  json["steps"] = task.steps;
+  json["seed"] = task.seed;
+  json["devices"] = task.devices;
+  json["parallelisms"] = task.parallelisms;
+  json["checkpoint_every_steps"] = task.checkpoint_every_steps;
+  json["validate_every_steps"] = task.validate_every_steps;
+  return json;
 }
 
 TaskSpec task_from_value(const Value& value, Diagnostics& diagnostics) {
@@ -180,8 +234,7 @@ TaskSpec read_task_fields(MapReader& reader) {
   TaskSpec task;
   task.mark = reader.mark();
   if (reader.require("name")) task.name = reader.text("name");
-  if (reader.require("model")) task.model = read_model(*reader.value("model"), diagnostics);
-  if (reader.require("data")) task.data = read_data(*reader.value("data"), diagnostics);
+  read_subject(reader, task);
   if (const Value* optimizer = reader.value("optimizer"))
     task.optimizer = read_optimizer(*optimizer, diagnostics);
   read_amounts(reader, task);
@@ -189,13 +242,31 @@ TaskSpec read_task_fields(MapReader& reader) {
   return task;
 }
 
+namespace {
+
+std::string arguments_signature(const TaskSpec& task) {
+  if (!task.script) return "";
+  std::string text = "; arguments";
+  for (const auto& [name, value] : task.arguments) {
+    const auto& same = task.same_speed;
+    if (std::find(same.begin(), same.end(), name) == same.end())
+      text += " " + name + "=" + nlohmann::json(value).dump();  // quoted: two texts never look like one
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string speed_signature(const TaskSpec& task) {
+  const std::string arguments = arguments_signature(task);
+  if (task.model.kind.empty())
+    return fmt::format("script batch={} micro={}{}", task.batch_size, task.micro_batch_size, arguments);
   const GptModel& gpt = task.model.gpt;
   return fmt::format(
-      "{} layers={} heads={} width={} context={} vocabulary={}; {} validation={}; {}{}; batch={} micro={}",
+      "{} layers={} heads={} width={} context={} vocabulary={}; {} validation={}; {}{}; batch={} micro={}{}",
       task.model.kind, gpt.layers, gpt.heads, gpt.width, gpt.context, gpt.vocabulary, task.data.kind,
       task.data.validation_fraction > 0 ? task.data.validation_batches : 0, task.optimizer.kind,
-      task.optimizer.clip > 0 ? " clip" : "", task.batch_size, task.micro_batch_size);
+      task.optimizer.clip > 0 ? " clip" : "", task.batch_size, task.micro_batch_size, arguments);
 }
 
 }  // namespace saturn

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -64,14 +65,17 @@ struct OptimizerSpec {
 /// of how (parallelism, devices) it is trained.
 struct TaskSpec {
   std::string name;
-  ModelSpec model;
+  ModelSpec model;  ///< of a script without one, `kind` is empty; likewise `data`
   DataSpec data;
+  bool script = false;  ///< `arguments` are given, if only {}: nothing but commands can train it
+  std::map<std::string, std::string> arguments;  ///< of a script, as they were written ("3e-4")
+  std::vector<std::string> same_speed;           ///< names of arguments that do not change the speed
   OptimizerSpec optimizer;
-  std::int64_t batch_size = 0;  ///< sequences a step, over all devices
+  std::int64_t batch_size = 0;  ///< sequences a step, over all devices; 0 = a script did not say
   std::int64_t micro_batch_size =
-      0;              ///< sequences a device holds at once (gradient accumulation); 0 = all of its share
-  double epochs = 0;  ///< 0 when `steps` was given; `steps` is filled in from the data's size otherwise
-  std::int64_t steps = 0;
+      0;                   ///< sequences a device holds at once (gradient accumulation); 0 = all of its share
+  double epochs = 0;       ///< 0 when `steps` was given; `steps` is filled in from the data's size otherwise
+  std::int64_t steps = 0;  ///< 0 = the script says it when it is tried
   std::uint64_t seed = 0;
   std::vector<std::int64_t> devices;      ///< allowed device counts; empty = any
   std::vector<std::string> parallelisms;  ///< allowed ones; empty = all of the workload's
@@ -91,8 +95,8 @@ TaskSpec task_from_value(const Value& value, Diagnostics& diagnostics);
 TaskSpec read_task_fields(MapReader& reader);
 
 /// A short text that is equal for two tasks exactly when nothing that affects their speed or memory differs:
-/// names, seeds, learning rates, steps, and which files are read, leave it alone. Trials and configurations
-/// are shared by signature.
+/// names, seeds, learning rates, steps, which files are read, and the arguments of `same_speed`, leave it
+/// alone. Trials and configurations are shared by signature.
 std::string speed_signature(const TaskSpec& task);
 
 }  // namespace saturn

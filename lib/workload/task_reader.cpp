@@ -67,9 +67,11 @@ Rendered default_text(const TaskSpec& task, const std::string& path) {
 Rendered field_text(const TaskDraft& draft, const std::string& path) {
   static const std::vector<std::string> paths = task_paths();
   if (path == "name") return {"", "'{name}' cannot stand in the name itself"};
-  if (std::find(paths.begin(), paths.end(), path) == paths.end())
+  if (!is_task_path(path, paths))
     return {"", fmt::format("a task has no field '{}'{}", path, suggest_path(path, paths))};
   const Value* found = find_path(draft.value, path);
+  if (found == nullptr && path.starts_with(kArgumentPrefix))
+    return {"", fmt::format("the task has no '{}'", path)};
   return found == nullptr ? default_text(draft.task, path) : name_text(*found, path);
 }
 
@@ -83,13 +85,16 @@ void read_name(TaskDraft& draft, Diagnostics& diagnostics) {
   draft.task.name = rendered.problem.empty() ? rendered.text : "";
 }
 
-/// Exactly one of `epochs` and `steps`, more than 0. (A task's JSON has both: steps were worked out there.)
-void check_length(MapReader& reader, Diagnostics& diagnostics) {
+/// Exactly one of `epochs` and `steps`, more than 0. (A task's JSON has both: steps were worked out there.) A
+/// script may count its steps itself, and its data are not known.
+void check_length(MapReader& reader, const TaskSpec& task, Diagnostics& diagnostics) {
   if (!reader.is_map()) return;
   const bool epochs = reader.has("epochs"), steps = reader.has("steps");
   if (epochs && steps) {
     diagnostics.error(reader.mark("steps"), "task: give 'epochs' or 'steps', not both");
-  } else if (!epochs && !steps) {
+  } else if (epochs && task.data.kind.empty()) {
+    reader.error("epochs", "needs 'data'; give a script 'steps' (what it counts), or nothing");
+  } else if (!epochs && !steps && !task.script) {
     diagnostics.error(reader.mark(), "task: missing key 'steps' (or 'epochs')");
   }
   for (const char* key : {"epochs", "steps"}) {
@@ -109,7 +114,7 @@ TaskDraft read_draft(const Value& value, const Origin& origin, const std::filesy
   MapReader reader(draft.value, "task", diagnostics);
   draft.task = read_task_fields(reader);
   reader.value("sweep");  // expanded already
-  check_length(reader, diagnostics);
+  check_length(reader, draft.task, diagnostics);
   const Value* files = find_path(draft.value, "data.files");
   if (files != nullptr && files->kind == Value::Kind::kList && files->items.empty())
     diagnostics.error(files->mark, "data: 'files' is empty");

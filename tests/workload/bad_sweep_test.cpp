@@ -22,7 +22,8 @@ TEST_CASE("a sweep over a missing path says which one was meant") {
   CHECK(wrong("{zip: {sweep: [1]}}") ==
         "3:70 sweep.zip: a task has no field 'sweep'; its fields: name, model, model.kind, model.layers, "
         "model.heads, model.width, model.context, model.vocabulary, data, data.kind, data.files, "
-        "data.validation_fraction, data.validation_batches, optimizer, optimizer.kind, optimizer.lr, "
+        "data.validation_fraction, data.validation_batches, arguments, same_speed, optimizer, "
+        "optimizer.kind, optimizer.lr, "
         "optimizer.weight_decay, optimizer.beta1, optimizer.beta2, optimizer.epsilon, optimizer.clip, "
         "optimizer.schedule, optimizer.schedule.kind, optimizer.schedule.warmup_steps, "
         "optimizer.schedule.final_fraction, batch_size, micro_batch_size, epochs, steps, seed, devices, "
@@ -108,7 +109,8 @@ TEST_CASE("bad values of a sweep are reported where they stand in it") {
 TEST_CASE("the rest of a task is checked though its sweep is wrong") {
   CHECK(problems(with_task(
             "name: \"a{optimizer.lr}\", steps: 3, bacth: 1, sweep: {grid: {batch_size: [1], lr: [1]}}")) ==
-        "3:41 task: unknown key 'bacth'; known keys: name, model, data, optimizer, batch_size, "
+        "3:41 task: unknown key 'bacth'; known keys: name, model, data, arguments, same_speed, optimizer, "
+        "batch_size, "
         "micro_batch_size, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
         "validate_every_steps, sweep\n"
         "3:83 sweep.grid: a task has no field 'lr' (did you mean 'optimizer.lr'?)\n");

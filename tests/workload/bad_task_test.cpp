@@ -136,7 +136,8 @@ TEST_CASE("unknown and doubled keys say what was meant") {
         "3:41 task: unknown key 'batchsize' (did you mean 'batch_size'?)\n"
         "3:55 task: key 'steps' is given twice (first on line 3)\n"
         "3:65 task: unknown key 'Sweep' (did you mean 'sweep'?)\n"
-        "3:75 task: unknown key 'colour'; known keys: name, model, data, optimizer, batch_size, "
+        "3:75 task: unknown key 'colour'; known keys: name, model, data, arguments, same_speed, optimizer, "
+        "batch_size, "
         "micro_batch_size, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
         "validate_every_steps, sweep\n");
 }

@@ -139,7 +139,8 @@ TEST_CASE("missing data and wrong keys are reported together") {
   CHECK(folder.problems("x.txt", "steps: 0, colour: 1") ==
         "3:29 data: no file DIR/x.txt\n"
         "3:44 task: 'steps' must be more than 0\n"
-        "3:47 task: unknown key 'colour'; known keys: name, model, data, optimizer, batch_size, "
+        "3:47 task: unknown key 'colour'; known keys: name, model, data, arguments, same_speed, optimizer, "
+        "batch_size, "
         "micro_batch_size, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
         "validate_every_steps, sweep\n");
 }

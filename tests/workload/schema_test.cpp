@@ -291,5 +291,6 @@ TEST_CASE("the schema finds what is wrong in a workload") {
   CHECK(wrong("tasks: [{steps: 1, epochs: 1}]\n") == Problems{".tasks[]: breaks not"});
   CHECK(wrong("tasks: [{steps: x}]\n") == Problems{".tasks[].steps: the text 'x' breaks type integer"});
   CHECK(wrong("tasks: [{sweep: {grid: {lr: [1]}}}]\n") ==
-        Problems{".tasks[].sweep.grid key lr: the text 'lr' breaks enum "});
+        Problems{".tasks[].sweep.grid key lr: the text 'lr' breaks enum ",
+                 ".tasks[].sweep.grid key lr: the text 'lr' breaks pattern ^arguments\\.[A-Za-z0-9_-]+$"});
 }

@@ -54,20 +54,20 @@ TEST_CASE("what is wrong with a task's JSON is reported with its place") {
       parse_json("t.json", "{\"name\": \"a\",\n \"data\": {\"files\": []}, \"batch\": 1}");
   Diagnostics diagnostics(document);
   (void)task_from_value(document.root, diagnostics);
-  CHECK_THROWS_WITH_AS(
-      diagnostics.throw_if_any(),
-      "t.json:1:1: error: task: missing key 'batch_size'\n"
-      "     1 | {\"name\": \"a\",\n"
-      "       | ^\n"
-      "t.json:1:1: error: task: missing key 'model'\n"
-      "     1 | {\"name\": \"a\",\n"
-      "       | ^\n"
-      "t.json:2:25: error: task: unknown key 'batch'; known keys: name, model, data, optimizer, "
-      "batch_size, micro_batch_size, epochs, steps, seed, devices, parallelisms, "
-      "checkpoint_every_steps, validate_every_steps\n"
-      "     2 |  \"data\": {\"files\": []}, \"batch\": 1}\n"
-      "       |                         ^",
-      InputError);
+  CHECK_THROWS_WITH_AS(diagnostics.throw_if_any(),
+                       "t.json:1:1: error: task: missing key 'batch_size'\n"
+                       "     1 | {\"name\": \"a\",\n"
+                       "       | ^\n"
+                       "t.json:1:1: error: task: missing key 'model'\n"
+                       "     1 | {\"name\": \"a\",\n"
+                       "       | ^\n"
+                       "t.json:2:25: error: task: unknown key 'batch'; known keys: name, model, data, "
+                       "arguments, same_speed, optimizer, "
+                       "batch_size, micro_batch_size, epochs, steps, seed, devices, parallelisms, "
+                       "checkpoint_every_steps, validate_every_steps\n"
+                       "     2 |  \"data\": {\"files\": []}, \"batch\": 1}\n"
+                       "       |                         ^",
+                       InputError);
 }
 
 TEST_CASE("tasks that differ in what cannot change their speed share a signature") {
@@ -98,4 +98,34 @@ TEST_CASE("tasks that differ in their work have different signatures") {
 TEST_CASE("knobs print in the order of their names") {
   CHECK(to_text(Knobs{{"schedule", "1f1b"}, {"bucket_mb", "25"}}) == "bucket_mb=25 schedule=1f1b");
   CHECK(to_text(Knobs{}).empty());
+}
+
+TEST_CASE("a script's task comes back from its JSON as it was, without model and data") {
+  TaskSpec task;
+  task.name = "s";
+  task.model.kind = task.data.kind = "";
+  task.script = true;
+  task.arguments = {{"lr", "3e-4"}, {"depth", "2"}};
+  task.same_speed = {"lr"};
+  const Document document = parse_json("t.json", to_json(task).dump(2));
+  Diagnostics diagnostics(document);
+  const TaskSpec again = task_from_value(document.root, diagnostics);
+  CHECK_FALSE(diagnostics.any());
+  CHECK(to_json(again) == to_json(task));
+  CHECK(again.script);
+  CHECK(again.arguments == task.arguments);
+  CHECK(again.model.kind.empty());
+  CHECK_FALSE(to_json(task).contains("model"));
+}
+
+TEST_CASE("arguments are part of the signature, but those of same_speed") {
+  const auto signature = [](std::map<std::string, std::string> arguments) {
+    TaskSpec task;
+    task.model.kind = "", task.script = true, task.same_speed = {"lr"};
+    task.arguments = std::move(arguments);
+    return speed_signature(task);
+  };
+  CHECK(signature({{"lr", "1"}, {"d", "2"}}) == signature({{"lr", "3"}, {"d", "2"}}));
+  CHECK(signature({{"lr", "1"}, {"d", "2"}}) != signature({{"lr", "1"}, {"d", "3"}}));
+  CHECK(signature({{"a", "1 b=2"}}) != signature({{"a", "1"}, {"b", "2"}}));
 }
