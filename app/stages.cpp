@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cluster/nvml.h"
 #include "output.h"
 #include "plan/make_problem.h"
 #include "plan/solve.h"
@@ -51,7 +52,8 @@ std::string worker_version(const fs::path& worker) {
   std::string version = file_hash(worker);
   // The worker is thin: what trains is in a library (of the build, or of an installation).
   const fs::path prefix = worker.parent_path().parent_path();
-  for (const char* library : {"lib/train/libsaturn_train.so", "lib/saturn/libsaturn_train.so"}) {
+  for (const char* library : {"lib/train/libsaturn_train.so", "lib/saturn/libsaturn_train.so",
+                              "lib/train/saturn-cuda.so", "lib/saturn/saturn-cuda.so"}) {
     if (fs::exists(prefix / library)) version += "+" + file_hash(prefix / library);
   }
   return version;
@@ -98,7 +100,8 @@ ProfileOptions profile_options(const Session& session, const CommonOptions& opti
   ProfileOptions result;
   result.worker = session.worker;
   result.scratch = session.directory.path / "trials";
-  result.conditions = {session.machine.cpu_model, worker_version(session.worker), session.workload.profile};
+  result.conditions = {session.machine.cpu_model, worker_version(session.worker), session.workload.profile,
+                       session.machine.gpus.driver};
   result.cache = TrialCache(options.no_cache ? fs::path() : TrialCache::default_directory());
   result.cancel = &interrupts.requested();
   return result;
@@ -158,6 +161,8 @@ Session open_session(const fs::path& workload_file, const CommonOptions& options
   session.manifests = find_parallelisms(search_path(options));
   check_parallelisms(session.workload, session.manifests);
   session.machine = this_machine();
+  if (may_use_gpus(session.workload.cluster)) session.machine.gpus = usable_gpus();
+  for (const std::string& warning : session.machine.gpus.warnings) say("warning: " + warning);
   session.cluster = discover(session.workload.cluster, session.machine);
   for (const std::string& warning : cluster_warnings(session.cluster)) say("warning: " + warning);
   session.worker = program_directory() / "saturn-worker";

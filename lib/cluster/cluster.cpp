@@ -11,10 +11,6 @@ namespace {
 
 constexpr int kMaxIndex = 1 << 20;
 
-nlohmann::ordered_json to_json(const Device& device) {
-  return {{"index", device.index}, {"cores", device.cores}, {"memory_bytes", device.memory_bytes}};
-}
-
 nlohmann::ordered_json to_json(const Node& node) {
   nlohmann::ordered_json devices = nlohmann::ordered_json::array();
   for (const Device& device : node.devices) devices.push_back(to_json(device));
@@ -28,19 +24,6 @@ const Value* required_list(MapReader& reader, std::string_view key) {
   if (list->kind == Value::Kind::kList) return list;
   reader.error(key, "must be a list, not " + describe(*list));
   return nullptr;
-}
-
-Device device_from_value(const Value& value, const std::string& what, Diagnostics& diagnostics) {
-  MapReader reader(value, what, diagnostics);
-  Device device;
-  reader.require("index");
-  device.index = static_cast<int>(reader.integer("index", 0, 0, kMaxIndex));
-  for (const std::int64_t core : reader.integers("cores", 0, kMaxIndex)) {
-    device.cores.push_back(static_cast<int>(core));
-  }
-  device.memory_bytes = reader.bytes("memory_bytes", 0);
-  reader.finish();
-  return device;
 }
 
 Node node_from_value(const Value& value, Diagnostics& diagnostics) {
@@ -66,6 +49,29 @@ int Cluster::device_count() const {
   return static_cast<int>(count);
 }
 
+nlohmann::ordered_json to_json(const Device& device) {
+  nlohmann::ordered_json json = {
+      {"index", device.index}, {"cores", device.cores}, {"memory_bytes", device.memory_bytes}};
+  if (!device.uuid.empty()) json["uuid"] = device.uuid;
+  if (!device.name.empty()) json["name"] = device.name;
+  return json;
+}
+
+Device device_from_value(const Value& value, const std::string& what, Diagnostics& diagnostics) {
+  MapReader reader(value, what, diagnostics);
+  Device device;
+  reader.require("index");
+  device.index = static_cast<int>(reader.integer("index", 0, 0, kMaxIndex));
+  for (const std::int64_t core : reader.integers("cores", 0, kMaxIndex)) {
+    device.cores.push_back(static_cast<int>(core));
+  }
+  device.memory_bytes = reader.bytes("memory_bytes", 0);
+  device.uuid = reader.text("uuid");
+  device.name = reader.text("name");
+  reader.finish();
+  return device;
+}
+
 nlohmann::ordered_json to_json(const Cluster& cluster) {
   nlohmann::ordered_json nodes = nlohmann::ordered_json::array();
   for (const Node& node : cluster.nodes) nodes.push_back(to_json(node));
@@ -83,7 +89,11 @@ Cluster cluster_from_value(const Value& value, Diagnostics& diagnostics) {
 }
 
 std::string cluster_hash(const Cluster& cluster) {
-  return content_hash(to_json(cluster).dump());
+  Cluster counted = cluster;
+  for (Node& node : counted.nodes) {
+    for (Device& device : node.devices) device.uuid.clear();
+  }
+  return content_hash(to_json(counted).dump());
 }
 
 }  // namespace saturn

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "cluster/cluster.h"
+#include "cluster/gpu_nodes.h"
 
 namespace saturn {
 namespace {
@@ -13,18 +14,13 @@ namespace {
 constexpr double kMemoryReserve = 0.10;
 constexpr std::int64_t kMaxDevices = 1024;
 
-bool runs_on_cores(const std::string& kind) {
-  return kind == "cpu" || kind.starts_with("cpu-");
-}
-
-/// `cluster: auto` is one node of slots.
-std::vector<NodeSpec> nodes_of(const ClusterSpec& spec, const Machine& machine) {
-  if (!spec.automatic) return spec.nodes;
+/// `cluster: auto` without GPUs is one node of slots.
+std::vector<PlacedNode> node_of_slots(const ClusterSpec& spec, const Machine& machine) {
   NodeSpec node;
   node.name = "local";
   node.devices = spec.slots > 0 ? spec.slots : static_cast<std::int64_t>(machine.cores.size());
   node.memory_bytes = spec.slot_memory_bytes;
-  return {node};
+  return {{node, {}}};
 }
 
 /// What every device gets where its node does not say.
@@ -35,17 +31,17 @@ struct Shares {
 
 class Discovery {
  public:
-  Discovery(const ClusterSpec& spec, const Machine& machine)
-      : spec_(spec), machine_(machine), nodes_(nodes_of(spec, machine)) {}
+  Discovery(const ClusterSpec& spec, const Machine& machine) : spec_(spec), machine_(machine) {}
 
   Cluster run() {
-    check_names_and_kinds();
+    place_nodes();
+    check_names();
     check_slots();
     throw_if_any();
     const Shares shares = split();
     throw_if_any();
     Cluster cluster;
-    for (const NodeSpec& node : nodes_) cluster.nodes.push_back(make_node(node, shares));
+    for (const PlacedNode& node : nodes_) cluster.nodes.push_back(make_node(node, shares));
     check_kinds_alike(cluster);
     throw_if_any();
     return cluster;
@@ -58,23 +54,35 @@ class Discovery {
     if (!errors_.empty()) throw InputError(errors_);
   }
 
-  void check_names_and_kinds() {
+  void place_nodes() {
+    GpuDealer dealer(machine_.gpus);
+    if (spec_.automatic) {
+      auto placed = dealer.place_all(spec_.gpus);
+      if (const auto* problem = std::get_if<std::string>(&placed)) return error(*problem);
+      nodes_ = std::get<std::vector<PlacedNode>>(std::move(placed));
+      if (nodes_.empty()) nodes_ = node_of_slots(spec_, machine_);
+      return;
+    }
+    for (const NodeSpec& spec : spec_.nodes) {
+      nodes_.push_back({spec, {}});
+      if (is_cpu_kind(spec.kind)) continue;
+      auto placed = dealer.place(spec);
+      if (const auto* problem = std::get_if<std::string>(&placed)) error(*problem);
+      if (auto* node = std::get_if<PlacedNode>(&placed)) nodes_.back() = std::move(*node);
+    }
+  }
+
+  void check_names() {
     std::set<std::string> names;
-    for (const NodeSpec& node : nodes_) {
+    for (const auto& [node, gpus] : nodes_) {
       if (!names.insert(node.name).second) error(fmt::format("two nodes have the name '{}'", node.name));
-      if (!runs_on_cores(node.kind)) {
-        error(
-            fmt::format("node '{}' is of kind '{}', which this version cannot use; it uses 'cpu' and names "
-                        "that begin with 'cpu-'",
-                        node.name, node.kind));
-      }
       if (node.devices < 1) error(fmt::format("node '{}' has no devices", node.name));
       if (node.devices > kMaxDevices) {
         error(fmt::format("node '{}' has {} devices; at most {} are possible", node.name, node.devices,
                           kMaxDevices));
       }
     }
-    if (nodes_.empty()) error("there are no nodes");
+    if (nodes_.empty() && errors_.empty()) error("there are no nodes");
   }
 
   void check_slots() {
@@ -90,10 +98,11 @@ class Discovery {
   Shares split() {
     std::int64_t asked_cores = 0, devices_sharing_cores = 0, devices_sharing_memory = 0;
     Bytes asked_memory = 0;
-    for (const NodeSpec& node : nodes_) {
+    for (const auto& [node, gpus] : nodes_) {
       asked_cores += node.devices * node.cores_per_device;
-      asked_memory += node.devices * node.memory_bytes;
       if (node.cores_per_device == 0) devices_sharing_cores += node.devices;
+      if (!gpus.empty()) continue;  // has memory of its own
+      asked_memory += node.devices * node.memory_bytes;
       if (node.memory_bytes == 0) devices_sharing_memory += node.devices;
     }
     const auto cores = static_cast<std::int64_t>(machine_.cores.size());
@@ -132,16 +141,38 @@ class Discovery {
     return share;
   }
 
-  Node make_node(const NodeSpec& spec, const Shares& shares) {
+  Node make_node(const PlacedNode& placed, const Shares& shares) {
+    const NodeSpec& spec = placed.spec;
     Node node{spec.name, spec.kind, {}};
+    Bytes memory = placed.gpus.empty() ? shares.memory_bytes : gpu_budget(placed);
+    if (spec.memory_bytes > 0) memory = spec.memory_bytes;
     for (std::int64_t i = 0; i < spec.devices; ++i) {
       Device device;
       device.index = static_cast<int>(i);
-      device.memory_bytes = spec.memory_bytes > 0 ? spec.memory_bytes : shares.memory_bytes;
+      device.memory_bytes = memory;
       device.cores = deal(spec.cores_per_device > 0 ? spec.cores_per_device : shares.cores);
+      if (!placed.gpus.empty()) {
+        device.uuid = placed.gpus[static_cast<size_t>(i)].uuid;
+        device.name = placed.gpus[static_cast<size_t>(i)].name;
+      }
       node.devices.push_back(std::move(device));
     }
     return node;
+  }
+
+  /// Of the smallest GPU of the kind, on whichever node: the devices of a kind must be alike.
+  Bytes gpu_budget(const PlacedNode& placed) {
+    Bytes smallest = placed.gpus.front().memory_bytes;
+    for (const PlacedNode& other : nodes_) {
+      if (other.spec.kind != placed.spec.kind) continue;
+      for (const Gpu& gpu : other.gpus) smallest = std::min(smallest, gpu.memory_bytes);
+    }
+    if (placed.spec.memory_bytes > smallest) {
+      error(fmt::format("node '{}' asks for {} of memory a GPU, but {} has {}", placed.spec.name,
+                        to_text_bytes(placed.spec.memory_bytes), placed.gpus.front().name,
+                        to_text_bytes(smallest)));
+    }
+    return gpu_memory_budget(smallest);
   }
 
   /// The next cores in order; from the first again when all are taken, which only happens when devices share.
@@ -163,16 +194,18 @@ class Discovery {
       if (a.cores.size() == b.cores.size() && a.memory_bytes == b.memory_bytes) continue;
       error(
           fmt::format("nodes '{}' and '{}' are both of kind '{}', but a device of the one has {} core(s) and "
-                      "{}, of the other {} and {}; speeds are measured once per kind, so give one of them "
-                      "another kind, for example 'cpu-{}'",
+                      "{}, of the other {} and {}; speeds are measured once per kind, so {}",
                       other.name, node.name, node.kind, a.cores.size(), to_text_bytes(a.memory_bytes),
-                      b.cores.size(), to_text_bytes(b.memory_bytes), node.name));
+                      b.cores.size(), to_text_bytes(b.memory_bytes),
+                      is_cpu_kind(node.kind)
+                          ? fmt::format("give one of them another kind, for example 'cpu-{}'", node.name)
+                          : "give them the same memory and cores"));
     }
   }
 
   const ClusterSpec& spec_;
   const Machine& machine_;
-  std::vector<NodeSpec> nodes_;
+  std::vector<PlacedNode> nodes_;
   std::vector<Diagnostic> errors_;
   size_t next_core_ = 0;
 };
@@ -181,6 +214,16 @@ class Discovery {
 
 Cluster discover(const ClusterSpec& spec, const Machine& machine) {
   return Discovery(spec, machine).run();
+}
+
+bool is_cpu_kind(std::string_view kind) {
+  return kind == "cpu" || kind.starts_with("cpu-");
+}
+
+bool may_use_gpus(const ClusterSpec& spec) {
+  if (spec.automatic) return spec.gpus != 0;
+  return std::any_of(spec.nodes.begin(), spec.nodes.end(),
+                     [](const NodeSpec& node) { return !is_cpu_kind(node.kind); });
 }
 
 std::vector<std::string> cluster_warnings(const Cluster& cluster) {

@@ -9,20 +9,6 @@ namespace {
 
 constexpr const char* kSchema = "saturn.job/1";
 
-nlohmann::ordered_json to_json(const Device& device) {
-  return {{"index", device.index}, {"cores", device.cores}, {"memory_bytes", device.memory_bytes}};
-}
-
-Device device_from(const Value& value, Diagnostics& diagnostics) {
-  MapReader reader(value, "device", diagnostics);
-  Device device;
-  device.index = static_cast<int>(reader.integer("index", 0, 0, 1 << 20));
-  for (const auto core : reader.integers("cores", 0, 1 << 20)) device.cores.push_back(static_cast<int>(core));
-  device.memory_bytes = reader.bytes("memory_bytes", 0);
-  reader.finish();
-  return device;
-}
-
 /// The members of a map whose values are one scalar or a list of scalars.
 std::map<std::string, std::vector<std::string>> lists_from(const Value* value) {
   std::map<std::string, std::vector<std::string>> lists;
@@ -63,7 +49,7 @@ void read_into(Job& job, MapReader& reader) {
   job.device_kind = reader.text("device_kind", "cpu");
   if (reader.require("devices")) {
     for (const Value& item : reader.value("devices")->items) {
-      job.devices.push_back(device_from(item, reader.diagnostics()));
+      job.devices.push_back(device_from_value(item, "device", reader.diagnostics()));
     }
     if (job.devices.empty()) reader.error("devices", "at least one is needed");
   }

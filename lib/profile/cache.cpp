@@ -24,7 +24,9 @@ const Device* sample_of(const Cluster& cluster, const std::string& kind) {
 
 Json device_json(const Device* device) {
   if (device == nullptr) return nullptr;
-  return {{"cores", device->cores.size()}, {"memory_bytes", device->memory_bytes}};
+  Json json = {{"cores", device->cores.size()}, {"memory_bytes", device->memory_bytes}};
+  if (!device->name.empty()) json["name"] = device->name;
+  return json;
 }
 
 /// Hashes of the libraries of parallelisms, each read once.
@@ -69,15 +71,16 @@ std::vector<Trial> rows_from(const Document& document, const std::string& key) {
 
 std::string key_of(const PlannedTrial& trial, const Cluster& cluster, const TrialConditions& conditions,
                    LibraryHashes& hash_of) {
-  const Json json = {{"signature", trial.signature},
-                     {"parallelism", parallelism_json(trial.parallelism, hash_of)},
-                     {"devices", trial.devices},
-                     {"device_kind", trial.device_kind},
-                     {"device", device_json(sample_of(cluster, trial.device_kind))},
-                     {"devices_of_cluster", cluster.device_count()},
-                     {"processor", conditions.cpu_model},
-                     {"worker", conditions.worker},
-                     {"settings", settings_json(conditions.settings)}};
+  Json json = {{"signature", trial.signature},
+               {"parallelism", parallelism_json(trial.parallelism, hash_of)},
+               {"devices", trial.devices},
+               {"device_kind", trial.device_kind},
+               {"device", device_json(sample_of(cluster, trial.device_kind))},
+               {"devices_of_cluster", cluster.device_count()},
+               {"processor", conditions.cpu_model},
+               {"worker", conditions.worker},
+               {"settings", settings_json(conditions.settings)}};
+  if (!is_cpu_kind(trial.device_kind)) json["gpu_driver"] = conditions.gpu_driver;
   return json.dump();
 }
 

@@ -139,6 +139,7 @@ std::string hardware_text(const Cluster& cluster, const Machine& machine) {
     text += fmt::format("; {}: {} device{} of {} core{}", kind, count, count == 1 ? "" : "s",
                         device->cores.size(), device->cores.size() == 1 ? "" : "s");
     if (device->memory_bytes > 0) text += " and " + to_text_bytes(device->memory_bytes);
+    if (!device->name.empty()) text += fmt::format(" ({}, driver {})", device->name, machine.gpus.driver);
   }
   return text;
 }

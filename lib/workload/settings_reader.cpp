@@ -21,6 +21,17 @@ double positive_seconds(MapReader& reader, std::string_view key, double fallback
   return fallback;
 }
 
+/// Which types of GPU there are is known only on their machine.
+std::string kind_problem(std::string_view kind) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  if (!kind.empty() && kind.front() != '-' && kind.find_first_not_of(kAllowed) == std::string_view::npos)
+    return "";
+  return fmt::format(
+      "must be cpu, cpu-NAME, gpu or a type of GPU such as h100 (lower-case letters, digits and "
+      "'-'), not '{}'",
+      kind);
+}
+
 NodeSpec read_node(const Value& value, Diagnostics& diagnostics) {
   MapReader reader(value, "cluster.nodes", diagnostics);
   NodeSpec node;
@@ -30,7 +41,8 @@ NodeSpec read_node(const Value& value, Diagnostics& diagnostics) {
     if (!problem.empty()) reader.error("name", problem);
   }
   if (reader.require("devices")) node.devices = reader.integer("devices", 1, 1, kMostDevices);
-  node.kind = reader.choice("kind", node.kind, {"cpu"});
+  node.kind = reader.text("kind", node.kind);
+  if (const std::string problem = kind_problem(node.kind); !problem.empty()) reader.error("kind", problem);
   node.memory_bytes = reader.bytes("memory", 0);
   node.cores_per_device = reader.integer("cores", 0, 0, kMostDevices);
   reader.finish();
@@ -66,17 +78,22 @@ ClusterSpec read_cluster(MapReader& workload) {
   if (value == nullptr) return spec;
   if (value->kind != Value::Kind::kMap) {
     if (value->kind != Value::Kind::kScalar || value->scalar != "auto")
-      workload.error("cluster", fmt::format("must be auto, {{slots, slot_memory}} or {{nodes}}, not {}",
-                                            describe(*value)));
+      workload.error("cluster",
+                     fmt::format("must be auto, {{gpus}}, {{slots, slot_memory}} or {{nodes}}, not {}",
+                                 describe(*value)));
     return spec;
   }
   MapReader reader(*value, "cluster", workload.diagnostics());
+  const bool wants_slots = reader.has("slots") || reader.has("slot_memory");
+  spec.gpus = reader.integer("gpus", wants_slots ? 0 : -1, 0, kMostDevices);
+  if (spec.gpus > 0 && wants_slots)
+    reader.error("gpus", "and CPU slots cannot be had at once; name the nodes");
   spec.slots = reader.integer("slots", 0, 0, kMostDevices);
   spec.slot_memory_bytes = reader.bytes("slot_memory", 0);
   if (reader.value("nodes") != nullptr) {
     spec.automatic = false;
     spec.nodes = read_nodes(reader);
-    for (const char* key : {"slots", "slot_memory"}) {
+    for (const char* key : {"gpus", "slots", "slot_memory"}) {
       if (reader.has(key)) reader.error(key, "is for this machine; nodes have 'devices' and 'memory'");
     }
   }

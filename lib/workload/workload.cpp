@@ -78,7 +78,7 @@ nlohmann::ordered_json to_json(const ClusterSpec& cluster) {
   nlohmann::ordered_json nodes = nlohmann::ordered_json::array();
   for (const NodeSpec& node : cluster.nodes)
     nodes.push_back({node.name, node.devices, node.kind, node.memory_bytes, node.cores_per_device});
-  return {cluster.automatic, cluster.slots, cluster.slot_memory_bytes, nodes};
+  return {cluster.automatic, cluster.gpus, cluster.slots, cluster.slot_memory_bytes, nodes};
 }
 
 }  // namespace

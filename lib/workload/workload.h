@@ -12,11 +12,11 @@
 
 namespace saturn {
 
-/// `cluster: auto`, or explicit nodes. `memory_bytes` 0 = share of the machine's memory.
+/// `cluster: auto`, or explicit nodes. `memory_bytes` 0 = share of the machine's memory, or the GPU's own.
 struct NodeSpec {
   std::string name;
   std::int64_t devices = 0;
-  std::string kind = "cpu";
+  std::string kind = "cpu";           ///< "cpu", "cpu-NAME", "gpu" (any) or a type of GPU such as "h100"
   Bytes memory_bytes = 0;             ///< budget of each device
   std::int64_t cores_per_device = 0;  ///< 0 = the machine's cores split evenly
 
@@ -24,7 +24,8 @@ struct NodeSpec {
 };
 struct ClusterSpec {
   bool automatic = true;
-  std::int64_t slots = 0;       ///< auto: number of CPU slots; 0 = one per core
+  std::int64_t gpus = -1;  ///< auto: how many GPUs; 0 = CPU slots; -1 = all GPUs, CPU slots if there are none
+  std::int64_t slots = 0;  ///< auto: number of CPU slots; 0 = one per core
   Bytes slot_memory_bytes = 0;  ///< auto: budget of each slot; 0 = the machine's memory split evenly
   std::vector<NodeSpec> nodes;
 

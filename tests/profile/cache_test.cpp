@@ -118,6 +118,21 @@ TEST_CASE("everything that changes the figures changes the key, and nothing else
   }
 }
 
+TEST_CASE("the driver and the model of a GPU change the key of its trials, and no others") {
+  TrialConditions newer = conditions();
+  newer.gpu_driver = "590.1";
+  CHECK(trial_key(planned(), test::slots(2), newer) == trial_key(planned(), test::slots(2), conditions()));
+  PlannedTrial trial = planned();
+  trial.device_kind = "l4";
+  Cluster cluster{{{"local", "l4", {{0, {0}, Bytes{1} << 30, "GPU-1", "NVIDIA L4"}}}}};
+  const std::string key = trial_key(trial, cluster, conditions());
+  CHECK(trial_key(trial, cluster, newer) != key);
+  cluster.nodes[0].devices[0].uuid = "GPU-2";
+  CHECK(trial_key(trial, cluster, conditions()) == key);
+  cluster.nodes[0].devices[0].name = "NVIDIA L4 (another board)";
+  CHECK(trial_key(trial, cluster, conditions()) != key);
+}
+
 TEST_CASE("a rebuilt library changes the key") {
   const test::TemporaryDirectory directory;
   PlannedTrial trial = planned();

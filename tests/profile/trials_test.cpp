@@ -80,6 +80,14 @@ TEST_CASE("every device kind is measured, up to its largest node") {
         "Fast Processor 9000; cpu: 2 devices of 1 core and 1 GiB; cpu-slow: 1 device of 1 core");
 }
 
+TEST_CASE("the hardware of GPUs is told with their model and driver") {
+  Machine machine = test::machine();
+  machine.gpus.driver = "580.65.06";
+  const Device gpu{0, {0, 1}, Bytes{20} << 30, "GPU-1", "NVIDIA L4"};
+  CHECK(hardware_text({{{"local", "l4", {gpu, gpu}}}}, machine) ==
+        "Fast Processor 9000; l4: 2 devices of 2 cores and 20 GiB (NVIDIA L4, driver 580.65.06)");
+}
+
 TEST_CASE("without a list all counts to 8 are tried, then powers of two and the whole node") {
   CHECK(default_device_counts(1) == std::vector<std::int64_t>{1});
   CHECK(default_device_counts(3) == std::vector<std::int64_t>{1, 2, 3});

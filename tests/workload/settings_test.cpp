@@ -23,12 +23,16 @@ std::string wrong(const std::string& top_level) {
 TEST_CASE("the cluster is automatic, slots, or nodes") {
   CHECK(with("cluster: auto\n").cluster == ClusterSpec{});
   const ClusterSpec slots = with("cluster: {slots: 2, slot_memory: 1GiB}\n").cluster;
-  CHECK(slots == ClusterSpec{true, 2, Bytes{1} << 30, {}});
+  CHECK(slots == ClusterSpec{true, 0, 2, Bytes{1} << 30, {}});
+  CHECK(with("cluster: {slots: 0}\n").cluster.gpus == 0);
+  CHECK(with("cluster: {gpus: 4}\n").cluster == ClusterSpec{true, 4, 0, 0, {}});
+  CHECK(with("cluster: {nodes: [{name: a, devices: 4, kind: h100-80gb}]}\n").cluster.nodes[0].kind ==
+        "h100-80gb");
   const ClusterSpec nodes = with(
                                 "cluster:\n  nodes:\n    - {name: a, devices: 2, memory: 1MiB, cores: 3}\n   "
                                 " - {name: b, devices: 1, kind: cpu}\n")
                                 .cluster;
-  CHECK(nodes == ClusterSpec{false, 0, 0, {{"a", 2, "cpu", 1 << 20, 3}, {"b", 1, "cpu", 0, 0}}});
+  CHECK(nodes == ClusterSpec{false, -1, 0, 0, {{"a", 2, "cpu", 1 << 20, 3}, {"b", 1, "cpu", 0, 0}}});
 }
 
 TEST_CASE("every setting is read into its field") {
@@ -49,7 +53,7 @@ TEST_CASE("every setting is read into its field") {
 
 TEST_CASE("what is wrong with the cluster is said at once") {
   CHECK(wrong("cluster: gpu\n") ==
-        "1:10 'cluster' must be auto, {slots, slot_memory} or {nodes}, not the text 'gpu'\n");
+        "1:10 'cluster' must be auto, {gpus}, {slots, slot_memory} or {nodes}, not the text 'gpu'\n");
   CHECK(wrong("cluster: {slots: -1, slot_memory: 1GX, slot: 2}\n") ==
         "1:18 cluster: 'slots' must be at least 0, not -1\n"
         "1:35 cluster: 'slot_memory' must be a size such as 512MiB or 8GB, not the text '1GX'\n"
@@ -58,14 +62,20 @@ TEST_CASE("what is wrong with the cluster is said at once") {
         "1:18 cluster: 'slots' is for this machine; nodes have 'devices' and 'memory'\n"
         "1:34 cluster: 'slot_memory' is for this machine; nodes have 'devices' and 'memory'\n"
         "1:44 cluster: 'nodes' is empty: give at least one node\n");
+  CHECK(wrong("cluster: {gpus: 2, slots: 1}\n") ==
+        "1:17 cluster: 'gpus' and CPU slots cannot be had at once; name the nodes\n");
+  CHECK(wrong("cluster: {gpus: 2, nodes: [{name: a, devices: 1}]}\n") ==
+        "1:17 cluster: 'gpus' is for this machine; nodes have 'devices' and 'memory'\n");
   CHECK(wrong("cluster: {nodes: {name: a}}\n") ==
         "1:18 cluster: 'nodes' must be a list of nodes, not a map\n");
-  CHECK(wrong("cluster:\n  nodes:\n    - {name: a b, devices: 0, kind: gpu}\n    - {name: c, devices: 1}\n"
+  CHECK(wrong("cluster:\n  nodes:\n    - {name: a b, devices: 0, kind: H100}\n    - {name: c, devices: 1}\n"
               "    - {name: c, cores: 1.5}\n    - 7\n") ==
         "3:14 cluster.nodes: 'name' 'a b' has ' ' in it (it names a directory: letters, digits and . _ + = - "
         "only)\n"
         "3:28 cluster.nodes: 'devices' must be at least 1, not 0\n"
-        "3:37 cluster.nodes: 'kind' must be cpu, not the text 'gpu'\n"
+        "3:37 cluster.nodes: 'kind' must be cpu, cpu-NAME, gpu or a type of GPU such as h100 (lower-case "
+        "letters, "
+        "digits and '-'), not 'H100'\n"
         "5:7 cluster.nodes: missing key 'devices'\n"
         "5:7 cluster.nodes: the name 'c' is taken by the node on line 4\n"
         "5:24 cluster.nodes: 'cores' must be a whole number, not the number 1.5\n"
