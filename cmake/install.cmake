@@ -12,6 +12,9 @@ endforeach()
 if(TARGET saturn_train)  # beside the parallelisms, which need it too
   install(TARGETS saturn_train LIBRARY DESTINATION "${saturn_lib}")
 endif()
+if(TARGET saturn_cuda)  # the worker looks for it beside saturn_train
+  install(TARGETS saturn_cuda LIBRARY DESTINATION "${saturn_lib}")
+endif()
 
 get_property(parallelisms GLOBAL PROPERTY SATURN_PARALLELISMS)
 foreach(name ${parallelisms})

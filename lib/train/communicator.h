@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -77,7 +78,11 @@ std::unique_ptr<Communicator> make_shared_memory_communicator(const std::filesys
                                                               int rank, int size, Seconds timeout,
                                                               int generation = 0);
 
-/// A gang of one: every collective is a no-op or a copy.
-std::unique_ptr<Communicator> make_single_communicator();
+/// Copies between two buffers that do not overlap.
+using CopyBytes = std::function<void(void* to, const void* from, std::size_t bytes)>;
+
+/// A gang of one: every collective is a no-op or a copy, by `copy` where memory is not the host's (default:
+/// std::memcpy).
+std::unique_ptr<Communicator> make_single_communicator(CopyBytes copy = {});
 
 }  // namespace saturn

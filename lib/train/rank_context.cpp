@@ -18,7 +18,10 @@
 namespace saturn {
 namespace {
 
-constexpr const char* kOutOfMemory = "out of memory: ";  // how such a reason is known again on other ranks
+/// How such a reason is known again on other ranks, and when CUDA's libraries say it in words of their own.
+bool tells_of_memory(const std::string& text) {
+  return text.find("out of memory") != std::string::npos || text.find("_ALLOC_FAILED") != std::string::npos;
+}
 
 std::atomic<bool> stop_asked{false};  // a signal handler reaches nothing else
 static_assert(std::atomic<bool>::is_always_lock_free);
@@ -53,9 +56,10 @@ Failed failure_of(const std::exception& error) {
   const std::string text = text_of(error);
   if (dynamic_cast<const NotFiniteError*>(&error) != nullptr) return {Failed::Reason::kNotFinite, text};
   const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr;
-  const bool elsewhere = dynamic_cast<const CommunicatorError*>(&error) != nullptr &&
-                         text.find(kOutOfMemory) != std::string::npos;
-  return {memory || elsewhere ? Failed::Reason::kOutOfMemory : Failed::Reason::kError, text};
+  const bool may_be = dynamic_cast<const CommunicatorError*>(&error) != nullptr ||
+                      dynamic_cast<const c10::Error*>(&error) != nullptr;
+  return {memory || (may_be && tells_of_memory(text)) ? Failed::Reason::kOutOfMemory : Failed::Reason::kError,
+          text};
 }
 
 void with_abort(const Mesh& mesh, const std::function<void()>& body) {

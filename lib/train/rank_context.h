@@ -7,6 +7,7 @@
 
 #include "launch/event.h"
 #include "launch/job.h"
+#include "train/accelerator.h"
 #include "train/communicator.h"
 #include "train/parallelism.h"
 
@@ -28,6 +29,7 @@ class EventWriter {
 struct RankContext {
   const Job& job;
   const Parallelism& parallelism;
+  Accelerator& accelerator;
   Mesh mesh;
   EventWriter events;
   int control_fd = -1;  ///< rank 0: where "go" comes in

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "train/agreement.h"
 #include "train/gang_checkpoint.h"
-#include "train/memory_budget.h"
 #include "train/schedule.h"
 #include "train/training_loop.h"
 
@@ -42,7 +41,7 @@ class Measurement {
     measured.steps = static_cast<std::int64_t>(seconds_.size());
     measured.checkpoint_seconds = checkpoint_seconds();
     measured.validation_seconds = validation_seconds();
-    measured.peak_memory_bytes = agree_on_max(context_.communicator(), peak_memory());
+    measured.peak_memory_bytes = agree_on_max(context_.communicator(), context_.accelerator.peak_memory());
     return measured;
   }
 
@@ -109,7 +108,8 @@ class Measurement {
 /// `common_seconds`: what every start pays before it prepares.
 Outcome try_candidate(const RankContext& context, const Data& data, const Knobs& knobs,
                       double common_seconds) {
-  reset_peak_memory();
+  context.accelerator.release_freed_memory();
+  context.accelerator.reset_peak_memory();
   std::unique_ptr<Trainer> trainer;
   try {
     Measured measured;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "train/memory_budget.h"
+#include "train/accelerator.h"
 #include "train/pinning.h"
 #include "train/plugin.h"
 #include "train/rank_context.h"
@@ -67,16 +67,16 @@ Job read_checked_job(const WorkerOptions& options) {
 void run_rank(const WorkerOptions& options, const Job& job, const EventWriter& events) {
   const Device& device = job.devices[static_cast<std::size_t>(options.rank)];
   pin_to_cores(device.cores);
-  set_memory_budget(device.memory_bytes);
+  const auto accelerator = open_accelerator(job.device_kind, device);
+  accelerator->set_memory_budget(device.memory_bytes);
   const auto make_communicator = [&](int generation) {
-    if (job.world_size() == 1) return make_single_communicator();
-    return make_shared_memory_communicator(options.rendezvous, options.rank, job.world_size(), kLongestWait,
-                                           generation);
+    return accelerator->make_communicator(
+        {options.rendezvous, options.rank, job.world_size(), kLongestWait, generation});
   };
   const auto parallelism = load_parallelism(job.parallelism, job.library);
   const auto data = open_data(job.task);
   const Mesh mesh{nullptr, options.rank, job.world_size(), job.device_kind, device.memory_bytes};
-  RankContext context{job, *parallelism, mesh, events, STDIN_FILENO};
+  RankContext context{job, *parallelism, *accelerator, mesh, events, STDIN_FILENO};
   if (job.mode == Job::Mode::kTrial) return run_trial(context, *data, make_communicator);
   const auto communicator = make_communicator(0);
   context.mesh.communicator = communicator.get();

@@ -32,3 +32,11 @@ workload '{nodes: [{name: left, devices: 2, kind: h200}]}'
 SATURN_FAKE_NVML="$h100|GPU-1|81559;lost" expect 2 "$saturn" plan w.yaml
 says err "warning: GPU 1 is left out: the driver says 'GPU is lost'"
 says err "error: cluster: node 'left' asks for 2 GPUs of kind 'h200'; free is 1 h100-80gb"
+
+# GPUs that the driver tells of and CUDA does not find: every trial has failed with the reason.
+workload auto
+SATURN_FAKE_NVML="$h100|GPU-1|81559;$h100|GPU-2|81559" expect 2 "$saturn" plan w.yaml
+says runs/w/profile.json '; h100-80gb: 2 devices of '
+says runs/w/profile.json ' and 77 GiB (NVIDIA H100 80GB HBM3, driver 580.65.06)"'
+says err 'ddp on 2 x h100-80gb: failed: cannot '
+says runs/w/trials/trial-0001/job.json '"uuid": "GPU-1"'

@@ -22,7 +22,7 @@ for file in bin/saturn bin/saturn-worker share/saturn/LICENSE share/saturn/workl
   [[ -f $file ]] || fail "not installed: $file; there is:
 $(find . -type f)"
 done
-stray=$(find . -type f | grep -vE '^\./(bin/saturn(-worker)?|lib/saturn/libsaturn_train\.so|lib/saturn/parallelisms/[^/]+/[^/]+\.(yaml|so)|share/saturn/.+)$' || true)
+stray=$(find . -type f | grep -vE '^\./(bin/saturn(-worker)?|lib/saturn/(libsaturn_train|saturn-cuda)\.so|lib/saturn/parallelisms/[^/]+/[^/]+\.(yaml|so)|share/saturn/.+)$' || true)
 [[ -z $stray ]] || fail "installed and unexpected: $stray"
 
 bin/saturn --help >"$world/help" || fail "bin/saturn --help does not end with 0"
@@ -32,4 +32,8 @@ for file in bin/saturn-worker lib/saturn/parallelisms/ddp/ddp.so; do
   ! ldd "$file" | grep 'not found' || fail "$file does not find what it needs"
   grep -qF "libsaturn_train.so => $PWD/" <<<"$(ldd "$file")" || fail "$file uses another libsaturn_train.so"
 done
+if [[ -e $build/lib/train/saturn-cuda.so ]]; then
+  [[ -f lib/saturn/saturn-cuda.so ]] || fail "saturn-cuda.so is built and not installed beside libsaturn_train.so"
+  grep -qF "libsaturn_train.so => $PWD/" <<<"$(ldd lib/saturn/saturn-cuda.so)" || fail "saturn-cuda.so uses another libsaturn_train.so"
+fi
 bin/saturn-worker --help >"$world/help" || fail "bin/saturn-worker --help does not end with 0"

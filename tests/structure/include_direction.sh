@@ -30,6 +30,7 @@ BEGIN {
   place["^yaml-cpp/"] = "^(lib|tests)/workload/"
   place["^(coin/)?(Cbc|Clp|Cgl|Osi|Coin)[A-Za-z_]*\\.h"] = "^(lib|tests)/plan/"
   place["^CLI/"] = "^app/"
+  place["^((c10|ATen)/cuda/|(nccl|cuda|cuda_runtime|cuda_runtime_api)\\.h$)"] = "^(lib/train/cuda|tests/train)/"
 }
 function part_of(file, words) {
   if (file ~ /^(lib\/train|parallelisms)\// || file ~ /^app\/worker_/) return "worker"

@@ -45,6 +45,11 @@ CODE
 file parallelisms/ddp/train.cpp <<'CODE'
 #include <c10/core/Device.h>
 #include "plan/plan.h"
+#include <nccl.h>
+CODE
+file lib/train/cuda/accelerator.cpp <<'CODE'
+#include <c10/cuda/CUDAStream.h>
+#include <nccl.h>
 CODE
 file scripts/bench/step.cpp <<'CODE'
 #include <ATen/ATen.h>
@@ -73,6 +78,7 @@ lib/run/run.h:2: run may not include this: #include "report/report.h"
 lib/train/model.h:3: worker may not include this: #include "launch/launcher.h"
 lib/train/model.h:4: worker may not include this: #include "workload/workload.h"
 parallelisms/ddp/train.cpp:2: worker may not include this: #include "plan/plan.h"
+parallelisms/ddp/train.cpp:3: belongs in ^(lib/train/cuda|tests/train)/: #include <nccl.h>
 tests/plan/plan_test.cpp:1: belongs in ^(lib|tests)/workload/: #include <yaml-cpp/yaml.h>
 tests/plan/plan_test.cpp:3: only the worker sees this: #include "train/model.h"
 tests/plan/plan_test.cpp:4: only the worker sees this: #include <torch/torch.h>'

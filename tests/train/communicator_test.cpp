@@ -8,120 +8,13 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include "train/collectives.h"
 #include "train/gang.h"
 #include "train/reduce.h"
 
 using namespace saturn;
 
 namespace {
-
-/// A number as an element of a dtype, and back. Small whole numbers are exact in all of them.
-struct Element {
-  static void put(std::byte* at, Dtype dtype, double value) {
-    const auto as_float = static_cast<float>(value);
-    const auto as_integer = static_cast<std::int64_t>(value);
-    if (dtype == Dtype::kFloat32) std::memcpy(at, &as_float, 4);
-    if (dtype == Dtype::kFloat64) std::memcpy(at, &value, 8);
-    if (dtype == Dtype::kInt64) std::memcpy(at, &as_integer, 8);
-    if (dtype == Dtype::kBFloat16) std::memcpy(at, reinterpret_cast<const std::byte*>(&as_float) + 2, 2);
-  }
-  static double get(const std::byte* at, Dtype dtype) {
-    float as_float = 0;
-    double value = 0;
-    std::int64_t as_integer = 0;
-    if (dtype == Dtype::kFloat64) return std::memcpy(&value, at, 8), value;
-    if (dtype == Dtype::kInt64) return std::memcpy(&as_integer, at, 8), static_cast<double>(as_integer);
-    if (dtype == Dtype::kFloat32) return std::memcpy(&as_float, at, 4), as_float;
-    std::memcpy(reinterpret_cast<std::byte*>(&as_float) + 2, at, 2);
-    return as_float;
-  }
-};
-
-class Numbers {
- public:
-  Numbers(std::size_t count, Dtype dtype, const std::function<double(std::size_t)>& value)
-      : dtype_(dtype), count_(count), bytes_(count * size_of(dtype)) {
-    for (std::size_t i = 0; i < count; ++i) Element::put(bytes_.data() + i * size_of(dtype), dtype, value(i));
-  }
-  Buffer buffer() { return {bytes_.data(), count_, dtype_}; }
-  Buffer part(std::size_t index, std::size_t parts) {
-    const std::size_t n = count_ / parts;
-    return {bytes_.data() + index * n * size_of(dtype_), n, dtype_};
-  }
-  /// Empty when every element is as expected.
-  std::string differs(const char* what, const std::function<double(std::size_t)>& expected) const {
-    for (std::size_t i = 0; i < count_; ++i) {
-      const double is = Element::get(bytes_.data() + i * size_of(dtype_), dtype_);
-      if (is != expected(i)) {
-        return fmt::format("{}, dtype {}, {} elements: element {} is {}, not {}\n", what,
-                           static_cast<int>(dtype_), count_, i, is, expected(i));
-      }
-    }
-    return "";
-  }
-
- private:
-  Dtype dtype_;
-  std::size_t count_;
-  std::vector<std::byte> bytes_;
-};
-
-double value_of(int rank, std::size_t i) {
-  return static_cast<double>((i * 7 + i / 1000 + rank * 11u) % 23);
-}
-
-std::string try_collectives(Communicator& c, std::size_t count, Dtype dtype) {
-  const int n = c.size();
-  const auto parts = static_cast<std::size_t>(n);
-  const auto own = [&](std::size_t i) { return value_of(c.rank(), i); };
-  const auto sum = [&](std::size_t i) {
-    double total = 0;
-    for (int r = 0; r < n; ++r) total += value_of(r, i);
-    return total;
-  };
-  const auto max = [&](std::size_t i) {
-    double most = 0;
-    for (int r = 0; r < n; ++r) most = std::max(most, value_of(r, i));
-    return most;
-  };
-  const auto zero = [](std::size_t) { return 0.0; };
-  std::string wrong;
-
-  Numbers a(count, dtype, own);
-  c.all_reduce(a.buffer(), Reduction::kSum);
-  wrong += a.differs("all_reduce sum", sum);
-  Numbers b(count, dtype, own);
-  c.all_reduce(b.buffer(), Reduction::kMax);
-  wrong += b.differs("all_reduce max", max);
-
-  const auto gathered = [&](std::size_t i) { return value_of(static_cast<int>(i / count), i % count); };
-  Numbers input(count, dtype, own), all(count * parts, dtype, zero);
-  c.all_gather(input.buffer(), all.buffer());
-  wrong += all.differs("all_gather", gathered);
-  Numbers in_place(count * parts, dtype, [&](std::size_t i) { return value_of(c.rank(), i % count); });
-  c.all_gather(in_place.part(static_cast<std::size_t>(c.rank()), parts), in_place.buffer());
-  wrong += in_place.differs("all_gather in place", gathered);
-
-  Numbers whole(count * parts, dtype, own), mine(count, dtype, zero);
-  c.reduce_scatter(whole.buffer(), mine.buffer());
-  const std::size_t first = count * static_cast<std::size_t>(c.rank());
-  wrong += mine.differs("reduce_scatter", [&](std::size_t i) { return sum(first + i); });
-
-  for (int root : {0, n - 1}) {
-    Numbers from_root(count, dtype, own);
-    c.broadcast(from_root.buffer(), root);
-    wrong += from_root.differs("broadcast", [&](std::size_t i) { return value_of(root, i); });
-  }
-  if (n == 1) return wrong;
-  // Around a ring; rank 0 receives first so that nobody depends on the room in the buffers.
-  Numbers sent(count, dtype, own), received(count, dtype, zero);
-  const int next = (c.rank() + 1) % n, previous = (c.rank() + n - 1) % n;
-  if (c.rank() == 0) c.receive(received.buffer(), previous);
-  c.send(sent.buffer(), next);
-  if (c.rank() != 0) c.receive(received.buffer(), previous);
-  c.barrier();
-  return wrong + received.differs("send and receive", [&](std::size_t i) { return value_of(previous, i); });
-}
 
 std::string try_everything(Communicator& communicator) {
   std::string wrong;

@@ -260,6 +260,21 @@ TEST_CASE("a plug-in that cannot be loaded is named with the reason") {
                                           " was built for interface 999, this worker has 1; build it again");
 }
 
+TEST_CASE("a rank on a GPU that is not there says so and ends") {
+  const TemporaryDirectory directory;
+  Job job = small_job(directory.path(), 1);
+  job.device_kind = "h100-80gb";
+  job.devices[0].uuid = "GPU-00000000-0000-0000-0000-000000000000";
+  const GangHistory history = run_gang(job);
+  CHECK(history.exited.code == 1);
+  const std::string message = history.last<Failed>().message;
+  INFO(message);
+  CHECK(history.last<Failed>().reason == Failed::Reason::kError);
+  // Which of them depends on what is installed: no module, not all of CUDA's libraries, no such device.
+  const bool clear = message.starts_with("cannot open ") || message.starts_with("cannot use the GPU: ");
+  CHECK(clear);
+}
+
 TEST_CASE("a trial measures every candidate") {
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 2);
