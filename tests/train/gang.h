@@ -62,11 +62,19 @@ inline std::vector<std::string> run_as_threads(int size, const RankBody& body,
   return results;
 }
 
+/// A rank's communicator on the gang's rendezvous.
+using MakeRank = std::function<std::unique_ptr<Communicator>(const std::string& rendezvous, int rank)>;
+
 /// As the ranks of a real gang; a rank that was killed has the result "killed by signal N".
 class ProcessGang {
  public:
-  ProcessGang(int size, const RankBody& body, Seconds timeout = Seconds(60)) {
-    for (int rank = 0; rank < size; ++rank) start(rank, size, body, timeout);
+  ProcessGang(int size, const RankBody& body, Seconds timeout = Seconds(60))
+      : ProcessGang(size, body, [=](const std::string& rendezvous, int rank) {
+          const auto segment = std::make_shared<const SharedSegment>(rendezvous, size, kSmall);
+          return make_communicator_on(segment, rank, timeout);
+        }) {}
+  ProcessGang(int size, const RankBody& body, const MakeRank& make) {
+    for (int rank = 0; rank < size; ++rank) start(rank, body, make);
   }
   ~ProcessGang() { results(); }
   ProcessGang(const ProcessGang&) = delete;
@@ -88,7 +96,7 @@ class ProcessGang {
     FileDescriptor output;
   };
 
-  void start(int rank, int size, const RankBody& body, Seconds timeout) {
+  void start(int rank, const RankBody& body, const MakeRank& make) {
     int ends[2];
     if (::pipe(ends) != 0) throw std::runtime_error("no pipe");
     std::fflush(nullptr);  // or the child writes it a second time
@@ -96,8 +104,7 @@ class ProcessGang {
     if (pid == 0) {
       std::string result;
       try {
-        const auto segment = std::make_shared<const SharedSegment>(rendezvous_.path(), size, kSmall);
-        result = body(*make_communicator_on(segment, rank, timeout));
+        result = body(*make(rendezvous_.path(), rank));
       } catch (const std::exception& error) {
         result = std::string("threw: ") + error.what();
       }
