@@ -53,9 +53,9 @@ std::variant<PlacedNode, std::string> GpuDealer::place(NodeSpec spec) {
 std::variant<std::vector<PlacedNode>, std::string> GpuDealer::place_all(std::int64_t count) {
   const auto there = static_cast<std::int64_t>(free_.size());
   if (count > there) {
-    return there == 0 ? fmt::format("{} GPUs are asked for, but this machine has none: {}", count,
-                                    inventory_.none_because)
-                      : fmt::format("{} GPUs are asked for, but this machine has {}", count, counted(free_));
+    const std::string asked = count == 1 ? "1 GPU is asked for" : fmt::format("{} GPUs are asked for", count);
+    return there == 0 ? fmt::format("{}, but this machine has none: {}", asked, inventory_.none_because)
+                      : fmt::format("{}, but this machine has {}", asked, counted(free_));
   }
   if (count >= 0) free_.resize(static_cast<std::size_t>(count));
   std::vector<PlacedNode> groups = by_kind(free_);
