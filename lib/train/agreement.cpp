@@ -21,6 +21,11 @@ std::int64_t agree_on_sum(Communicator& communicator, std::int64_t value) {
   return value;
 }
 
+double agree_on_sum(Communicator& communicator, double value) {
+  communicator.all_reduce({&value, 1, Dtype::kFloat64}, Reduction::kSum);
+  return value;
+}
+
 std::string share_text(Communicator& communicator, const std::string& text, int root) {
   auto length = static_cast<std::int64_t>(text.size());
   communicator.broadcast({&length, 1, Dtype::kInt64}, root);

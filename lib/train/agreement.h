@@ -12,6 +12,7 @@ namespace saturn {
 std::int64_t agree_on_max(Communicator& communicator, std::int64_t value);
 double agree_on_max(Communicator& communicator, double value);
 std::int64_t agree_on_sum(Communicator& communicator, std::int64_t value);
+double agree_on_sum(Communicator& communicator, double value);
 
 /// `text` of rank `root`.
 std::string share_text(Communicator& communicator, const std::string& text, int root);

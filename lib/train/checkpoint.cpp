@@ -5,9 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <set>
-#include <sstream>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -63,48 +61,6 @@ std::vector<ShardRecord> take_notes(const fs::path& directory) {
     fs::remove(path);
   }
   return shards;
-}
-
-std::string shape_text(const at::Tensor& tensor) {
-  std::ostringstream text;
-  text << tensor.sizes();
-  return text.str();
-}
-
-/// "missing 'a', 'b' and 3 more"
-void add_names(std::vector<std::string>& faults, const std::string& what,
-               const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 3;
-  if (names.empty()) return;
-  const std::vector<std::string> shown(names.begin(),
-                                       names.begin() + static_cast<long>(std::min(kShown, names.size())));
-  std::string text = fmt::format("{} '{}'", what, fmt::join(shown, "', '"));
-  if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
-  faults.push_back(std::move(text));
-}
-
-/// What keeps the checkpoint's tensors from being the parameters; empty when nothing does.
-std::vector<std::string> differences(const std::vector<Parameter>& parameters,
-                                     const CheckpointReader& reader) {
-  std::vector<std::string> missing, unknown, faults;
-  std::set<std::string> known;
-  for (const Parameter& parameter : parameters) {
-    known.insert(parameter.name);
-    if (!reader.has(parameter.name)) missing.push_back(parameter.name);
-  }
-  for (const std::string& name : reader.names())
-    if (!known.contains(name) && !name.starts_with("optimizer.")) unknown.push_back(name);
-  add_names(faults, "missing", missing);
-  add_names(faults, "unknown", unknown);
-  for (const Parameter& parameter : parameters) {
-    if (!reader.has(parameter.name)) continue;
-    const at::Tensor found = reader.tensor(parameter.name);
-    if (found.sizes() == parameter.tensor.sizes()) continue;
-    faults.push_back(fmt::format("'{}' is {} in the checkpoint and {} in the model", parameter.name,
-                                 shape_text(found), shape_text(parameter.tensor)));
-    break;
-  }
-  return faults;
 }
 
 }  // namespace
@@ -259,18 +215,6 @@ std::optional<OpenedCheckpoint> open_latest_checkpoint(const fs::path& root,
     }
   }
   return std::nullopt;
-}
-
-void save_parameters(const std::vector<Parameter>& parameters, CheckpointWriter& writer) {
-  for (const Parameter& parameter : parameters) writer.add(parameter.name, parameter.tensor);
-}
-
-void load_parameters(const std::vector<Parameter>& parameters, const CheckpointReader& reader) {
-  const std::vector<std::string> faults = differences(parameters, reader);
-  if (!faults.empty())
-    throw CheckpointError(fmt::format("the checkpoint does not fit the model: {}", fmt::join(faults, "; ")));
-  for (const Parameter& parameter : parameters)
-    parameter.tensor.detach().copy_(reader.tensor(parameter.name));
 }
 
 void write_safetensors(const fs::path& path, const NamedTensors& tensors) {

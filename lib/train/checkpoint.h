@@ -12,7 +12,6 @@
 
 #include "base/units.h"
 #include "train/checkpoint_index.h"
-#include "train/model.h"
 
 namespace saturn {
 
@@ -108,13 +107,6 @@ std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path&
 /// alone and the others open the directory of the step it names.
 std::optional<OpenedCheckpoint> open_latest_checkpoint(const std::filesystem::path& root,
                                                        std::vector<std::string>& messages);
-
-/// Adds every parameter by its name.
-void save_parameters(const std::vector<Parameter>& parameters, CheckpointWriter& writer);
-/// Copies every parameter out of the checkpoint, after all names and shapes were found equal; tensors named
-/// "optimizer.*" are left alone. Errors: CheckpointError that names the first that are missing, unknown or of
-/// another shape; nothing was copied then.
-void load_parameters(const std::vector<Parameter>& parameters, const CheckpointReader& reader);
 
 /// One safetensors file, replaced as one step: the final weights, in the field's names, with the metadata
 /// {"format": "pt"} that Hugging Face's loaders ask for. Errors: SystemError.

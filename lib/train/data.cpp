@@ -144,6 +144,11 @@ class TextData final : public Data {
 
 }  // namespace
 
+Batch Batch::to(at::Device device, at::ScalarType dtype) const {
+  const bool whole = c10::isIntegralType(inputs.scalar_type(), /*includeBool=*/true);
+  return {inputs.to(device, whole ? inputs.scalar_type() : dtype), targets.to(device)};
+}
+
 std::unique_ptr<Data> open_data(const TaskSpec& task) {
   if (task.data.kind != "text")
     throw InputError(fmt::format("task '{}': there is no data kind '{}'", task.name, task.data.kind));

@@ -10,11 +10,14 @@
 
 namespace saturn {
 
-/// Some rows of a global batch. inputs, targets: [rows, context] int64; targets are the inputs one token
-/// further.
+/// Some rows of a global batch. Of text, inputs and targets: [rows, context] int64; targets are the inputs
+/// one token further.
 struct Batch {
   at::Tensor inputs;
   at::Tensor targets;
+
+  /// On that device; inputs that are no whole numbers in that dtype.
+  Batch to(at::Device device, at::ScalarType dtype) const;
 };
 
 /// A batch of the task's batch_size rows, of which each rank makes only the rows it needs. Not owning: valid
@@ -24,6 +27,8 @@ class GlobalBatch {
   GlobalBatch(std::int64_t rows, std::function<Batch(std::int64_t, std::int64_t)> make)
       : rows_(rows), make_(std::move(make)) {}
   std::int64_t rows() const { return rows_; }
+  /// What so many rows weigh in a mean over the batch.
+  double share(std::int64_t rows) const { return static_cast<double>(rows) / static_cast<double>(rows_); }
   /// Rows [begin, end).
   Batch slice(std::int64_t begin, std::int64_t end) const { return make_(begin, end); }
 

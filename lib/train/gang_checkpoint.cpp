@@ -10,6 +10,7 @@
 #include "train/agreement.h"
 #include "train/checkpoint.h"
 #include "train/data.h"
+#include "train/model.h"
 
 namespace saturn {
 namespace {

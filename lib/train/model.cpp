@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/model.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/normal.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
+#include <functional>
+#include <map>
+#include <numeric>
 #include <set>
 #include <stdexcept>
 
 #include "train/gpt.h"
-#include "train/gpt_layout.h"
 
 namespace saturn {
 namespace {
@@ -15,26 +22,93 @@ void require_known(const ModelSpec& spec) {
   if (spec.kind != "gpt") throw std::invalid_argument(fmt::format("there is no model kind '{}'", spec.kind));
 }
 
-}  // namespace
+/// Every parameter has a generator of its own, so its values do not depend on the parameters before it.
+std::uint64_t parameter_seed(std::uint64_t seed, const std::string& name) {
+  std::uint64_t x = seed * 0x9e3779b97f4a7c15ULL + 1;
+  for (const char letter : name) {
+    x ^= static_cast<unsigned char>(letter);
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+    x ^= x >> 31;
+  }
+  return x;
+}
 
-std::vector<Parameter> Model::parameters() const {
+/// Each name's first parameter.
+std::vector<Parameter> each_once(const Model& model,
+                                 const std::function<const std::vector<Parameter>&(const Block&)>& part) {
   std::vector<Parameter> all;
   std::set<std::string> names;
-  for (const std::unique_ptr<Block>& block : blocks)
-    for (const Parameter& parameter : block->parameters())
+  for (const std::unique_ptr<Block>& block : model.blocks)
+    for (const Parameter& parameter : part(*block))
       if (names.insert(parameter.name).second) all.push_back(parameter);
   return all;
 }
 
-at::Tensor Model::forward(const at::Tensor& inputs) const {
+}  // namespace
+
+std::int64_t Parameter::elements() const {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+std::vector<Parameter> Model::parameters() const {
+  return each_once(
+      *this, [](const Block& block) -> const auto& { return block.parameters(); });
+}
+
+std::vector<Parameter> Model::buffers() const {
+  return each_once(
+      *this, [](const Block& block) -> const auto& { return block.buffers(); });
+}
+
+std::vector<Parameter> Model::tensors() const {
+  std::vector<Parameter> all = parameters();
+  for (Parameter& buffer : buffers()) all.push_back(std::move(buffer));
+  return all;
+}
+
+at::Tensor Model::forward(const at::Tensor& inputs, Pass pass) const {
   at::Tensor activation = inputs;
-  for (const std::unique_ptr<Block>& block : blocks) activation = block->forward(activation);
+  for (const std::unique_ptr<Block>& block : blocks) activation = block->forward(activation, pass);
   return activation;
 }
 
-Model build_model(const ModelSpec& spec, std::uint64_t seed) {
+Model build_model(const ModelSpec& spec) {
   require_known(spec);
-  return {make_gpt_blocks(spec.gpt, seed)};
+  return {make_gpt_blocks(spec.gpt)};
+}
+
+at::Tensor initial_value(const Parameter& parameter, std::uint64_t seed) {
+  switch (parameter.start.kind) {
+    case Start::Kind::kZeros:
+      return at::zeros(parameter.shape);
+    case Start::Kind::kOnes:
+      return at::ones(parameter.shape);
+    case Start::Kind::kNormal:
+      break;
+  }
+  const auto generator = at::detail::createCPUGenerator(parameter_seed(seed, parameter.name));
+  return at::empty(parameter.shape).normal_(0, parameter.start.deviation, generator);
+}
+
+void materialize(Model& model, std::uint64_t seed, const at::TensorOptions& options) {
+  std::map<std::string, at::Tensor> tensors;
+  const auto tensor_of = [&](const Parameter& parameter) -> at::Tensor& {
+    at::Tensor& tensor = tensors[parameter.name];
+    if (!tensor.defined()) tensor = initial_value(parameter, seed).to(options);
+    return tensor;
+  };
+  for (const std::unique_ptr<Block>& block : model.blocks) {
+    for (Parameter& parameter : block->parameters())
+      parameter.tensor = tensor_of(parameter).set_requires_grad(true);
+    for (Parameter& buffer : block->buffers()) buffer.tensor = tensor_of(buffer);
+  }
+}
+
+Model build_model(const ModelSpec& spec, std::uint64_t seed) {
+  Model model = build_model(spec);
+  materialize(model, seed, at::TensorOptions().dtype(at::kFloat));
+  return model;
 }
 
 std::string model_signature(const ModelSpec& spec) {
@@ -44,8 +118,9 @@ std::string model_signature(const ModelSpec& spec) {
 }
 
 std::int64_t parameter_count(const ModelSpec& spec) {
-  require_known(spec);
-  return gpt_parameter_count(spec.gpt);
+  std::int64_t sum = 0;
+  for (const Parameter& parameter : build_model(spec).parameters()) sum += parameter.elements();
+  return sum;
 }
 
 }  // namespace saturn

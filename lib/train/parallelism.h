@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <ATen/core/Tensor.h>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -12,13 +13,14 @@
 #include "train/checkpoint.h"
 #include "train/communicator.h"
 #include "train/data.h"
+#include "train/model_costs.h"
 #include "workload/knobs.h"
 #include "workload/task.h"
 
 namespace saturn {
 
 /// Raised by one when the interface below changes in any way; the worker refuses a plug-in of another number.
-inline constexpr std::uint32_t kParallelismAbi = 1;
+inline constexpr std::uint32_t kParallelismAbi = 2;
 
 /// The devices of one gang as one rank sees them. Not owned.
 struct Mesh {
@@ -26,7 +28,24 @@ struct Mesh {
   int rank = 0;
   int world_size = 1;
   std::string device_kind = "cpu";
-  Bytes memory_bytes = 0;  ///< budget of this rank's device; 0 = unlimited
+  Bytes memory_bytes = 0;        ///< budget of this rank's device; 0 = unlimited
+  at::Device device = at::kCPU;  ///< where this rank's tensors live
+};
+
+/// What a search chooses from.
+struct SearchContext {
+  const TaskSpec& task;
+  const Mesh& mesh;
+  const ModelCosts& costs;
+  const std::map<std::string, std::vector<std::string>>& values;  ///< the manifest's, by knob
+};
+
+/// A knob setting worth a trial, and what the cost model expects of it: those that pass the budget are not
+/// tried, the fastest are tried first.
+struct Candidate {
+  Knobs knobs;
+  double seconds = 0;      ///< of a step
+  Bytes memory_bytes = 0;  ///< the least that the fullest rank needs; 0 = unknown
 };
 
 /// What one optimizer step did, the same on every rank.
@@ -49,6 +68,8 @@ class Trainer {
   /// full shapes, so that any parallelism on any number of devices can load it. Each rank adds its part; a
   /// replicated tensor is added by one rank.
   virtual void save(CheckpointWriter& writer) = 0;
+  /// Takes in what `save` of any parallelism wrote. A reader without optimizer state (weights to start from)
+  /// leaves the optimizer as it is.
   virtual void load(const CheckpointReader& reader) = 0;
 };
 
@@ -57,11 +78,9 @@ class Trainer {
 class Parallelism {
  public:
   virtual ~Parallelism() = default;
-  /// The knob settings worth trying, best guess first, out of the manifest's candidate values, or why none
-  /// applies. Pure.
-  virtual std::variant<std::vector<Knobs>, NotApplicable> candidates(
-      const TaskSpec& task, const Mesh& mesh,
-      const std::map<std::string, std::vector<std::string>>& values) const = 0;
+  /// The knob settings worth trying, out of the manifest's candidate values, or why none applies. Pure.
+  virtual std::variant<std::vector<Candidate>, NotApplicable> candidates(
+      const SearchContext& context) const = 0;
   /// Builds the model and the optimizer for this rank. The communicator outlives the trainer.
   virtual std::unique_ptr<Trainer> prepare(const TaskSpec& task, const Knobs& knobs,
                                            const Mesh& mesh) const = 0;

@@ -5,11 +5,14 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <numeric>
+#include <optional>
 
 #include "base/error.h"
 #include "train/agreement.h"
 #include "train/gang_checkpoint.h"
+#include "train/measure_costs.h"
 #include "train/schedule.h"
+#include "train/search.h"
 #include "train/training_loop.h"
 
 namespace saturn {
@@ -129,6 +132,68 @@ Outcome try_candidate(const RankContext& context, const Data& data, const Knobs&
   }
 }
 
+/// Tries what the parallelism offers. A failed candidate leaves its communicator dead: each has its own.
+class Search {
+ public:
+  Search(const RankContext& context, const Data& data, const MakeCommunicator& make_communicator,
+         double common_seconds)
+      : context_(context),
+        data_(data),
+        make_communicator_(make_communicator),
+        common_seconds_(common_seconds) {}
+
+  void run(std::unique_ptr<Communicator> communicator) {
+    auto found = candidates();
+    if (const auto* none = std::get_if<NotApplicable>(&found))
+      return context_.events.write(CandidateTried{{}, *none});
+    const SearchOrder order =
+        order_candidates(std::move(std::get<std::vector<Candidate>>(found)), context_.mesh.memory_bytes);
+    for (const Candidate& candidate : order.to_try) {
+      if (skip(candidate)) continue;
+      if (generation_ > 0) {
+        communicator.reset();
+        communicator = make_communicator_(generation_);
+        context_.mesh.communicator = communicator.get();
+      }
+      ++generation_;
+      try_one(candidate);
+    }
+    for (const auto& [knobs, why] : order.hopeless)
+      context_.events.write(CandidateTried{knobs, NotApplicable{why}});
+  }
+
+ private:
+  std::variant<std::vector<Candidate>, NotApplicable> candidates() {
+    std::variant<std::vector<Candidate>, NotApplicable> found;
+    with_abort(context_.mesh, [&] {
+      const ModelCosts costs = measure_costs(context_.job.task, data_, context_.mesh);
+      found = context_.parallelism.candidates(
+          {context_.job.task, context_.mesh, costs, context_.job.knob_candidates});
+    });
+    return found;
+  }
+
+  bool skip(const Candidate& candidate) const {
+    if (!best_) return false;
+    const std::string why = not_worth_trying(candidate, *best_);
+    if (!why.empty()) context_.events.write(CandidateTried{candidate.knobs, NotApplicable{why}});
+    return !why.empty();
+  }
+
+  void try_one(const Candidate& candidate) {
+    const Outcome outcome = try_candidate(context_, data_, candidate.knobs, common_seconds_);
+    if (std::holds_alternative<Measured>(outcome) && !best_) best_ = candidate;
+    context_.events.write(CandidateTried{candidate.knobs, outcome});
+  }
+
+  RankContext context_;
+  const Data& data_;
+  const MakeCommunicator& make_communicator_;
+  double common_seconds_;
+  int generation_ = 0;
+  std::optional<Candidate> best_;  ///< the first that was measured: no other's guess is better
+};
+
 }  // namespace
 
 StepTimes summarize(const std::vector<double>& step_seconds) {
@@ -144,25 +209,10 @@ void run_trial(RankContext context, const Data& data, const MakeCommunicator& ma
   std::unique_ptr<Communicator> communicator = make_communicator(0);
   context.mesh.communicator = communicator.get();
   leave_at_once_when_stopped();
-  const auto candidates =
-      context.parallelism.candidates(context.job.task, context.mesh, context.job.knob_candidates);
   const double common_seconds = process_age_seconds();
   context.events.write(Ready{0, common_seconds});
   if (wait_for_release(context) == Release::kLeave) return context.events.write(Stopped{0});
-  if (const auto* none = std::get_if<NotApplicable>(&candidates)) {
-    context.events.write(CandidateTried{{}, *none});
-    return context.events.write(TrialDone{});
-  }
-  int generation = 0;
-  for (const Knobs& knobs : std::get<std::vector<Knobs>>(candidates)) {
-    if (generation > 0) {
-      communicator.reset();
-      communicator = make_communicator(generation);
-      context.mesh.communicator = communicator.get();
-    }
-    ++generation;
-    context.events.write(CandidateTried{knobs, try_candidate(context, data, knobs, common_seconds)});
-  }
+  Search(context, data, make_communicator, common_seconds).run(std::move(communicator));
   context.events.write(TrialDone{});
 }
 

@@ -150,6 +150,7 @@ void read_amounts(MapReader& reader, TaskSpec& task) {
   if (task.batch_size > 0 && task.micro_batch_size > 0 && task.batch_size % task.micro_batch_size != 0)
     reader.error("micro_batch_size", fmt::format("is {}, which does not divide batch_size {}",
                                                  task.micro_batch_size, task.batch_size));
+  task.precision = reader.choice("precision", task.precision, {"fp32", "bf16", "fp64"});
   task.epochs = reader.number("epochs", 0, 0, 1e9);
   task.steps = reader.integer("steps", 0, 0, kMostSteps);
   task.seed = static_cast<std::uint64_t>(reader.integer("seed", 0, 0, kLargest));
@@ -212,6 +213,7 @@ nlohmann::ordered_json to_json(const TaskSpec& task) {
   json["optimizer"] = to_json(task.optimizer);
   if (task.batch_size > 0) json["batch_size"] = task.batch_size;
   json["micro_batch_size"] = task.micro_batch_size;
+  json["precision"] = task.precision;
   json["epochs"] = task.epochs;
   json["steps"] = task.steps;
   json["seed"] = task.seed;
@@ -263,10 +265,12 @@ std::string speed_signature(const TaskSpec& task) {
     return fmt::format("script batch={} micro={}{}", task.batch_size, task.micro_batch_size, arguments);
   const GptModel& gpt = task.model.gpt;
   return fmt::format(
-      "{} layers={} heads={} width={} context={} vocabulary={}; {} validation={}; {}{}; batch={} micro={}{}",
+      "{} layers={} heads={} width={} context={} vocabulary={}; {} validation={}; {}{}; {} batch={} "
+      "micro={}{}",
       task.model.kind, gpt.layers, gpt.heads, gpt.width, gpt.context, gpt.vocabulary, task.data.kind,
       task.data.validation_fraction > 0 ? task.data.validation_batches : 0, task.optimizer.kind,
-      task.optimizer.clip > 0 ? " clip" : "", task.batch_size, task.micro_batch_size, arguments);
+      task.optimizer.clip > 0 ? " clip" : "", task.precision, task.batch_size, task.micro_batch_size,
+      arguments);
 }
 
 }  // namespace saturn

@@ -73,7 +73,8 @@ struct TaskSpec {
   OptimizerSpec optimizer;
   std::int64_t batch_size = 0;  ///< sequences a step, over all devices; 0 = a script did not say
   std::int64_t micro_batch_size =
-      0;                   ///< sequences a device holds at once (gradient accumulation); 0 = all of its share
+      0;  ///< sequences a device holds at once (gradient accumulation); 0 = the search chooses
+  std::string precision = "fp32";  ///< fp32 | bf16 (with float32 masters) | fp64
   double epochs = 0;       ///< 0 when `steps` was given; `steps` is filled in from the data's size otherwise
   std::int64_t steps = 0;  ///< 0 = the script says it when it is tried
   std::uint64_t seed = 0;

@@ -1,70 +1,207 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/_foreach_copy.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/mul.h>
 #include <algorithm>
 #include <c10/core/GradMode.h>
+#include <cmath>
 #include <fmt/format.h>
 #include <optional>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 
-#include "buckets.h"
+#include "train/agreement.h"
+#include "train/communication_queue.h"
 #include "train/optimizer.h"
 #include "train/parallelism.h"
+#include "train/precision.h"
+#include "train/rows.h"
 
 namespace saturn::ddp {
 namespace {
 
-/// Rows [begin, end) of a global batch.
-struct Rows {
-  std::int64_t begin = 0, end = 0;
-  std::int64_t count() const { return end - begin; }
+/// The first bucket is small, so that the reductions begin early.
+constexpr std::int64_t kFirstBucketBytes = 1 << 20;
+
+class GradientHook final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit GradientHook(std::function<void()> body) : body_(std::move(body)) {}
+  void operator()(const at::Tensor&) override { body_(); }
+
+ private:
+  std::function<void()> body_;
+};
+
+/// The gradients of a replica, in flat buckets filled from the last parameter to the first, which is about
+/// the order in which the backward pass makes them. A gradient moves into its bucket as soon as it is made,
+/// and what the backward pass made is freed: cheaper than views of the bucket from the start, which would
+/// have to be zeroed and added to. Buckets are sent in their order on every rank, each as soon as it and all
+/// before it are full.
+class Buckets {
+ public:
+  Buckets(const std::vector<Parameter>& parameters, at::ScalarType dtype, std::int64_t bucket_bytes,
+          CommunicationQueue& queue)
+      : queue_(queue) {
+    assign(parameters, dtype, bucket_bytes);
+    for (std::size_t i = 0; i < slots_.size(); ++i) watch(i);
+  }
+  ~Buckets() {  // the hooks point here
+    for (Slot& slot : slots_) torch::autograd::impl::set_post_acc_grad_hooks(slot.parameter, nullptr);
+  }
+  Buckets(const Buckets&) = delete;
+  Buckets& operator=(const Buckets&) = delete;
+
+  /// Before a backward pass: the `first` of a step begins the sums, the `last` completes and sends them.
+  void begin(bool first, bool last) {
+    first_ = first;
+    last_ = last;
+    sent_ = 0;
+    for (Slot& slot : slots_) slot.taken = false;
+    for (Bucket& bucket : buckets_) bucket.missing = bucket.slots;
+  }
+
+  /// After the last one: sends what no backward pass has reached (as zeros) and waits for everything.
+  void finish() {
+    for (std::size_t i = 0; i < slots_.size(); ++i) take(i);
+    queue_.wait_all();
+  }
+
+  /// Of the parameters, in the order given to the constructor.
+  std::vector<at::Tensor> gradients() const {
+    std::vector<at::Tensor> gradients;
+    for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) gradients.push_back(slot->view);
+    return gradients;
+  }
+
+ private:
+  struct Slot {
+    at::Tensor parameter;
+    at::Tensor view;  ///< of its bucket, shaped as the parameter
+    std::size_t bucket = 0;
+    bool taken = false;
+  };
+  struct Bucket {
+    at::Tensor flat;
+    std::size_t slots = 0, missing = 0;
+  };
+
+  void assign(const std::vector<Parameter>& parameters, at::ScalarType dtype, std::int64_t bucket_bytes) {
+    const auto bytes_each = static_cast<std::int64_t>(c10::elementSize(dtype));
+    std::int64_t limit = std::min(kFirstBucketBytes, bucket_bytes);
+    std::vector<std::int64_t> sizes;
+    for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter) {
+      if (sizes.empty() || sizes.back() * bytes_each >= limit) {
+        if (!sizes.empty()) limit = bucket_bytes;
+        sizes.push_back(0);
+        buckets_.emplace_back();
+      }
+      slots_.push_back({parameter->tensor, {}, buckets_.size() - 1, false});
+      sizes.back() += parameter->elements();
+      ++buckets_.back().slots;
+    }
+    for (std::size_t i = 0; i < buckets_.size(); ++i)
+      buckets_[i].flat =
+          at::empty({sizes[i]}, slots_.front().parameter.options().dtype(dtype).requires_grad(false));
+    std::vector<std::int64_t> used(buckets_.size());
+    for (Slot& slot : slots_) {
+      const std::int64_t count = slot.parameter.numel();
+      slot.view = buckets_[slot.bucket].flat.narrow(0, used[slot.bucket], count).view(slot.parameter.sizes());
+      used[slot.bucket] += count;
+    }
+  }
+
+  void watch(std::size_t index) {
+    torch::autograd::impl::set_post_acc_grad_hooks(
+        slots_[index].parameter, std::make_unique<GradientHook>([this, index] { take(index); }));
+  }
+
+  void take(std::size_t index) {
+    Slot& slot = slots_[index];
+    if (slot.taken) return;
+    slot.taken = true;
+    const at::Tensor& gradient = slot.parameter.grad();
+    if (gradient.defined()) {
+      const c10::NoGradGuard no_gradients;
+      first_ ? slot.view.copy_(gradient) : slot.view.add_(gradient);
+    } else if (first_) {
+      slot.view.zero_();
+    }
+    slot.parameter.mutable_grad().reset();
+    --buckets_[slot.bucket].missing;
+    if (last_) send_full();
+  }
+
+  void send_full() {
+    while (sent_ < buckets_.size() && buckets_[sent_].missing == 0) {
+      const Buffer buffer = buffer_of(buckets_[sent_++].flat);
+      queue_.submit([buffer](Communicator& all) { all.all_reduce(buffer, Reduction::kSum); });
+    }
+  }
+
+  CommunicationQueue& queue_;
+  std::vector<Slot> slots_;
+  std::vector<Bucket> buckets_;
+  std::size_t sent_ = 0;
+  bool first_ = true, last_ = true;
 };
 
 class DdpTrainer final : public Trainer {
  public:
   DdpTrainer(const TaskSpec& task, const Knobs& knobs, const Mesh& mesh)
       : mesh_(mesh),
+        precision_(precision_of(task)),
         clip_(task.optimizer.clip),
-        micro_batch_(task.micro_batch_size),
-        model_(build_model(task.model, task.seed)),  // from the seed: the same on every rank
-        parameters_(model_.parameters()),
-        optimizer_(parameters_, task.optimizer) {
-    if (mesh.world_size == 1) return;  // gradients stay where they are made
-    reducer_.emplace(*mesh.communicator, overlaps(knobs));
-    buckets_.emplace(parameters_, std::stoll(knobs.at("bucket_mb")) << 20, *reducer_);
+        micro_batch_(micro_batch_rows(task, knobs, task.batch_size / mesh.world_size)),
+        model_(build_model(task.model)),
+        optimizer_(make_weights(task), task.optimizer),
+        queue_(*mesh.communicator, mesh.device, overlaps(knobs)) {
+    if (mesh.world_size == 1 && !precision_.mixed()) return;  // gradients stay where they are made
+    buckets_.emplace(parameters_, precision_.master, bucket_bytes(knobs), queue_);
   }
 
   StepResult step(const GlobalBatch& batch, double learning_rate) override {
-    optimizer_.clear_gradients();
+    for (const Parameter& parameter : parameters_) parameter.tensor.mutable_grad().reset();
+    const Rows mine = rows_of_rank(batch.rows(), mesh_.rank, mesh_.world_size);
     double loss = 0;
-    const Rows mine = rows_of(batch);
-    for (Rows rows = first_micro(mine); rows.count() > 0; rows = next_micro(rows, mine)) {
-      loss += train_on(batch, rows, mine);
+    for (const Rows& rows : micro_batches(mine, micro_batch_)) {
+      if (buckets_) buckets_->begin(rows.begin == mine.begin, rows.end == mine.end);
+      at::Tensor part = share_of_loss(batch, rows);
+      part.backward();
+      loss += part.item<double>();
     }
     if (buckets_) buckets_->finish();
-    const double average = 1.0 / mesh_.world_size;
-    const double norm = gradient_norm(parameters_) * average;
-    optimizer_.step(learning_rate, clip_factor(norm, clip_) * average);
-    return {mean_over_ranks(loss), norm};
+    const std::vector<at::Tensor> gradients = buckets_ ? buckets_->gradients() : plain_gradients();
+    const double norm = std::sqrt(squared_norm(gradients));
+    optimizer_.step(gradients, learning_rate, clip_factor(norm, clip_));
+    refresh_compute_weights();
+    return {agree_on_sum(*mesh_.communicator, loss), norm};
   }
 
   double evaluate(const GlobalBatch& batch) override {
     const c10::NoGradGuard no_gradients;
-    const Rows mine = rows_of(batch);
-    double sum = 0;
-    for (Rows rows = first_micro(mine); rows.count() > 0; rows = next_micro(rows, mine)) {
-      sum += loss_on(batch, rows).item<double>() * static_cast<double>(rows.count());
-    }
-    return mean_over_ranks(sum * mesh_.world_size) / static_cast<double>(batch.rows());
+    double loss = 0;
+    for (const Rows& rows :
+         micro_batches(rows_of_rank(batch.rows(), mesh_.rank, mesh_.world_size), micro_batch_))
+      loss += share_of_loss(batch, rows, Pass::kEvaluate).item<double>();
+    return agree_on_sum(*mesh_.communicator, loss);
   }
 
-  /// The replicas are equal: the first rank writes the weights, the last one the optimizer's state.
+  /// The replicas are equal: every rank writes some of the tensors.
   void save(CheckpointWriter& writer) override {
-    if (mesh_.rank == 0) save_parameters(parameters_, writer);
-    if (mesh_.rank == mesh_.world_size - 1) optimizer_.save(writer);
+    const std::vector<int> writers = writers_of(optimizer_.slices(), mesh_.world_size);
+    for (std::size_t i = 0; i < writers.size(); ++i)
+      if (writers[i] == mesh_.rank) optimizer_.save(writer, i);
+    if (mesh_.rank != 0) return;
+    optimizer_.save_step(writer);
+    save_slices(buffers(), writer);
   }
+
   void load(const CheckpointReader& reader) override {
-    load_parameters(parameters_, reader);
+    check_fits(model_.tensors(), reader);
+    load_slices(buffers(), reader);
     optimizer_.load(reader);
+    refresh_compute_weights();
   }
 
  private:
@@ -72,81 +209,106 @@ class DdpTrainer final : public Trainer {
     const auto knob = knobs.find("overlap");
     return knob == knobs.end() || knob->second != "off";
   }
-
-  Rows rows_of(const GlobalBatch& batch) const {
-    return {batch.rows() * mesh_.rank / mesh_.world_size, batch.rows() * (mesh_.rank + 1) / mesh_.world_size};
-  }
-  Rows first_micro(Rows mine) const { return next_micro({mine.begin, mine.begin}, mine); }
-  Rows next_micro(Rows rows, Rows mine) const {
-    const std::int64_t size = micro_batch_ > 0 ? micro_batch_ : mine.count();
-    return {rows.end, std::min(rows.end + size, mine.end)};
+  static std::int64_t bucket_bytes(const Knobs& knobs) {
+    const auto knob = knobs.find("bucket_mb");
+    return (knob == knobs.end() ? 25 : std::stoll(knob->second)) << 20;
   }
 
-  at::Tensor loss_on(const GlobalBatch& batch, Rows rows) const {
-    const Batch part = batch.slice(rows.begin, rows.end);
-    return cross_entropy(model_.forward(part.inputs), part.targets);
+  /// From the seed: the same on every rank.
+  std::vector<Slice> make_weights(const TaskSpec& task) {
+    materialize(model_, task.seed, at::TensorOptions().dtype(precision_.compute).device(mesh_.device));
+    parameters_ = model_.parameters();
+    std::vector<Slice> weights;
+    for (const Parameter& parameter : parameters_) {
+      at::Tensor value = parameter.tensor;
+      if (precision_.mixed()) value = initial_value(parameter, task.seed).to(mesh_.device, precision_.master);
+      weights.push_back(whole_slice(parameter, value));
+    }
+    return weights;
   }
 
-  /// Forward and backward of one micro-batch; its share of this rank's mean loss.
-  double train_on(const GlobalBatch& batch, Rows rows, Rows mine) {
-    at::Tensor loss = loss_on(batch, rows);
-    const double share = static_cast<double>(rows.count()) / static_cast<double>(mine.count());
-    if (share != 1) loss = at::mul(loss, share);
-    if (buckets_ && rows.end == mine.end) buckets_->arm();
-    loss.backward();
-    return loss.item<double>();
+  std::vector<Slice> buffers() const {
+    std::vector<Slice> buffers;
+    for (const Parameter& buffer : model_.buffers()) buffers.push_back(whole_slice(buffer, buffer.tensor));
+    return buffers;
   }
 
-  double mean_over_ranks(double value) const {
-    mesh_.communicator->all_reduce({&value, 1, Dtype::kFloat64}, Reduction::kSum);
-    return value / mesh_.world_size;
+  void refresh_compute_weights() {
+    if (!precision_.mixed()) return;
+    std::vector<at::Tensor> to, from;
+    for (const Parameter& parameter : parameters_) to.push_back(parameter.tensor.detach());
+    for (const Slice& slice : optimizer_.slices()) from.push_back(slice.value);
+    at::_foreach_copy_(to, from);
+  }
+
+  /// What these rows contribute to the mean loss of the global batch.
+  at::Tensor share_of_loss(const GlobalBatch& batch, Rows rows, Pass pass = Pass::kTrain) const {
+    const Batch part = batch.slice(rows.begin, rows.end).to(mesh_.device, precision_.compute);
+    const at::Tensor loss = cross_entropy(model_.forward(part.inputs, pass), part.targets);
+    return rows.count() == batch.rows() ? loss : at::mul(loss, batch.share(rows.count()));
+  }
+
+  std::vector<at::Tensor> plain_gradients() const {
+    std::vector<at::Tensor> gradients;
+    for (const Parameter& parameter : parameters_) gradients.push_back(parameter.tensor.grad());
+    return gradients;
   }
 
   Mesh mesh_;
+  Precision precision_;
   double clip_;
   std::int64_t micro_batch_;
   Model model_;
   std::vector<Parameter> parameters_;
   AdamW optimizer_;
   std::optional<Buckets> buckets_;
-  std::optional<Reducer> reducer_;  // its thread ends before the buckets do
+  CommunicationQueue queue_;  // its thread ends before the buckets do
 };
 
 class Ddp final : public Parallelism {
  public:
-  std::variant<std::vector<Knobs>, NotApplicable> candidates(
-      const TaskSpec& task, const Mesh& mesh,
-      const std::map<std::string, std::vector<std::string>>& values) const override {
-    if (task.batch_size % mesh.world_size != 0) {
-      return NotApplicable{fmt::format("a batch of {} rows cannot be split evenly over {} devices",
-                                       task.batch_size, mesh.world_size)};
+  std::variant<std::vector<Candidate>, NotApplicable> candidates(
+      const SearchContext& context) const override {
+    const std::int64_t devices = context.mesh.world_size, rows = context.task.batch_size;
+    if (rows % devices != 0)
+      return NotApplicable{
+          fmt::format("a batch of {} rows cannot be split evenly over {} devices", rows, devices)};
+    std::vector<Knobs> settings{Knobs{}};
+    for (const auto& [knob, values] : context.values) {
+      if (knob == "micro_batch") {
+        settings = with_choices(settings, knob, micro_batch_values(context.task, values, rows / devices));
+      } else if (devices > 1) {  // else nothing is reduced
+        settings = with_choices(settings, knob, values);
+      }
     }
-    if (mesh.world_size == 1) return std::vector<Knobs>{Knobs{}};  // nothing is reduced: no knob matters
-    std::vector<Knobs> candidates{Knobs{{"bucket_mb", "25"}, {"overlap", "on"}}};
-    for (const auto& [knob, choices] : values) candidates = with_choices(candidates, knob, choices);
+    std::vector<Candidate> candidates;
+    for (Knobs& knobs : settings) candidates.push_back(guess(context, std::move(knobs)));
     return candidates;
   }
 
   std::unique_ptr<Trainer> prepare(const TaskSpec& task, const Knobs& knobs,
                                    const Mesh& mesh) const override {
-    return std::make_unique<DdpTrainer>(task, with_defaults(knobs), mesh);
+    return std::make_unique<DdpTrainer>(task, knobs, mesh);
   }
 
  private:
-  static Knobs with_defaults(Knobs knobs) {
-    knobs.try_emplace("bucket_mb", "25");
-    return knobs;
-  }
-  static std::vector<Knobs> with_choices(const std::vector<Knobs>& settings, const std::string& knob,
-                                         const std::vector<std::string>& choices) {
-    std::vector<Knobs> all;
-    for (const std::string& choice : choices) {
-      for (Knobs setting : settings) {
-        setting[knob] = choice;
-        all.push_back(std::move(setting));
-      }
-    }
-    return all.empty() ? settings : all;
+  /// README.md: weights, gradients and two optimizer states on every device, and the activations of a
+  /// micro-batch; the reduction is hidden behind half of the computation at best.
+  static Candidate guess(const SearchContext& context, Knobs knobs) {
+    const std::int64_t devices = context.mesh.world_size;
+    const std::int64_t share = context.task.batch_size / devices;
+    const std::int64_t micro = micro_batch_rows(context.task, knobs, share);
+    const Precision precision = precision_of(context.task);
+    const auto master = static_cast<Bytes>(c10::elementSize(precision.master));
+    const auto copies = precision.mixed() ? static_cast<Bytes>(c10::elementSize(precision.compute)) : 0;
+    const Bytes parameters = context.costs.parameters();
+    const double compute = context.costs.step_seconds(share) * accumulation_factor(share, micro);
+    const double reduce =
+        devices == 1 ? 0
+                     : 2.0 * static_cast<double>(devices - 1) / static_cast<double>(devices) *
+                           static_cast<double>(parameters * master) / context.costs.copy_bytes_per_second;
+    const Bytes memory = parameters * (4 * master + copies) + context.costs.activation_bytes(micro);
+    return {std::move(knobs), compute + std::max(reduce - compute / 2, 0.1 * reduce), memory};
   }
 };
 

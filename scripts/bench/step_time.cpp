@@ -18,15 +18,18 @@ class Bench {
  public:
   Bench(const saturn::ModelSpec& spec, std::int64_t batch)
       : model_(saturn::build_model(spec, 1)),
-        optimizer_(model_.parameters(), saturn::OptimizerSpec{}),
+        parameters_(model_.parameters()),
+        optimizer_(slices(), saturn::OptimizerSpec{}),
         tokens_(at::randint(256, {64, batch, spec.gpt.context + 1}, at::kLong)) {}
 
   double step(std::int64_t number) {
     const at::Tensor rows = tokens_[number % 64];
     const at::Tensor loss = saturn::cross_entropy(model_.forward(rows.slice(1, 0, -1)), rows.slice(1, 1));
-    optimizer_.clear_gradients();
+    std::vector<at::Tensor> gradients;
+    for (const saturn::Parameter& parameter : parameters_) parameter.tensor.mutable_grad().reset();
     loss.backward();
-    optimizer_.step(1e-3);
+    for (const saturn::Parameter& parameter : parameters_) gradients.push_back(parameter.tensor.grad());
+    optimizer_.step(gradients, 1e-3);
     return loss.item<double>();
   }
 
@@ -41,7 +44,15 @@ class Bench {
   }
 
  private:
+  std::vector<saturn::Slice> slices() const {
+    std::vector<saturn::Slice> slices;
+    for (const saturn::Parameter& parameter : parameters_)
+      slices.push_back(saturn::whole_slice(parameter, parameter.tensor));
+    return slices;
+  }
+
   saturn::Model model_;
+  std::vector<saturn::Parameter> parameters_;
   saturn::AdamW optimizer_;
   at::Tensor tokens_;
 };

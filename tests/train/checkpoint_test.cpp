@@ -15,7 +15,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "temporary_directory.h"
-#include "train/optimizer.h"
 
 using namespace saturn;
 namespace fs = std::filesystem;
@@ -278,38 +277,6 @@ TEST_CASE("a directory that cannot be made is an error") {
   const test::TemporaryDirectory root;
   overwrite(root / "file", "");
   CHECK_THROWS_AS(begin_checkpoint(root / "file", 1), SystemError);
-}
-
-TEST_CASE("parameters are loaded by name, whatever the optimizer left beside them") {
-  const test::TemporaryDirectory root;
-  std::vector<Parameter> parameters{{"a", at::full({2}, 1.0F), true}, {"b", at::full({3}, 2.0F), false}};
-  for (Parameter& parameter : parameters) parameter.tensor.set_requires_grad(true);
-  ShardWriter writer;
-  save_parameters(parameters, writer);
-  AdamW(parameters, OptimizerSpec{}).save(writer);
-  begin_checkpoint(root.path(), 7);
-  write_shard(root.path(), 7, 0, 1, writer);
-  const OpenedCheckpoint opened(commit_checkpoint(root.path(), kState));
-  for (Parameter& parameter : parameters) parameter.tensor.detach().zero_();
-  load_parameters(parameters, opened);
-  CHECK(at::equal(parameters[0].tensor, at::full({2}, 1.0F)));
-  CHECK(at::equal(parameters[1].tensor, at::full({3}, 2.0F)));
-  CHECK(parameters[0].tensor.requires_grad());
-}
-
-TEST_CASE("a checkpoint of another model is refused with the first differences, and nothing is changed") {
-  const test::TemporaryDirectory root;
-  write_safetensors(root / "w", {{"a", at::ones({2})}, {"old", at::ones({1})}, {"c", at::ones({2, 2})}});
-  const auto reader = open_safetensors(root / "w");
-  const std::vector<Parameter> parameters{{"a", at::zeros({2}), true}, {"c", at::zeros({2, 3}), true},
-                                          {"d", at::zeros({1}), true}, {"e", at::zeros({1}), true},
-                                          {"f", at::zeros({1}), true}, {"g", at::zeros({1}), true}};
-  CHECK_THROWS_WITH_AS(
-      load_parameters(parameters, *reader),
-      "the checkpoint does not fit the model: missing 'd', 'e', 'f' and 1 more; unknown 'old'; 'c' is "
-      "[2, 2] in the checkpoint and [2, 3] in the model",
-      CheckpointError);
-  CHECK(at::equal(parameters[0].tensor, at::zeros({2})));
 }
 
 TEST_CASE("final weights are one file that is replaced as one step") {

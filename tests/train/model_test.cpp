@@ -159,6 +159,11 @@ TEST_CASE("the head's matrix is the embedding's, in the blocks once each and in 
   CHECK(embedding.tensor.is_same(head.tensor));
 }
 
+TEST_CASE("a model that nobody gave memory has none, whatever its size") {
+  for (const Parameter& parameter : build_model({"gpt", {48, 25, 1600, 1024, 50257}}).parameters())
+    CHECK_FALSE(parameter.tensor.defined());
+}
+
 TEST_CASE("the initial weights are a function of the seed alone") {
   const auto first = by_name(build_model(small(), 5)), again = by_name(build_model(small(), 5));
   const auto other = by_name(build_model(small(), 6));

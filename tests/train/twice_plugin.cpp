@@ -18,9 +18,8 @@ class TwiceTrainer final : public Trainer {
 
 class Twice final : public Parallelism {
  public:
-  std::variant<std::vector<Knobs>, NotApplicable> candidates(
-      const TaskSpec&, const Mesh&, const std::map<std::string, std::vector<std::string>>&) const override {
-    return std::vector<Knobs>{Knobs{}};
+  std::variant<std::vector<Candidate>, NotApplicable> candidates(const SearchContext&) const override {
+    return std::vector<Candidate>{Candidate{}};
   }
   std::unique_ptr<Trainer> prepare(const TaskSpec&, const Knobs&, const Mesh&) const override {
     return std::make_unique<TwiceTrainer>();

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "train/parallelism.h"
+
+namespace saturn {
+
+/// The candidates of a search, as they are to be tried.
+struct SearchOrder {
+  std::vector<Candidate> to_try;                        ///< fastest guess first
+  std::vector<std::pair<Knobs, std::string>> hopeless;  ///< with the reason
+};
+
+/// Orders by the guessed time; those whose guessed memory passes `budget` (0 = none) by more than the guess
+/// can be wrong are hopeless. Pure.
+SearchOrder order_candidates(std::vector<Candidate> candidates, Bytes budget);
+
+/// Why a candidate need not be tried once `best` was measured: it is guessed to take much longer. Empty when
+/// it should be. Pure.
+std::string not_worth_trying(const Candidate& candidate, const Candidate& best);
+
+}  // namespace saturn
