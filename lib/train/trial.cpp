@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
 #include <numeric>
 #include <optional>
 
@@ -147,7 +148,7 @@ class Search {
     if (const auto* none = std::get_if<NotApplicable>(&found))
       return context_.events.write(CandidateTried{{}, *none});
     const SearchOrder order =
-        order_candidates(std::move(std::get<std::vector<Candidate>>(found)), context_.mesh.memory_bytes);
+        order_candidates(std::move(std::get<std::vector<Candidate>>(found)), smallest_budget());
     for (const Candidate& candidate : order.to_try) {
       if (skip(candidate)) continue;
       if (generation_ > 0) {
@@ -171,6 +172,14 @@ class Search {
           {context_.job.task, context_.mesh, costs, context_.job.knob_candidates});
     });
     return found;
+  }
+
+  /// Of all ranks' devices: every rank must decide alike.
+  Bytes smallest_budget() const {
+    constexpr Bytes kNone = std::numeric_limits<Bytes>::max();
+    const Bytes mine = context_.mesh.memory_bytes > 0 ? context_.mesh.memory_bytes : kNone;
+    const Bytes least = -agree_on_max(context_.communicator(), -mine);
+    return least == kNone ? 0 : least;
   }
 
   bool skip(const Candidate& candidate) const {

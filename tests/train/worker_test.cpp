@@ -257,7 +257,7 @@ TEST_CASE("a plug-in that cannot be loaded is named with the reason") {
                                             "SATURN_PARALLELISM(...))");
   CHECK(message(SATURN_PLUGIN_OLD) == std::string("cannot load the parallelism 'mine': ") +
                                           SATURN_PLUGIN_OLD +
-                                          " was built for interface 999, this worker has 1; build it again");
+                                          " was built for interface 999, this worker has 2; build it again");
 }
 
 TEST_CASE("a rank on a GPU that is not there says so and ends") {
@@ -305,7 +305,7 @@ TEST_CASE("a candidate out of memory is an outcome; the ranks meet again for the
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 2);
   job.mode = Job::Mode::kTrial;
-  job.devices[1].memory_bytes = 700 << 10;  // enough to prepare
+  job.devices[1].memory_bytes = 820 << 10;  // enough to prepare, and by the cost model
   job.knob_candidates = {{"bucket_mb", {"25", "1"}}};
   const GangHistory history = run_gang(job);
   CHECK(history.exited.code == 0);
@@ -315,6 +315,23 @@ TEST_CASE("a candidate out of memory is an outcome; the ranks meet again for the
     CHECK(std::get<OutOfMemory>(candidate.outcome).message.find("rank 1: out of memory: allocating ") == 0);
   }
   CHECK(std::holds_alternative<TrialDone>(history.events.back()));
+}
+
+TEST_CASE("a candidate that the cost model gives no hope is not tried, and why is said") {
+  const TemporaryDirectory directory;
+  Job job = small_job(directory.path(), 2);
+  job.mode = Job::Mode::kTrial;
+  job.devices[1].memory_bytes = 400 << 10;  // of one rank: all decide alike
+  job.knob_candidates = {{"micro_batch", {"all", "1/2"}}};
+  const GangHistory history = run_gang(job);
+  CHECK(history.exited.code == 0);
+  const auto tried = history.all<CandidateTried>();
+  REQUIRE(tried.size() == 2);
+  for (const auto& candidate : tried) {
+    const std::string why = std::get<NotApplicable>(candidate.outcome).why;
+    CHECK(why.starts_with("not tried: by its cost model it needs "));
+    CHECK(why.ends_with(", and the device has 400 KiB"));
+  }
 }
 
 TEST_CASE("a parallelism that does not apply says why") {

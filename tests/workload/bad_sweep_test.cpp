@@ -26,7 +26,8 @@ TEST_CASE("a sweep over a missing path says which one was meant") {
         "optimizer.kind, optimizer.lr, "
         "optimizer.weight_decay, optimizer.beta1, optimizer.beta2, optimizer.epsilon, optimizer.clip, "
         "optimizer.schedule, optimizer.schedule.kind, optimizer.schedule.warmup_steps, "
-        "optimizer.schedule.final_fraction, batch_size, micro_batch_size, epochs, steps, seed, devices, "
+        "optimizer.schedule.final_fraction, batch_size, micro_batch_size, precision, epochs, steps, seed, "
+        "devices, "
         "parallelisms, checkpoint_every_steps, validate_every_steps\n");
   CHECK(wrong("{random: {count: 1, over: {model..layers: [1]}}}") ==
         "3:90 sweep.random.over: a task has no field 'model..layers' (did you mean 'model.layers'?)\n");
@@ -111,7 +112,7 @@ TEST_CASE("the rest of a task is checked though its sweep is wrong") {
             "name: \"a{optimizer.lr}\", steps: 3, bacth: 1, sweep: {grid: {batch_size: [1], lr: [1]}}")) ==
         "3:41 task: unknown key 'bacth'; known keys: name, model, data, arguments, same_speed, optimizer, "
         "batch_size, "
-        "micro_batch_size, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
+        "micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
         "validate_every_steps, sweep\n"
         "3:83 sweep.grid: a task has no field 'lr' (did you mean 'optimizer.lr'?)\n");
 }

@@ -63,7 +63,7 @@ TEST_CASE("what is wrong with a task's JSON is reported with its place") {
                        "       | ^\n"
                        "t.json:2:25: error: task: unknown key 'batch'; known keys: name, model, data, "
                        "arguments, same_speed, optimizer, "
-                       "batch_size, micro_batch_size, epochs, steps, seed, devices, parallelisms, "
+                       "batch_size, micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, "
                        "checkpoint_every_steps, validate_every_steps\n"
                        "     2 |  \"data\": {\"files\": []}, \"batch\": 1}\n"
                        "       |                         ^",
@@ -72,9 +72,10 @@ TEST_CASE("what is wrong with a task's JSON is reported with its place") {
 
 TEST_CASE("tasks that differ in what cannot change their speed share a signature") {
   const std::string same = speed_signature(example());
-  CHECK(same ==
-        "gpt layers=2 heads=4 width=64 context=32 vocabulary=300; text validation=3; adamw clip; batch=12 "
-        "micro=4");
+  CHECK(
+      same ==
+      "gpt layers=2 heads=4 width=64 context=32 vocabulary=300; text validation=3; adamw clip; fp32 batch=12 "
+      "micro=4");
   CHECK(same == signature_after([](TaskSpec& t) { t.name = "b"; }));
   CHECK(same == signature_after([](TaskSpec& t) { t.seed = 6; }));
   CHECK(same == signature_after([](TaskSpec& t) { t.optimizer.lr = 1; }));
