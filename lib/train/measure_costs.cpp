@@ -13,7 +13,6 @@
 #include <typeinfo>
 
 #include "train/chain.h"
-#include "train/memory_budget.h"
 #include "train/model.h"
 #include "train/precision.h"
 
@@ -51,9 +50,10 @@ std::vector<BlockCost> counted(const Model& model) {
 
 class Measurement {
  public:
-  Measurement(const Batch& batch, Precision precision, at::Device device)
+  Measurement(const Batch& batch, Precision precision, at::Device device, Accelerator& accelerator)
       : batch_(batch.to(device, precision.compute)),
-        options_(at::TensorOptions().dtype(precision.compute).device(device)) {}
+        options_(at::TensorOptions().dtype(precision.compute).device(device)),
+        accelerator_(accelerator) {}
 
   void run(Model& model, std::vector<BlockCost>& costs) {
     std::map<std::string, std::pair<BlockCost, at::Tensor>> known;
@@ -87,22 +87,28 @@ class Measurement {
 
   void measure(Block& block, const at::Tensor& input, bool last, BlockCost& cost, at::Tensor& output) const {
     output.reset();
-    const Bytes before = memory_in_use();
-    const double start = now();
+    const Bytes before = accelerator_.memory_in_use();
+    const double start = now_on_device();
     BlockRun run = last ? run_loss(block, input, batch_.targets, 1) : run_forward(block, input);
-    cost.forward_seconds = now() - start;
-    cost.activation_bytes = memory_in_use() - before;
+    cost.forward_seconds = now_on_device() - start;
+    cost.activation_bytes = accelerator_.memory_in_use() - before;
     output = run.output.detach();
     cost.output_bytes = static_cast<Bytes>(output.nbytes());
     const at::Tensor gradient = last ? at::Tensor{} : at::zeros_like(output);
-    const double middle = now();
+    const double middle = now_on_device();
     (void)run_backward(block, std::move(run), gradient);
-    cost.backward_seconds = now() - middle;
+    cost.backward_seconds = now_on_device() - middle;
     for (const Parameter& parameter : block.parameters()) parameter.tensor.mutable_grad().reset();
+  }
+
+  double now_on_device() const {
+    accelerator_.synchronize();
+    return now();
   }
 
   Batch batch_;
   at::TensorOptions options_;
+  Accelerator& accelerator_;
 };
 
 void share(Communicator& communicator, std::vector<BlockCost>& blocks) {
@@ -123,7 +129,7 @@ void share(Communicator& communicator, std::vector<BlockCost>& blocks) {
 
 }  // namespace
 
-ModelCosts measure_costs(const TaskSpec& task, const Data& data, const Mesh& mesh) {
+ModelCosts measure_costs(const TaskSpec& task, const Data& data, const Mesh& mesh, Accelerator& accelerator) {
   Model model = build_model(task.model);
   ModelCosts costs;
   costs.rows = std::clamp<std::int64_t>(task.batch_size / mesh.world_size, 1, kMostRows);
@@ -131,7 +137,7 @@ ModelCosts measure_costs(const TaskSpec& task, const Data& data, const Mesh& mes
   costs.copy_bytes_per_second = mesh.device.is_cpu() ? kHostBytesPerSecond : kLinkBytesPerSecond;
   try {
     const Batch batch = data.training_batch(0).slice(0, costs.rows);
-    Measurement(batch, precision_of(task), mesh.device).run(model, costs.blocks);
+    Measurement(batch, precision_of(task), mesh.device, accelerator).run(model, costs.blocks);
   } catch (const c10::OutOfMemoryError&) {
     // A block that passes the budget by itself: the candidates will tell.
   }

@@ -167,7 +167,7 @@ class Search {
   std::variant<std::vector<Candidate>, NotApplicable> candidates() {
     std::variant<std::vector<Candidate>, NotApplicable> found;
     with_abort(context_.mesh, [&] {
-      const ModelCosts costs = measure_costs(context_.job.task, data_, context_.mesh);
+      const ModelCosts costs = measure_costs(context_.job.task, data_, context_.mesh, context_.accelerator);
       found = context_.parallelism.candidates(
           {context_.job.task, context_.mesh, costs, context_.job.knob_candidates});
     });

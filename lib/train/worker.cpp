@@ -75,7 +75,8 @@ void run_rank(const WorkerOptions& options, const Job& job, const EventWriter& e
   };
   const auto parallelism = load_parallelism(job.parallelism, job.library);
   const auto data = open_data(job.task);
-  const Mesh mesh{nullptr, options.rank, job.world_size(), job.device_kind, device.memory_bytes};
+  const Mesh mesh{nullptr,         options.rank,        job.world_size(),
+                  job.device_kind, device.memory_bytes, accelerator->device()};
   RankContext context{job, *parallelism, *accelerator, mesh, events, STDIN_FILENO};
   if (job.mode == Job::Mode::kTrial) return run_trial(context, *data, make_communicator);
   const auto communicator = make_communicator(0);
