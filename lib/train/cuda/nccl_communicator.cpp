@@ -147,7 +147,7 @@ void NcclCommunicator::check(const char* what, ncclResult_t result) {
   if (result == ncclInProgress) {
     fail(fmt::format("rank {} waited {} for the other ranks: {}", rank(), to_text_duration(timeout_), what));
   }
-  fail(fmt::format("rank {}: {}", rank(), describe(what, result, comm_)));
+  fail(cause_of(what, result));
 }
 
 void NcclCommunicator::refuse_if_dead() const {
@@ -272,13 +272,24 @@ std::string NcclCommunicator::lost_peer() const {
   return "";
 }
 
+/// The loss of a peer, if that is behind NCCL's error: a process's sockets close a moment before it is seen
+/// to be gone. Else the error.
+std::string NcclCommunicator::cause_of(const char* what, ncclResult_t error) const {
+  constexpr auto kMoment = std::chrono::milliseconds(20);
+  for (int i = 0; i < 10; ++i) {
+    if (std::string loss = lost_peer(); !loss.empty()) return loss;
+    std::this_thread::sleep_for(kMoment);
+  }
+  return fmt::format("rank {}: {}", rank(), describe(what, error, comm_));
+}
+
 /// What a rank that waits in a collective of host memory would notice itself.
 void NcclCommunicator::look() {
   ncclResult_t state = ncclSuccess;
   const ncclResult_t asked = ncclCommGetAsyncError(comm_, &state);
   if (asked != ncclSuccess) state = asked;
   if (state != ncclSuccess && state != ncclInProgress) {
-    segment_->abort(fmt::format("rank {}: {}", rank(), describe("a collective", state, comm_)));
+    segment_->abort(cause_of("a collective", state));
   }
   const auto now = Clock::now();
   const bool done = idle();

@@ -72,6 +72,7 @@ class NcclCommunicator final : public Communicator {
   bool idle();
   void look();
   std::string lost_peer() const;
+  std::string cause_of(const char* what, ncclResult_t error) const;
   void leave();
 
   void watch();
