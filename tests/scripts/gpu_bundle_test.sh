@@ -19,7 +19,7 @@ fail() {
 "$source/scripts/bench/gpu.sh" --bundle "$world/bundle" "$build" >"$world/out" 2>&1 || fail 'no bundle was made'
 mv "$world/bundle" "$world/moved"
 "$source/scripts/bench/gpu.sh" --bundle "$world/moved" "$build" >"$world/out" 2>&1 && fail 'a folder that is there was taken'
-export SATURN_TORCH_DIR=$torch CLUSTER='{slots: 1}' LAYERS=1 WIDTH=96 CONTEXT=64 VOCABULARY=512 BATCH=4 PRECISION=fp32 TRIAL_TIME=500ms
+export SATURN_TORCH_DIR=$torch CLUSTER='{nodes: [{name: a, devices: 1, cores: 1}]}' LAYERS=1 WIDTH=96 CONTEXT=64 VOCABULARY=512 BATCH=4 PRECISION=fp32 TRIAL_TIME=500ms
 "$world/moved/gpu.sh" >"$world/out" 2>&1 || fail 'the bundle does not run'
 grep -qE '^[0-9,]+ tokens/s, [0-9.]+ TFLOP/s$' "$world/out" || fail 'the figures are missing'
 
