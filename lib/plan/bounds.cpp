@@ -92,6 +92,7 @@ void bound_by_windows(Search& search, const Deadline& deadline) {
     MilpOptions options;
     options.time_limit = std::min(deadline.left(), Seconds(1));
     options.first_solution = true;
+    options.cancel = deadline.cancel();
     const bool refused =
         master.impossible || solve_milp(master.milp, options).status == MilpStatus::kInfeasible;
     if (refused) {

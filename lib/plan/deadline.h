@@ -25,6 +25,7 @@ class Deadline {
 
   bool cancelled() const { return cancel_ != nullptr && cancel_->load(std::memory_order_relaxed); }
   bool passed() const { return cancelled() || std::chrono::steady_clock::now() >= at_; }
+  const std::atomic<bool>* cancel() const { return cancel_; }
   /// Never negative; zero when cancelled.
   Seconds left() const {
     if (cancelled()) return Seconds(0);

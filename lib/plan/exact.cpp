@@ -12,7 +12,7 @@ namespace {
 
 /// Making a cut stronger must not cost more than finding it did.
 constexpr std::int64_t kShrinkWork = 3000;
-/// A cancelled solve ends within this: CBC itself cannot be interrupted.
+/// One hard master must not use up the whole turn.
 constexpr Seconds kLongestMaster{2};
 
 /// The conditions under which a node's share contains the items, each by one of its width and of its length
@@ -152,6 +152,7 @@ Exact::Outcome Exact::enumerate(Millis target, const Deadline& deadline) {
 std::optional<std::vector<int>> Exact::next_master(const Master& master, const Deadline& deadline) {
   MilpOptions options;
   options.time_limit = std::min(deadline.left(), kLongestMaster);
+  options.cancel = deadline.cancel();
   const MilpResult solution =
       master.impossible ? MilpResult{MilpStatus::kInfeasible, {}, 0} : solve_milp(master.milp, options);
   refused_ = solution.status == MilpStatus::kInfeasible;

@@ -3,37 +3,21 @@
 
 #include <cmath>
 #include <coin/Cbc_C_Interface.h>
-#include <csetjmp>
-#include <cstdio>
-#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 
-namespace saturn {
-namespace {
-
-/// Where a failed assertion inside CBC goes on this thread; null = none is running.
-thread_local std::jmp_buf* escape = nullptr;
-
-}  // namespace
-}  // namespace saturn
-
-/// Debian builds CBC and Clp with assertions, and some of them fail on harmless programs, which would end the
-/// whole process (seen: ClpSimplexDual.cpp:3626). In a solve they end that solve only; everywhere else they
-/// abort as usual.
-extern "C" [[noreturn]] void __assert_fail(const char* assertion, const char* file, unsigned int line,
-                                           const char* function) noexcept {
-  if (saturn::escape != nullptr) std::longjmp(*saturn::escape, 1);
-  std::fprintf(stderr, "%s:%u: %s: Assertion `%s' failed.\n", file, line, function, assertion);
-  std::abort();
-}
+#include "base/isolated.h"
 
 namespace saturn {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kTolerance = 1e-5;
+constexpr double kPatience = 2;  ///< CBC keeps to its time limit within about 10 %
+constexpr Seconds kSlowestFork{1};
 
 struct DeleteModel {
   void operator()(Cbc_Model* model) const { Cbc_deleteModel(model); }
@@ -91,17 +75,54 @@ void set_up(Cbc_Model* model, const MilpOptions& options) {
   Cbc_setMIPStartI(model, static_cast<int>(columns.size()), columns.data(), values.data());
 }
 
-/// False when CBC failed; the model is in no state to be used, not even to be deleted.
-bool run(Cbc_Model* model) {
-  std::jmp_buf here;
-  escape = &here;
-  if (setjmp(here) != 0) {
-    escape = nullptr;
-    return false;
-  }
-  Cbc_solve(model);
-  escape = nullptr;
-  return true;
+/// What CBC says, as it says it.
+struct Answer {
+  bool infeasible = false;
+  bool optimal = false;
+  bool finished = false;
+  std::vector<double> values;  ///< empty: no solution
+};
+
+Answer ask_cbc(const Milp& milp, const MilpOptions& options) {
+  const Model model(Cbc_newModel());
+  load(model.get(), milp);
+  set_up(model.get(), options);
+  Cbc_solve(model.get());
+  Answer answer;
+  answer.infeasible = Cbc_isProvenInfeasible(model.get()) != 0;
+  answer.optimal = Cbc_isProvenOptimal(model.get()) != 0;
+  answer.finished = Cbc_status(model.get()) == 0;
+  const double* solution = Cbc_bestSolution(model.get());
+  if (solution != nullptr) answer.values.assign(solution, solution + milp.columns.size());
+  return answer;
+}
+
+/// Three bytes, then the values: read by the process that wrote it, or one forked from it.
+std::string to_bytes(const Answer& answer) {
+  std::string bytes{static_cast<char>(answer.infeasible), static_cast<char>(answer.optimal),
+                    static_cast<char>(answer.finished)};
+  bytes.append(reinterpret_cast<const char*>(answer.values.data()), answer.values.size() * sizeof(double));
+  return bytes;
+}
+
+Answer from_bytes(const std::string& bytes) {
+  Answer answer{bytes.at(0) != 0, bytes.at(1) != 0, bytes.at(2) != 0, {}};
+  answer.values.resize((bytes.size() - 3) / sizeof(double));
+  if (!answer.values.empty())
+    std::memcpy(answer.values.data(), bytes.data() + 3, answer.values.size() * sizeof(double));
+  return answer;
+}
+
+/// In a process of its own, because a library that only one thread may use at a time is no library for a
+/// supervisor. Debian builds CBC and Clp with assertions, and some of them fail on harmless programs (seen:
+/// ClpSimplexDual.cpp:3626); its command line reader, which the C interface goes through, writes into static
+/// buffers; Clp takes over SIGINT while it solves its first relaxation; and nothing but a kill ends a solve
+/// early. A jump out of a failed assertion would be undefined: it skips the destructors of CBC's frames.
+std::optional<Answer> ask_isolated(const Milp& milp, const MilpOptions& options) {
+  const IsolationLimits limits{kPatience * options.time_limit + kSlowestFork, options.cancel};
+  const auto bytes = run_isolated([&] { return to_bytes(ask_cbc(milp, options)); }, limits);
+  if (!bytes) return {};
+  return from_bytes(*bytes);
 }
 
 /// Rounds the integers in place; false when the point is none of the program's.
@@ -148,27 +169,21 @@ void Milp::add_equal(std::vector<std::pair<int, double>> terms, double value) {
 MilpResult solve_milp(const Milp& milp, const MilpOptions& options) {
   MilpResult result;
   if (options.time_limit.count() <= 0 || milp.columns.empty()) return result;
-  Model model(Cbc_newModel());
-  load(model.get(), milp);
-  set_up(model.get(), options);
-  if (!run(model.get())) {
-    (void)model.release();  // leaked on purpose
-    return result;
-  }
+  std::optional<Answer> answer = ask_isolated(milp, options);
+  if (!answer) return result;
   // Asked first: an infeasible program has a "finished" status, an objective of 1.8e308 and a garbage bound.
   // No cutoff is ever set here, so it means infeasible and not "nothing better".
-  if (Cbc_isProvenInfeasible(model.get()) != 0) {
-    const bool trusted = options.start.empty() && Cbc_status(model.get()) == 0;
+  if (answer->infeasible) {
+    const bool trusted = options.start.empty() && answer->finished;
     result.status = trusted ? MilpStatus::kInfeasible : MilpStatus::kUnknown;
     return result;
   }
-  const double* solution = Cbc_bestSolution(model.get());
-  if (solution == nullptr) return result;  // stopped before the first one: the objective reads 1e50
-  result.values.assign(solution, solution + milp.columns.size());
+  if (answer->values.empty()) return result;  // stopped before the first one: the objective reads 1e50
+  result.values = std::move(answer->values);
   if (!accept(milp, result.values)) return {};
   for (size_t c = 0; c < milp.columns.size(); ++c)
     result.objective += milp.columns[c].cost * result.values[c];
-  result.status = Cbc_isProvenOptimal(model.get()) != 0 ? MilpStatus::kOptimal : MilpStatus::kFeasible;
+  result.status = answer->optimal ? MilpStatus::kOptimal : MilpStatus::kFeasible;
   return result;
 }
 

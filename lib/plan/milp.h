@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct MilpOptions {
   Seconds time_limit{1};
   bool first_solution = false;                ///< stop at the first one found
   std::vector<std::pair<int, double>> start;  ///< a solution to begin with (may be partial); empty = none
+  const std::atomic<bool>* cancel =
+      nullptr;  ///< set by another thread: the solve ends as kUnknown; not owned
 };
 
 enum class MilpStatus {
@@ -50,8 +53,10 @@ struct MilpResult {
   double objective = 0;
 };
 
-/// Solves with CBC on the calling thread; safe from several threads. What comes back as kOptimal or kFeasible
-/// has been checked against every row here, so a solver's mistake shows as kUnknown.
+/// Solves with CBC, in a process of its own (about 1 ms); safe from several threads. What comes back as
+/// kOptimal or kFeasible has been checked against every row here, so a solver's mistake shows as kUnknown; so
+/// does its crash, a failed assertion of its own, or a limit it does not keep to. Errors: SystemError (no
+/// pipe).
 MilpResult solve_milp(const Milp& milp, const MilpOptions& options);
 
 }  // namespace saturn
