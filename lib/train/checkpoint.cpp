@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <fmt/format.h>
-#include <set>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -18,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kIndexFile = "checkpoint.json";
 constexpr const char* kWriting = ".writing";    // being written
 constexpr const char* kReplaced = ".replaced";  // an older one of the same step, about to be removed
 constexpr const char* kNote = ".json";          // beside each shard, until they are joined
@@ -51,29 +49,51 @@ std::vector<fs::path> entries_of(const fs::path& directory) {
 /// The notes that the ranks left, joined and removed.
 std::vector<ShardRecord> take_notes(const fs::path& directory) {
   std::vector<ShardRecord> shards;
-  std::set<std::string> names;
   for (const fs::path& path : entries_of(directory)) {
     if (path.extension() != kNote) continue;
     shards.push_back(parse_shard_record(read_file(path)));
-    for (const auto& [name, checksum] : shards.back().tensors)
-      if (!names.insert(name).second)
-        throw CheckpointError(fmt::format("tensor '{}' was added by two ranks", name));
     fs::remove(path);
   }
+  check_parts(shards);
   return shards;
 }
 
 }  // namespace
 
+std::vector<std::int64_t> CheckpointReader::shape(const std::string& name) const {
+  return tensor(name).sizes().vec();
+}
+
+void CheckpointReader::read(const std::string& name, std::int64_t offset, const at::Tensor& to) const {
+  const at::Tensor from = tensor(name).reshape(-1).narrow(0, offset, to.numel());
+  to.detach().view(-1).copy_(from);
+}
+
 void ShardWriter::add(const std::string& name, const at::Tensor& tensor) {
-  for (const auto& [known, other] : tensors_)
-    if (known == name) throw std::logic_error(fmt::format("tensor '{}' was added twice", name));
-  tensors_.emplace_back(name, tensor);
+  insert({name, tensor.sizes().vec(), 0, tensor});
+}
+
+void ShardWriter::add_part(const std::string& name, const std::vector<std::int64_t>& shape,
+                           std::int64_t offset, const at::Tensor& part) {
+  const std::int64_t elements = elements_of(shape);
+  if (offset < 0 || offset + part.numel() > elements)
+    throw std::logic_error(fmt::format("tensor '{}' has {} elements, not [{}, {})", name, elements, offset,
+                                       offset + part.numel()));
+  if (part.numel() == elements) return add(name, part.reshape(shape));
+  if (part.numel() > 0) insert({name, shape, offset, part.reshape(-1)});
+}
+
+void ShardWriter::insert(TensorPart part) {
+  if (part.name.find('#') != std::string::npos)
+    throw std::logic_error(fmt::format("tensor '{}': a '#' in the name is for parts", part.name));
+  if (!stored_.insert(stored_name(part.name, part.shape, part.offset, part.values.numel())).second)
+    throw std::logic_error(fmt::format("tensor '{}' was added twice", part.name));
+  parts_.push_back(std::move(part));
 }
 
 Bytes ShardWriter::bytes() const {
   Bytes sum = 0;
-  for (const auto& [name, tensor] : tensors_) sum += static_cast<Bytes>(tensor.nbytes());
+  for (const TensorPart& part : parts_) sum += static_cast<Bytes>(part.values.nbytes());
   return sum;
 }
 
@@ -88,9 +108,9 @@ void begin_checkpoint(const fs::path& root, std::int64_t step) {
 }
 
 void write_shard(const fs::path& root, std::int64_t step, int rank, int ranks, const ShardWriter& shard) {
-  if (shard.tensors().empty()) return;
+  if (shard.parts().empty()) return;
   const fs::path path = staging(root, step) / fmt::format("model-{:05}-of-{:05}.safetensors", rank, ranks);
-  const ShardRecord record = write_tensor_file(path, shard.tensors(), {{"format", "pt"}});
+  const ShardRecord record = write_tensor_file(path, shard.parts(), {{"format", "pt"}});
   write_file_atomically(path.string() + kNote, to_text(record));
 }
 
@@ -98,7 +118,7 @@ fs::path commit_checkpoint(const fs::path& root, const CheckpointState& state) {
   const fs::path from = staging(root, state.step);
   const fs::path to = root / checkpoint_name(state.step);
   const fs::path replaced = to.string() + kReplaced;
-  write_file_atomically(from / kIndexFile, to_text(CheckpointIndex{state, take_notes(from)}));
+  write_file_atomically(from / kCheckpointIndexFile, to_text(CheckpointIndex{state, take_notes(from)}));
   // Only a damaged one can be there: training went past a step that it could not load.
   if (fs::exists(to)) rename_directory(to, replaced);
   rename_directory(from, to);
@@ -128,83 +148,6 @@ std::vector<fs::path> list_checkpoints(const fs::path& root) {
   return found;
 }
 
-struct OpenedCheckpoint::Contents {
-  fs::path directory;
-  CheckpointState state;
-  std::vector<TensorFile> shards;
-
-  explicit Contents(const fs::path& from);
-  const TensorFile* shard_with(const std::string& name) const {
-    for (const TensorFile& shard : shards)
-      if (shard.has(name)) return &shard;
-    return nullptr;
-  }
-};
-
-OpenedCheckpoint::Contents::Contents(const fs::path& from) : directory(from) {
-  const std::string text = read_file(directory / kIndexFile);
-  CheckpointIndex index;
-  try {
-    index = parse_checkpoint_index(text);
-  } catch (const CheckpointError& error) {
-    throw CheckpointError(fmt::format("{}: {}", kIndexFile, error.what()));
-  }
-  state = index.state;
-  if (directory.filename() != checkpoint_name(state.step))
-    throw CheckpointError(fmt::format("{}: it is of step {}", kIndexFile, state.step));
-  for (const ShardRecord& record : index.shards) {
-    shards.emplace_back(directory / record.file);
-    shards.back().verify(record);
-  }
-}
-
-OpenedCheckpoint::OpenedCheckpoint(const fs::path& directory) {
-  const auto refuse = [&directory](const char* what) {
-    throw CheckpointError(fmt::format("the checkpoint {} is damaged: {}", directory.string(), what));
-  };
-  try {
-    contents_ = std::make_unique<Contents>(directory);
-  } catch (const CheckpointError& error) {
-    refuse(error.what());
-  } catch (const SystemError& error) {
-    refuse(error.what());
-  }
-}
-
-OpenedCheckpoint::OpenedCheckpoint(OpenedCheckpoint&&) noexcept = default;
-OpenedCheckpoint& OpenedCheckpoint::operator=(OpenedCheckpoint&&) noexcept = default;
-OpenedCheckpoint::~OpenedCheckpoint() = default;
-
-const CheckpointState& OpenedCheckpoint::state() const {
-  return contents_->state;
-}
-
-const fs::path& OpenedCheckpoint::directory() const {
-  return contents_->directory;
-}
-
-bool OpenedCheckpoint::has(const std::string& name) const {
-  return contents_->shard_with(name) != nullptr;
-}
-
-at::Tensor OpenedCheckpoint::tensor(const std::string& name) const {
-  const TensorFile* shard = contents_->shard_with(name);
-  if (shard == nullptr)
-    throw CheckpointError(
-        fmt::format("the checkpoint {} has no tensor '{}'", contents_->directory.string(), name));
-  return shard->tensor(name);
-}
-
-std::vector<std::string> OpenedCheckpoint::names() const {
-  std::vector<std::string> all;
-  for (const TensorFile& shard : contents_->shards) {
-    const std::vector<std::string> names = shard.names();
-    all.insert(all.end(), names.begin(), names.end());
-  }
-  std::sort(all.begin(), all.end());
-  return all;
-}
-
 std::optional<OpenedCheckpoint> open_latest_checkpoint(const fs::path& root,
                                                        std::vector<std::string>& messages) {
   for (const fs::path& directory : list_checkpoints(root)) {
@@ -219,7 +162,9 @@ std::optional<OpenedCheckpoint> open_latest_checkpoint(const fs::path& root,
 
 void write_safetensors(const fs::path& path, const NamedTensors& tensors) {
   const fs::path temporary = fmt::format("{}.tmp.{}", path.string(), ::getpid());
-  write_tensor_file(temporary, tensors, {{"format", "pt"}});
+  std::vector<TensorPart> parts;
+  for (const auto& [name, tensor] : tensors) parts.push_back({name, tensor.sizes().vec(), 0, tensor});
+  write_tensor_file(temporary, parts, {{"format", "pt"}});
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     const int error = errno;
     ::unlink(temporary.c_str());

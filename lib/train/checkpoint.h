@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,8 +17,8 @@
 namespace saturn {
 
 /// A checkpoint is a directory ROOT/step-00001234 of safetensors shards, `model-00000-of-00002.safetensors`,
-/// one for each rank that had something to add, and `checkpoint.json` (schema saturn.checkpoint/1): step,
-/// task, model, seed, the shards with sizes, and every tensor with its shard and checksum. It is written
+/// one for each rank that had something to add, and `checkpoint.json` (see checkpoint_index.h): step, task,
+/// model, seed, the shards with sizes, and every part of every tensor with its checksum. It is written
 /// beside, as ROOT/step-00001234.writing, and renamed when everything is on the disk, so that what is there
 /// is whole. The data position and the random state are (seed, step): every generator of Saturn is a function
 /// of them.
@@ -27,7 +28,13 @@ namespace saturn {
 class CheckpointWriter {
  public:
   virtual ~CheckpointWriter() = default;
+  /// A whole tensor. Errors: std::logic_error (twice, a '#' in the name).
   virtual void add(const std::string& name, const at::Tensor& tensor) = 0;
+  /// Elements [offset, offset + part.numel()) of the flattened tensor of this `shape`. All ranks' parts
+  /// together must cover it without gap or overlap, which is checked when they are joined. An empty part
+  /// adds nothing. Errors: std::logic_error (reaches past the end; as of `add`).
+  virtual void add_part(const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t offset,
+                        const at::Tensor& part) = 0;
 };
 
 /// A checkpoint opened for reading, memory-mapped. Errors: CheckpointError from every method when it is
@@ -36,26 +43,45 @@ class CheckpointReader {
  public:
   virtual ~CheckpointReader() = default;
   virtual bool has(const std::string& name) const = 0;
-  /// A view of the mapped file, valid as long as the reader: copy what is kept. Errors: CheckpointError
-  /// (missing name).
+  /// In one piece in the file: a view of it, valid as long as the reader: copy what is kept. In parts: a
+  /// copy. Errors: CheckpointError (missing name).
   virtual at::Tensor tensor(const std::string& name) const = 0;
+  /// Of the whole tensor. Errors: CheckpointError (missing name).
+  virtual std::vector<std::int64_t> shape(const std::string& name) const;
+  /// Copies elements [offset, offset + to.numel()) of the flattened tensor into `to`, which is contiguous, of
+  /// any shape, dtype and device. Reads nothing else. Errors: CheckpointError (missing name),
+  /// std::logic_error (past its end).
+  virtual void read(const std::string& name, std::int64_t offset, const at::Tensor& to) const;
   /// Sorted.
   virtual std::vector<std::string> names() const = 0;
 };
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// The tensors of this rank's shard, in the order they were added. Any dtype, any device, any layout; only
-/// tensors that are not dense CPU memory are copied, one at a time, while they are written.
+/// Elements [offset, offset + values.numel()) of the flattened tensor `name`; a whole tensor's `values` have
+/// its shape.
+struct TensorPart {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::int64_t offset = 0;
+  at::Tensor values;
+};
+
+/// The tensors and parts of this rank's shard, in the order they were added. Any dtype, any device, any
+/// layout; only tensors that are not dense CPU memory are copied, one at a time, while they are written.
 class ShardWriter final : public CheckpointWriter {
  public:
-  /// Errors: std::logic_error when the name was added before.
   void add(const std::string& name, const at::Tensor& tensor) override;
-  const NamedTensors& tensors() const { return tensors_; }
+  void add_part(const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t offset,
+                const at::Tensor& part) override;
+  const std::vector<TensorPart>& parts() const { return parts_; }
   Bytes bytes() const;
 
  private:
-  NamedTensors tensors_;
+  void insert(TensorPart part);
+
+  std::vector<TensorPart> parts_;
+  std::set<std::string> stored_;
 };
 
 /// Writing, by a gang:
@@ -71,7 +97,7 @@ void begin_checkpoint(const std::filesystem::path& root, std::int64_t step);
 void write_shard(const std::filesystem::path& root, std::int64_t step, int rank, int ranks,
                  const ShardWriter& shard);
 /// Joins the notes into checkpoint.json, syncs, renames; a checkpoint of the same step is replaced. Returns
-/// its directory. Errors also: CheckpointError when a tensor is in two shards.
+/// its directory. Errors also: CheckpointError when the parts do not make whole tensors (check_parts).
 std::filesystem::path commit_checkpoint(const std::filesystem::path& root, const CheckpointState& state);
 /// Removes what begin_checkpoint made, if anything. Never throws.
 void discard_checkpoint(const std::filesystem::path& root, std::int64_t step) noexcept;
@@ -92,6 +118,8 @@ class OpenedCheckpoint final : public CheckpointReader {
   const std::filesystem::path& directory() const;
   bool has(const std::string& name) const override;
   at::Tensor tensor(const std::string& name) const override;
+  std::vector<std::int64_t> shape(const std::string& name) const override;
+  void read(const std::string& name, std::int64_t offset, const at::Tensor& to) const override;
   std::vector<std::string> names() const override;
 
  private:

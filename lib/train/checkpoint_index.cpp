@@ -4,14 +4,18 @@
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 namespace saturn {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kSchema = "saturn.checkpoint/1";
+constexpr const char* kSchema = "saturn.checkpoint/2";
 constexpr const char* kPrefix = "step-";
 
 std::string to_hex(std::uint64_t value) {
@@ -27,12 +31,31 @@ std::uint64_t from_hex(const std::string& text) {
 }
 
 Json to_json(const ShardRecord& record) {
-  Json tensors = Json::object();
-  for (const auto& [name, checksum] : record.tensors) tensors[name] = to_hex(checksum);
+  Json parts = Json::array();
+  for (const PartRecord& part : record.parts)
+    parts.push_back({{"name", part.name},
+                     {"dtype", part.dtype},
+                     {"shape", part.shape},
+                     {"offset", part.offset},
+                     {"elements", part.elements},
+                     {"checksum", to_hex(part.checksum)}});
   return {{"file", record.file},
           {"bytes", record.bytes},
           {"header_checksum", to_hex(record.header_checksum)},
-          {"tensors", std::move(tensors)}};
+          {"parts", std::move(parts)}};
+}
+
+PartRecord part_from(const Json& json) {
+  PartRecord part{json.at("name").get<std::string>(),
+                  json.at("dtype").get<std::string>(),
+                  json.at("shape").get<std::vector<std::int64_t>>(),
+                  json.at("offset").get<std::int64_t>(),
+                  json.at("elements").get<std::int64_t>(),
+                  from_hex(json.at("checksum").get<std::string>())};
+  const bool negative = std::any_of(part.shape.begin(), part.shape.end(), [](auto n) { return n < 0; });
+  if (negative || part.offset < 0 || part.elements < 0)
+    throw CheckpointError(fmt::format("tensor '{}' has a negative extent or offset", part.name));
+  return part;
 }
 
 ShardRecord shard_from(const Json& json) {
@@ -40,8 +63,7 @@ ShardRecord shard_from(const Json& json) {
                      json.at("bytes").get<std::uint64_t>(),
                      from_hex(json.at("header_checksum").get<std::string>()),
                      {}};
-  for (const auto& [name, checksum] : json.at("tensors").items())
-    record.tensors[name] = from_hex(checksum.get<std::string>());
+  for (const Json& part : json.at("parts")) record.parts.push_back(part_from(part));
   if (record.file.find('/') != std::string::npos)
     throw CheckpointError(fmt::format("'{}' is no name of a shard", record.file));
   return record;
@@ -56,6 +78,7 @@ CheckpointIndex index_from(const Json& json) {
                  json.at("model").get<std::string>(), json.at("data").get<std::string>(),
                  json.at("seed").get<std::uint64_t>()};
   for (const Json& shard : json.at("shards")) index.shards.push_back(shard_from(shard));
+  check_parts(index.shards);
   return index;
 }
 
@@ -72,7 +95,53 @@ auto parsed(const std::string& text, const Read& read) {
   }
 }
 
+/// All parts of one tensor, sorted by offset.
+void check_tensor(const std::vector<const PartRecord*>& parts) {
+  const PartRecord& first = *parts.front();
+  const auto refuse = [&first](const std::string& what) {
+    throw CheckpointError(fmt::format("tensor '{}' {}", first.name, what));
+  };
+  std::int64_t end = 0;
+  const std::int64_t elements = elements_of(first.shape);
+  const auto expect = [&](std::int64_t offset) {
+    if (offset > end) refuse(fmt::format("has no elements [{}, {}): no rank added them", end, offset));
+  };
+  for (const PartRecord* part : parts) {
+    if (part->shape != first.shape || part->dtype != first.dtype)
+      refuse(fmt::format("is {}[{}] on one rank and {}[{}] on another", first.dtype,
+                         fmt::join(first.shape, ", "), part->dtype, fmt::join(part->shape, ", ")));
+    expect(part->offset);
+    if (part->offset < end && part->elements == elements) refuse("was added by two ranks");
+    if (part->offset < end)
+      refuse(fmt::format("has the elements [{}, {}) twice", part->offset,
+                         std::min(end, part->offset + part->elements)));
+    end = part->offset + part->elements;
+  }
+  if (end > elements) refuse(fmt::format("has {} elements, and its parts reach to {}", elements, end));
+  expect(elements);
+}
+
 }  // namespace
+
+std::int64_t elements_of(const std::vector<std::int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+std::string stored_name(const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t offset,
+                        std::int64_t elements) {
+  return offset == 0 && elements == elements_of(shape) ? name : fmt::format("{}#{}", name, offset);
+}
+
+void check_parts(const std::vector<ShardRecord>& shards) {
+  std::map<std::string, std::vector<const PartRecord*>> tensors;
+  for (const ShardRecord& shard : shards)
+    for (const PartRecord& part : shard.parts) tensors[part.name].push_back(&part);
+  for (auto& [name, parts] : tensors) {
+    std::stable_sort(parts.begin(), parts.end(),
+                     [](const auto* a, const auto* b) { return a->offset < b->offset; });
+    check_tensor(parts);
+  }
+}
 
 std::string to_text(const CheckpointIndex& index) {
   Json json = {{"schema", kSchema},        {"task", index.state.task}, {"model", index.state.model},

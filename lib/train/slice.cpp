@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <functional>
-#include <numeric>
 #include <set>
 #include <sstream>
 
@@ -50,16 +48,12 @@ std::vector<std::string> differences(const std::vector<Parameter>& parameters,
   add_names(faults, "unknown", unknown);
   for (const Parameter& parameter : parameters) {
     if (!reader.has(parameter.name)) continue;
-    const std::vector<std::int64_t> found = reader.tensor(parameter.name).sizes().vec();
+    const std::vector<std::int64_t> found = reader.shape(parameter.name);
     if (found == parameter.shape) continue;
     faults.push_back(difference(parameter.name, found, parameter.shape));
     break;
   }
   return faults;
-}
-
-std::int64_t elements_of(const std::vector<std::int64_t>& shape) {
-  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
 }  // namespace
@@ -73,16 +67,18 @@ Slice whole_slice(const Parameter& parameter, const at::Tensor& value) {
 }
 
 void save_slices(const std::vector<Slice>& slices, CheckpointWriter& writer) {
-  for (const Slice& slice : slices) writer.add(slice.name, slice.value.detach());
+  for (const Slice& slice : slices) {
+    const at::Tensor value = slice.value.detach();
+    slice.whole() ? writer.add(slice.name, value.view(slice.shape))
+                  : writer.add_part(slice.name, slice.shape, slice.offset, value);
+  }
 }
 
 void load_slices(const std::vector<Slice>& slices, const CheckpointReader& reader) {
   for (const Slice& slice : slices) {
-    const at::Tensor from = reader.tensor(slice.name);
-    if (from.sizes() != at::IntArrayRef(slice.shape))
-      throw CheckpointError("tensor " + difference(slice.name, from.sizes(), slice.shape));
-    slice.value.detach().copy_(
-        from.reshape(-1).narrow(0, slice.offset, slice.value.numel()).view(slice.value.sizes()));
+    const std::vector<std::int64_t> found = reader.shape(slice.name);
+    if (found != slice.shape) throw CheckpointError("tensor " + difference(slice.name, found, slice.shape));
+    reader.read(slice.name, slice.offset, slice.value);
   }
 }
 

@@ -26,7 +26,7 @@ struct Slice {
 /// The whole parameter, with `value` for its elements.
 Slice whole_slice(const Parameter& parameter, const at::Tensor& value);
 
-/// Adds every slice under its name.
+/// Adds every slice under its name: whole ones as tensors, others as parts.
 void save_slices(const std::vector<Slice>& slices, CheckpointWriter& writer);
 /// Copies every slice's elements out of the checkpoint. Errors: CheckpointError (missing, or of another shape
 /// than the whole parameter).

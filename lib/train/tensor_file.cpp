@@ -3,12 +3,14 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <stdexcept>
+#include <tuple>
 #include <unistd.h>
 #include <utility>
 
@@ -79,24 +81,32 @@ class Output {
 
 }  // namespace
 
-ShardRecord write_tensor_file(const std::filesystem::path& path, const NamedTensors& tensors,
+ShardRecord write_tensor_file(const std::filesystem::path& path, const std::vector<TensorPart>& parts,
                               const std::map<std::string, std::string>& metadata) {
-  std::map<std::string, at::Tensor> by_name(tensors.begin(), tensors.end());
+  std::map<std::string, const TensorPart*> by_name;
   std::vector<SafetensorsEntry> entries;
-  for (const auto& [name, tensor] : tensors)
-    entries.push_back({name, dtype_name(tensor.scalar_type()), tensor.sizes().vec(), 0, 0});
+  for (const TensorPart& part : parts) {
+    const std::string name = stored_name(part.name, part.shape, part.offset, part.values.numel());
+    by_name[name] = &part;
+    entries.push_back({name, dtype_name(part.values.scalar_type()), part.values.sizes().vec(), 0, 0});
+  }
   const std::string header = lay_out_safetensors(entries, metadata);
   ShardRecord record{
       path.filename().string(), header.size(), checksum64(std::as_bytes(std::span(header))), {}};
   Output output(path);
   output.write(header);
   for (const SafetensorsEntry& entry : entries) {
-    const at::Tensor dense = by_name.at(entry.name).detach().cpu().contiguous();
+    const TensorPart& part = *by_name.at(entry.name);
+    const at::Tensor dense = part.values.detach().cpu().contiguous();
     output.write(as_text(bytes_of(dense)));
-    record.tensors[entry.name] = checksum64(bytes_of(dense));
+    record.parts.push_back(
+        {part.name, entry.dtype, part.shape, part.offset, dense.numel(), checksum64(bytes_of(dense))});
     record.bytes += dense.nbytes();
   }
   output.finish();
+  std::sort(record.parts.begin(), record.parts.end(), [](const PartRecord& a, const PartRecord& b) {
+    return std::tie(a.name, a.offset) < std::tie(b.name, b.offset);
+  });
   return record;
 }
 
@@ -123,27 +133,49 @@ void TensorFile::verify(const ShardRecord& record) const {
     refuse(fmt::format("it has {} bytes instead of {}", file_.bytes().size(), record.bytes));
   if (checksum64(file_.bytes().first(data_begin_)) != record.header_checksum)
     refuse("its header does not have its checksum");
-  for (const auto& [name, checksum] : record.tensors) {
+  for (const PartRecord& part : record.parts) {
+    const std::string name = stored_name(part.name, part.shape, part.offset, part.elements);
     const auto found = entries_.find(name);
     if (found == entries_.end()) refuse(fmt::format("tensor '{}' is missing", name));
-    if (checksum64(bytes_of(found->second)) != checksum)
+    const SafetensorsEntry& entry = found->second;
+    if (entry.dtype != part.dtype || elements_of(entry.shape) != part.elements)
+      refuse(fmt::format("tensor '{}' is not of the dtype and size of the index", name));
+    if (checksum64(bytes_of(entry)) != part.checksum)
       refuse(fmt::format("tensor '{}' does not have its checksum", name));
   }
 }
 
-at::Tensor TensorFile::tensor(const std::string& name) const {
+const SafetensorsEntry& TensorFile::find(const std::string& name) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) refuse(fmt::format("there is no tensor '{}'", name));
-  const SafetensorsEntry& entry = found->second;
-  const std::span<const std::byte> bytes = bytes_of(entry);
+  return found->second;
+}
+
+at::Tensor TensorFile::view(const SafetensorsEntry& entry, std::int64_t offset,
+                            const std::vector<std::int64_t>& shape) const {
   const at::ScalarType type = scalar_type(entry);
-  const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % c10::elementSize(type) == 0;
-  if (aligned)
-    return at::from_blob(const_cast<std::byte*>(bytes.data()), entry.shape, at::TensorOptions(type));
+  const std::size_t size = c10::elementSize(type);
+  const std::span<const std::byte> bytes = bytes_of(entry).subspan(
+      static_cast<std::size_t>(offset) * size, static_cast<std::size_t>(elements_of(shape)) * size);
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % size == 0)
+    return at::from_blob(const_cast<std::byte*>(bytes.data()), shape, at::TensorOptions(type));
   // Only in files of other writers.
-  at::Tensor copy = at::empty(entry.shape, at::TensorOptions(type));
+  at::Tensor copy = at::empty(shape, at::TensorOptions(type));
   std::memcpy(copy.mutable_data_ptr(), bytes.data(), bytes.size());
   return copy;
+}
+
+at::Tensor TensorFile::tensor(const std::string& name) const {
+  const SafetensorsEntry& entry = find(name);
+  return view(entry, 0, entry.shape);
+}
+
+void TensorFile::read(const std::string& name, std::int64_t offset, const at::Tensor& to) const {
+  const SafetensorsEntry& entry = find(name);
+  if (offset < 0 || offset + to.numel() > elements_of(entry.shape))
+    throw std::logic_error(
+        fmt::format("tensor '{}' has no elements [{}, {})", name, offset, offset + to.numel()));
+  if (to.numel() > 0) to.detach().view(-1).copy_(view(entry, offset, {to.numel()}));
 }
 
 std::vector<std::string> TensorFile::names() const {

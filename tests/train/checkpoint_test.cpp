@@ -140,6 +140,118 @@ TEST_CASE("a tensor added twice is an error") {
                        CheckpointError);
 }
 
+namespace {
+
+/// `ranks` ranks write `whole` ("weight", as one after another) and an own tensor each.
+fs::path write_in_parts(const fs::path& root, const at::Tensor& whole, int ranks, std::int64_t step = 7) {
+  begin_checkpoint(root, step);
+  for (int rank = 0; rank < ranks; ++rank) {
+    const std::int64_t begin = whole.numel() * rank / ranks, end = whole.numel() * (rank + 1) / ranks;
+    ShardWriter writer;
+    writer.add_part("weight", whole.sizes().vec(), begin, whole.reshape(-1).slice(0, begin, end));
+    writer.add("own." + std::to_string(rank), at::full({2}, rank));
+    write_shard(root, step, rank, ranks, writer);
+  }
+  return commit_checkpoint(root, {step, "t", "m", "d", 1});
+}
+
+/// What joining says when rank 0 adds elements [0, end) of 6 and rank 1 those from `begin` on.
+std::string refusal_of_parts(std::int64_t end, std::int64_t begin, const at::Tensor& values) {
+  const test::TemporaryDirectory root;
+  begin_checkpoint(root.path(), 7);
+  ShardWriter first, second;
+  first.add_part("weight", {2, 3}, 0, at::ones({end}));
+  second.add_part("weight", values.sizes().vec(), begin, values.reshape(-1).slice(0, begin));
+  write_shard(root.path(), 7, 0, 2, first);
+  write_shard(root.path(), 7, 1, 2, second);
+  try {
+    commit_checkpoint(root.path(), kState);
+  } catch (const CheckpointError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("parts that four ranks wrote are read in other parts, on any number of ranks") {
+  const test::TemporaryDirectory root;
+  const at::Tensor whole = at::arange(35, at::kFloat).view({5, 7});
+  const OpenedCheckpoint opened(write_in_parts(root.path(), whole, 4));
+  CHECK(opened.names() == std::vector<std::string>{"own.0", "own.1", "own.2", "own.3", "weight"});
+  CHECK(opened.shape("weight") == std::vector<std::int64_t>{5, 7});
+  CHECK(at::equal(opened.tensor("weight"), whole));
+  for (int ranks = 1; ranks <= 3; ++ranks) {
+    for (int rank = 0; rank < ranks; ++rank) {
+      const std::int64_t begin = 35 * rank / ranks, end = 35 * (rank + 1) / ranks;
+      const at::Tensor to = at::zeros({end - begin}), wide = at::zeros({end - begin}, at::kDouble);
+      opened.read("weight", begin, to);
+      opened.read("weight", begin, wide);
+      CHECK(at::equal(to, at::arange(begin, end, at::kFloat)));
+      CHECK(at::equal(wide, at::arange(begin, end, at::kDouble)));
+    }
+  }
+  opened.read("weight", 35, at::zeros({0}));
+  CHECK_THROWS_WITH_AS(opened.read("weight", 34, at::zeros({2})), "tensor 'weight' has no elements [34, 36)",
+                       std::logic_error);
+}
+
+TEST_CASE("a part stands in its shard under a name that tells where it begins") {
+  const test::TemporaryDirectory root;
+  const fs::path directory = write_in_parts(root.path(), at::arange(8, at::kFloat).view({2, 4}), 2);
+  const auto shard = open_safetensors(directory / "model-00001-of-00002.safetensors");
+  CHECK(shard->names() == std::vector<std::string>{"own.1", "weight#4"});
+  CHECK(at::equal(shard->tensor("weight#4"), at::arange(4, 8, at::kFloat)));
+  const at::Tensor two = at::zeros({2});
+  shard->read("weight#4", 1, two);
+  CHECK(at::equal(two, at::arange(5, 7, at::kFloat)));
+}
+
+TEST_CASE("parts must make whole tensors") {
+  CHECK(refusal_of_parts(3, 3, at::ones({2, 3})) == "");
+  CHECK(refusal_of_parts(3, 4, at::ones({2, 3})) ==
+        "tensor 'weight' has no elements [3, 4): no rank added them");
+  CHECK(refusal_of_parts(3, 6, at::ones({2, 3})) ==
+        "tensor 'weight' has no elements [3, 6): no rank added them");
+  CHECK(refusal_of_parts(0, 1, at::ones({2, 3})) ==
+        "tensor 'weight' has no elements [0, 1): no rank added them");
+  CHECK(refusal_of_parts(4, 2, at::ones({2, 3})) == "tensor 'weight' has the elements [2, 4) twice");
+  CHECK(refusal_of_parts(6, 0, at::ones({2, 3})) == "tensor 'weight' was added by two ranks");
+  CHECK(refusal_of_parts(3, 3, at::ones({3, 2})) ==
+        "tensor 'weight' is F32[2, 3] on one rank and F32[3, 2] on another");
+  CHECK(refusal_of_parts(3, 3, at::ones({2, 3}, at::kDouble)) ==
+        "tensor 'weight' is F32[2, 3] on one rank and F64[2, 3] on another");
+}
+
+TEST_CASE("a part outside of its tensor, and one that is there, are refused at once") {
+  ShardWriter writer;
+  CHECK_THROWS_WITH_AS(writer.add_part("a", {2, 3}, 4, at::ones({3})),
+                       "tensor 'a' has 6 elements, not [4, 7)", std::logic_error);
+  writer.add_part("a", {2, 3}, 4, at::ones({2}));
+  CHECK_THROWS_WITH_AS(writer.add_part("a", {2, 3}, 4, at::ones({1})), "tensor 'a' was added twice",
+                       std::logic_error);
+  CHECK_THROWS_WITH_AS(writer.add("a#4", at::ones({1})), "tensor 'a#4': a '#' in the name is for parts",
+                       std::logic_error);
+  CHECK(writer.bytes() == 8);
+}
+
+TEST_CASE("a part that is damaged costs the checkpoint, and the one before is used") {
+  const test::TemporaryDirectory root;
+  const at::Tensor whole = at::arange(8, at::kFloat).view({2, 4});
+  write_in_parts(root.path(), whole, 3, 5);
+  const fs::path damaged = write_in_parts(root.path(), at::ones({2, 4}), 2, 6);
+  std::string bytes = read_file(damaged / "model-00001-of-00002.safetensors");
+  bytes[bytes.size() - 1] = static_cast<char>(bytes.back() ^ 64);
+  overwrite(damaged / "model-00001-of-00002.safetensors", bytes);
+  std::vector<std::string> messages;
+  const auto opened = open_latest_checkpoint(root.path(), messages);
+  REQUIRE(opened.has_value());
+  CHECK(at::equal(opened->tensor("weight"), whole));
+  REQUIRE(messages.size() == 1);
+  CHECK(messages[0].find("model-00001-of-00002.safetensors: tensor 'weight#4' does not have its checksum") !=
+        std::string::npos);
+}
+
 TEST_CASE("a checkpoint that is not committed is none, and the next one clears it away") {
   const test::TemporaryDirectory root;
   std::vector<std::string> messages;
@@ -248,7 +360,7 @@ TEST_CASE("what is damaged is named") {
   CHECK(refusal(directory) ==
         start +
             "checkpoint.json: its schema is \"saturn.checkpoint/9\" and this program reads "
-            "\"saturn.checkpoint/1\"");
+            "\"saturn.checkpoint/2\"");
   overwrite(directory / "checkpoint.json", index);
   fs::rename(directory, root / "step-00000008");
   CHECK(refusal(root / "step-00000008") == "the checkpoint " + (root / "step-00000008").string() +

@@ -19,6 +19,12 @@ namespace {
 class Memory final : public CheckpointWriter, public CheckpointReader {
  public:
   void add(const std::string& name, const at::Tensor& tensor) override { tensors_[name] = tensor.clone(); }
+  void add_part(const std::string& name, const std::vector<std::int64_t>& shape, std::int64_t offset,
+                const at::Tensor& part) override {
+    at::Tensor& whole = tensors_[name];
+    if (!whole.defined()) whole = at::full(shape, std::nanf(""), part.options());
+    whole.view(-1).narrow(0, offset, part.numel()).copy_(part.reshape(-1));
+  }
   bool has(const std::string& name) const override { return tensors_.contains(name); }
   at::Tensor tensor(const std::string& name) const override {
     if (!has(name)) throw CheckpointError("no " + name);

@@ -34,6 +34,20 @@ TEST_CASE("a slice takes its elements out of the whole tensor") {
   CHECK(whole.whole());
 }
 
+TEST_CASE("slices of two ranks make the whole tensor") {
+  const test::TemporaryDirectory root;
+  begin_checkpoint(root.path(), 1);
+  for (int rank = 0; rank < 2; ++rank) {
+    ShardWriter writer;
+    save_slices({{"a", {2, 3}, 3 * rank, true, at::arange(3 * rank, 3 * rank + 3, at::kFloat)}}, writer);
+    if (rank == 1) save_slices({{"b", {2, 1}, 0, true, at::ones({2})}}, writer);
+    write_shard(root.path(), 1, rank, 2, writer);
+  }
+  const OpenedCheckpoint opened(commit_checkpoint(root.path(), {1, "t", "m", "d", 1}));
+  CHECK(at::equal(opened.tensor("a"), at::arange(6, at::kFloat).view({2, 3})));
+  CHECK(at::equal(opened.tensor("b"), at::ones({2, 1})));
+}
+
 TEST_CASE("a slice of a tensor of another shape is refused") {
   const test::TemporaryDirectory root;
   write_safetensors(root / "w", {{"a", at::ones({4})}});
