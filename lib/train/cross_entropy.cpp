@@ -62,7 +62,9 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
 }  // namespace
 
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& targets) {
-  const at::Tensor rows = logits.reshape({-1, logits.size(-1)});
+  at::Tensor rows = logits.reshape({-1, logits.size(-1)});
+  // A loss of bfloat16 has steps of 1/64 between 2 and 4, and small probabilities would be off by percents.
+  if (rows.scalar_type() == at::kBFloat16) rows = rows.to(at::kFloat);
   const at::Tensor flat_targets = targets.reshape({-1});
   if (!rows.is_cpu() || rows.scalar_type() != at::kFloat) return at::cross_entropy_loss(rows, flat_targets);
   return CrossEntropy::apply(rows.contiguous(), flat_targets);

@@ -63,6 +63,20 @@ TEST_CASE("training on one and on two GPUs gives the losses of CPU slots") {
   }
 }
 
+TEST_CASE("bf16 with float32 masters stays near float32 on a GPU") {
+  const TemporaryDirectory directory;
+  const Job cpu = small_job(directory.path(), 1);
+  REQUIRE(run_gang(cpu).exited.code == 0);
+  Job job = on_gpus(small_job(directory.path(), 2));
+  job.task.precision = "bf16";
+  job.directory = directory / "bf16";
+  std::filesystem::create_directories(job.directory);
+  const GangHistory history = run_here(job);
+  INFO("log: " << history.log);
+  CHECK(history.exited.code == 0);
+  CHECK(distance(losses_of(job), losses_of(cpu)) < 0.05);
+}
+
 TEST_CASE("a task that began on a CPU slot goes on, on a GPU") {
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 1);

@@ -300,3 +300,16 @@ TEST_CASE("the cross-entropy and its gradient are Torch's") {
   (expected * 3).backward();
   CHECK(at::allclose(logits.grad(), reference.grad().to(at::kFloat), 1e-4, 1e-7));
 }
+
+TEST_CASE("the cross-entropy of bfloat16 logits is float32's, and its gradient bfloat16") {
+  const at::Tensor logits = at::randn({64, 300}).mul(4).to(at::kBFloat16).requires_grad_(true);
+  const at::Tensor targets = at::arange(64, at::kLong);
+  const at::Tensor exact = logits.detach().to(at::kDouble).requires_grad_(true);
+  const at::Tensor loss = cross_entropy(logits, targets), exact_loss = at::cross_entropy_loss(exact, targets);
+  CHECK((loss.scalar_type() == at::kFloat));
+  CHECK(std::abs(loss.item<double>() - exact_loss.item<double>()) < 1e-5);
+  loss.backward();
+  exact_loss.backward();
+  CHECK((logits.grad().scalar_type() == at::kBFloat16));
+  CHECK(at::allclose(logits.grad().to(at::kDouble), exact.grad(), /*rtol=*/1.0 / 128, /*atol=*/1e-9));
+}

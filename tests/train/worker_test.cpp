@@ -275,6 +275,24 @@ TEST_CASE("a rank on a GPU that is not there says so and ends") {
   CHECK(clear);
 }
 
+TEST_CASE("bf16 with float32 masters stays near float32") {
+  const TemporaryDirectory directory;
+  std::vector<std::vector<double>> losses;
+  for (const char* precision : {"fp32", "bf16"}) {
+    Job job = small_job(directory.path(), 2);
+    job.task.precision = precision;
+    job.directory = directory / precision;
+    std::filesystem::create_directories(job.directory);
+    const GangHistory history = run_gang(job);
+    INFO("log: " << history.log);
+    REQUIRE(history.exited.code == 0);
+    losses.push_back(losses_of(job));
+  }
+  REQUIRE(losses[0].size() == losses[1].size());
+  for (std::size_t i = 0; i < losses[0].size(); ++i) CHECK(std::abs(losses[0][i] - losses[1][i]) < 0.02);
+  CHECK(losses[0] != losses[1]);
+}
+
 TEST_CASE("a trial measures every candidate") {
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 2);
