@@ -59,6 +59,21 @@ std::string worker_version(const fs::path& worker) {
   return version;
 }
 
+/// The GPUs of this machine, unless the worker lacks the module for them.
+GpuInventory gpus_for(const fs::path& worker) {
+  GpuInventory found = usable_gpus();
+  const fs::path prefix = worker.parent_path().parent_path();
+  const bool built =
+      fs::exists(prefix / "lib/train/saturn-cuda.so") || fs::exists(prefix / "lib/saturn/saturn-cuda.so");
+  if (built || found.gpus.empty()) return found;
+  found.none_because =
+      "saturn-cuda.so, by which the worker uses them, is not built (README.md says what that takes)";
+  found.warnings.push_back(fmt::format("{} GPU{} not used: {}", found.gpus.size(),
+                                       found.gpus.size() == 1 ? " is" : "s are", found.none_because));
+  found.gpus.clear();
+  return found;
+}
+
 /// "12/20 trials, 1 running": drawn while trials run.
 class ProfileView {
  public:
@@ -161,11 +176,11 @@ Session open_session(const fs::path& workload_file, const CommonOptions& options
   session.manifests = find_parallelisms(search_path(options));
   check_parallelisms(session.workload, session.manifests);
   session.machine = this_machine();
-  if (may_use_gpus(session.workload.cluster)) session.machine.gpus = usable_gpus();
+  session.worker = program_directory() / "saturn-worker";
+  if (may_use_gpus(session.workload.cluster)) session.machine.gpus = gpus_for(session.worker);
   for (const std::string& warning : session.machine.gpus.warnings) say("warning: " + warning);
   session.cluster = discover(session.workload.cluster, session.machine);
   for (const std::string& warning : cluster_warnings(session.cluster)) say("warning: " + warning);
-  session.worker = program_directory() / "saturn-worker";
   session.directory = {session.workload.run.directory};
   return session;
 }

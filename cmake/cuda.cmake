@@ -9,11 +9,11 @@ endif()
 # NCCL and the runtime are also in the wheels that PyTorch's wheel asks for; those are the ones it runs with.
 file(GLOB saturn_nvidia LIST_DIRECTORIES true "${SATURN_TORCH_DIR}/../nvidia/*")
 set(saturn_cuda_hints ${saturn_nvidia} ENV CUDA_HOME ENV CUDA_PATH /usr/local/cuda)
-# A folder with all of CUDA's headers: those of the runtime's wheel lack crt/.
+# A folder with all of CUDA's headers: of the wheels, crt/ is in one of its own.
 find_path(SATURN_CUDA_INCLUDE crt/host_config.h HINTS ${saturn_cuda_hints} PATH_SUFFIXES include)
 find_path(SATURN_NCCL_INCLUDE nccl.h HINTS ${saturn_cuda_hints} PATH_SUFFIXES include)
-find_library(SATURN_CUDART NAMES cudart libcudart.so.13 libcudart.so.12 HINTS ${saturn_cuda_hints} PATH_SUFFIXES lib lib64)
-find_library(SATURN_NCCL NAMES nccl libnccl.so.2 HINTS ${saturn_cuda_hints} PATH_SUFFIXES lib lib64)
+find_library(SATURN_CUDART NAMES cudart libcudart.so.13 libcudart.so.12 NAMES_PER_DIR HINTS ${saturn_cuda_hints} PATH_SUFFIXES lib lib64)
+find_library(SATURN_NCCL NAMES nccl libnccl.so.2 NAMES_PER_DIR HINTS ${saturn_cuda_hints} PATH_SUFFIXES lib lib64)
 find_library(SATURN_TORCH_CUDA torch_cuda HINTS "${SATURN_TORCH_DIR}/lib" NO_DEFAULT_PATH)
 
 set(saturn_cuda_missing "")

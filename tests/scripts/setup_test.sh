@@ -28,7 +28,7 @@ machine() {
   for tool in g++ cmake ninja pkg-config; do fake "$tool" <<<'exit 99'; done
   fake id <<<'echo 1000'
   fake uname <<<'echo x86_64'
-  fake stat <<<'echo 1000000 4096'
+  fake stat <<<'echo 10000000 4096'
   fake apt-get <<<"echo apt-get \"\$@\" >>'$calls'"
   fake dpkg-query <<<"printf 'installed %s\n' $packages"
   fake_pip <<'BODY'
@@ -58,7 +58,7 @@ own_torch() { # VERSION: a LibTorch of the user's in $world/own
 
 set_up() { # runs setup.sh; arguments are settings of its environment
   code=0
-  env -i PATH="$bin" TMPDIR="$world/tmp" SATURN_DEPS_DIR="$deps" "$@" bash "$setup" \
+  env -i PATH="$bin" TMPDIR="$world/tmp" SATURN_DEPS_DIR="$deps" SATURN_CUDA=no "$@" bash "$setup" \
     >"$world/out" 2>"$world/err" </dev/null || code=$?
 }
 
@@ -228,6 +228,42 @@ rm "$bin/python3" "$bin/unzip"
 set_up
 expect 0 "$deps/torch-2.11.0/torch" ""
 same calls "" "$(cat "$calls")"
+
+name="for GPUs CUDA's libraries come on top, once"
+machine
+fake_pip <<'BODY'
+while [[ $1 != -d ]]; do [[ $1 != -r ]] || list=$2; shift; done
+mkdir -p "$2"
+touch "$2"/nvidia_cuda_runtime.whl "$2"/nvidia_cuda_cupti.whl
+grep -q ^nvidia-nccl "$list" && touch "$2/nvidia_nccl.whl" || touch "$2/torch-2.11.0.whl"
+BODY
+set_up SATURN_CUDA=yes
+expect 0 "$deps/torch-2.11.0/torch" "setup.sh: downloading LibTorch 2.11.0 (545 MB)
+setup.sh: downloading CUDA's libraries 13.0 (1900 MB)"
+grep -qx 'unzip nvidia_nccl.whl' "$calls" || same "NCCL" unpacked "not unpacked"
+: >"$calls"
+rm "$bin/python3" "$bin/unzip"
+set_up SATURN_CUDA=yes
+expect 0 "$deps/torch-2.11.0/torch" ""
+same calls "" "$(cat "$calls")"
+
+name="CUDA's libraries that cannot be had: the way without them is told"
+machine
+set_up
+fake stat <<<'echo 1000 4096'
+set_up SATURN_CUDA=yes
+expect 3 "" "setup.sh: cannot download CUDA's libraries 13.0: $deps has 4 MB free and 4800 MB are needed; free some space, or set SATURN_DEPS_DIR to a folder on another disk"
+fake stat <<<'echo 10000000 4096'
+fake_pip <<<"echo 'ERROR: No matching distribution found' >&2; exit 1"
+set_up SATURN_CUDA=yes
+expect 3 "" "setup.sh: downloading CUDA's libraries 13.0 (1900 MB)
+setup.sh: cannot download CUDA's libraries 13.0: pip says 'ERROR: No matching distribution found'; or set SATURN_CUDA=no to build without GPUs"
+
+name="SATURN_CUDA that is no word"
+machine
+set_up SATURN_CUDA=perhaps
+expect 3 "" "setup.sh: SATURN_CUDA is 'perhaps'; it can be yes, no or auto"
+nothing_changed
 
 name="a folder of the user's in LibTorch's place is left alone"
 machine
