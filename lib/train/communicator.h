@@ -34,10 +34,10 @@ struct Buffer {
   Dtype dtype = Dtype::kFloat32;
 };
 
-/// Collectives between the ranks of one gang. Every rank calls the same collectives in the same order with
-/// the same sizes; results are bit-identical on all ranks and from run to run (fixed order of additions). One
-/// thread at a time calls. All block, up to the time limit; errors: CommunicatorError on every rank, after
-/// which the communicator is dead.
+/// Collectives between the ranks of one gang, by one thread at a time. Every rank calls the same in the same
+/// order with the same sizes; results are the same bits on all ranks and from run to run. In host memory all
+/// block, up to the time limit; in a GPU's they are queued on the current stream (train/accelerator.h).
+/// Errors: CommunicatorError on every rank, after which the communicator is dead.
 class Communicator {
  public:
   virtual ~Communicator() = default;
