@@ -32,12 +32,32 @@ constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 struct Limits {
   double cores = kNoLimit;
   double memory_bytes = kNoLimit;
+  double free_bytes = kNoLimit;  ///< of memory_bytes
 };
+
+/// The number after a word in a file of "KEY VALUE" lines; 0 when there is none.
+double value_of(const fs::path& file, const std::string& wanted) {
+  std::ifstream in(file);
+  std::string key;
+  double value = 0;
+  while (in >> key >> value) {
+    if (key == wanted) return value;
+    in.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+  }
+  return 0;
+}
+
+double number_in(const fs::path& file) {
+  const auto words = words_of(file);
+  return words.empty() ? 0 : number_or(words[0], 0);
+}
 
 Limits limits_version_2(const fs::path& group) {
   Limits limits;
   if (const auto words = words_of(group / "memory.max"); !words.empty()) {
     limits.memory_bytes = number_or(words[0], kNoLimit);  // "max" = none
+    limits.free_bytes = limits.memory_bytes - number_in(group / "memory.current") +
+                        value_of(group / "memory.stat", "inactive_file");
   }
   if (const auto words = words_of(group / "cpu.max"); words.size() == 2) {
     limits.cores = number_or(words[0], kNoLimit) / number_or(words[1], 1e5);
@@ -49,6 +69,7 @@ Limits limits_version_1(const fs::path& group) {
   Limits limits;
   if (const auto words = words_of(group / "memory.limit_in_bytes"); !words.empty()) {
     limits.memory_bytes = number_or(words[0], kNoLimit);
+    limits.free_bytes = limits.memory_bytes - number_in(group / "memory.usage_in_bytes");
   }
   const auto quota = words_of(group / "cpu.cfs_quota_us");  // -1 = none
   const auto period = words_of(group / "cpu.cfs_period_us");
@@ -65,6 +86,7 @@ Limits tightest(const fs::path& mount, fs::path group, Limits (*read)(const fs::
     const Limits here = read(mount / group);
     all.cores = std::min(all.cores, here.cores);
     all.memory_bytes = std::min(all.memory_bytes, here.memory_bytes);
+    all.free_bytes = std::min(all.free_bytes, here.free_bytes);
     if (group.empty()) return all;
   }
 }
@@ -84,19 +106,13 @@ Limits control_group_limits(const fs::path& root) {
             : tightest(root / "sys/fs/cgroup" / controllers, line.substr(second + 1), limits_version_1);
     all.cores = std::min(all.cores, limits.cores);
     all.memory_bytes = std::min(all.memory_bytes, limits.memory_bytes);
+    all.free_bytes = std::min(all.free_bytes, limits.free_bytes);
   }
   return all;
 }
 
 Bytes total_memory(const fs::path& root) {
-  std::ifstream in(root / "proc/meminfo");
-  std::string key;
-  Bytes kibibytes = 0;
-  while (in >> key >> kibibytes) {
-    if (key == "MemTotal:") return kibibytes * 1024;
-    in.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
-  }
-  return 0;
+  return static_cast<Bytes>(value_of(root / "proc/meminfo", "MemTotal:")) * 1024;
 }
 
 std::string processor_name(const fs::path& root) {
@@ -123,6 +139,11 @@ Machine read_machine(const fs::path& root, std::vector<int> allowed) {
   }
   machine.cpu_model = processor_name(root);
   return machine;
+}
+
+Bytes available_memory(const fs::path& root) {
+  const double available = value_of(root / "proc/meminfo", "MemAvailable:") * 1024;
+  return static_cast<Bytes>(std::max(0.0, std::min(available, control_group_limits(root).free_bytes)));
 }
 
 Machine this_machine() {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/units.h"
 #include "cluster/cluster.h"
 
 namespace saturn {
@@ -13,5 +14,10 @@ namespace saturn {
 /// the cores of the process's affinity mask: with a CPU quota of q cores the first max(1, floor(q)) stay.
 /// What cannot be read does not limit; memory is 0 when unknown.
 Machine read_machine(const std::filesystem::path& root, std::vector<int> allowed);
+
+/// What the process could still take: the kernel's MemAvailable, and no more than any control group above the
+/// process leaves (its limit less what is in use; cached files of a group of version 2 are not in use). 0
+/// when unknown.
+Bytes available_memory(const std::filesystem::path& root = "/");
 
 }  // namespace saturn

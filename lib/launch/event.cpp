@@ -36,11 +36,8 @@ struct Writer {
     return {{"event", "validated"}, {"step", e.step}, {"loss", number(e.loss)}, {"seconds", e.seconds}};
   }
   Json operator()(const Checkpointed& e) const {
-    return {{"event", "checkpointed"},
-            {"step", e.step},
-            {"path", e.path},
-            {"seconds", e.seconds},
-            {"bytes", e.bytes}};
+    return {{"event", "checkpointed"}, {"step", e.step},   {"path", e.path},
+            {"seconds", e.seconds},    {"bytes", e.bytes}, {"held_seconds", e.held_seconds}};
   }
   Json operator()(const CheckpointFailed& e) const {
     return {{"event", "checkpoint_failed"}, {"step", e.step}, {"message", e.message}};
@@ -69,14 +66,16 @@ struct Writer {
 };
 
 Measured measured_from(const nlohmann::json& j) {
-  return {.step_seconds = j.at("step_seconds"),
-          .spread = j.at("spread"),
-          .steps = j.at("steps"),
-          .peak_memory_bytes = j.at("peak_memory_bytes"),
-          .startup_seconds = j.at("startup_seconds"),
-          .checkpoint_seconds = j.at("checkpoint_seconds"),
-          .validation_seconds = j.at("validation_seconds"),
-          .unstable = j.at("unstable")};
+  return {
+      .step_seconds = j.at("step_seconds"),
+      .spread = j.at("spread"),
+      .steps = j.at("steps"),
+      .peak_memory_bytes = j.at("peak_memory_bytes"),
+      .startup_seconds = j.at("startup_seconds"),
+      .checkpoint_seconds = j.at("checkpoint_seconds"),
+      .checkpoint_held_seconds = j.value("checkpoint_held_seconds", j.at("checkpoint_seconds").get<double>()),
+      .validation_seconds = j.at("validation_seconds"),
+      .unstable = j.at("unstable")};
 }
 
 Failed failed_from(const nlohmann::json& j) {
@@ -93,7 +92,10 @@ std::optional<Event> event_from(const nlohmann::json& j) {
   if (name == "ready") return Ready{j.at("step"), j.at("startup_seconds")};
   if (name == "step") return StepDone{j.at("step"), number(j, "loss"), j.at("step_seconds")};
   if (name == "validated") return Validated{j.at("step"), number(j, "loss"), j.at("seconds")};
-  if (name == "checkpointed") return Checkpointed{j.at("step"), j.at("path"), j.at("seconds"), j.at("bytes")};
+  if (name == "checkpointed") {
+    return Checkpointed{j.at("step"), j.at("path"), j.at("seconds"), j.at("bytes"),
+                        j.value("held_seconds", 0.0)};
+  }
   if (name == "checkpoint_failed") return CheckpointFailed{j.at("step"), j.at("message")};
   if (name == "candidate") return CandidateTried{j.at("knobs").get<Knobs>(), outcome_from_json(j)};
   if (name == "trial_done") return TrialDone{};
@@ -117,6 +119,7 @@ Json to_json(const Outcome& outcome) {
               {"peak_memory_bytes", m.peak_memory_bytes},
               {"startup_seconds", m.startup_seconds},
               {"checkpoint_seconds", m.checkpoint_seconds},
+              {"checkpoint_held_seconds", m.checkpoint_held_seconds},
               {"validation_seconds", m.validation_seconds},
               {"unstable", m.unstable}};
     }

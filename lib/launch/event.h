@@ -18,11 +18,12 @@ struct Measured {
   double step_seconds = 0;
   double spread = 0;  ///< standard deviation / mean of the step times
   std::int64_t steps = 0;
-  Bytes peak_memory_bytes = 0;    ///< of the fullest rank
-  double startup_seconds = 0;     ///< from the start of the processes to ready
-  double checkpoint_seconds = 0;  ///< to write one checkpoint
-  double validation_seconds = 0;  ///< of one validation, all its batches
-  bool unstable = false;          ///< spread stayed over the limit when measured longer
+  Bytes peak_memory_bytes = 0;         ///< of the fullest rank
+  double startup_seconds = 0;          ///< from the start of the processes to ready
+  double checkpoint_seconds = 0;       ///< to write one checkpoint, which a stop waits for
+  double checkpoint_held_seconds = 0;  ///< that training stands still for one on the way
+  double validation_seconds = 0;       ///< of one validation, all its batches
+  bool unstable = false;               ///< spread stayed over the limit when measured longer
 
   bool operator==(const Measured&) const = default;
 };
@@ -67,8 +68,9 @@ struct Validated {
 struct Checkpointed {
   std::int64_t step = 0;
   std::string path;
-  double seconds = 0;
+  double seconds = 0;  ///< from the moment that it holds to its being on the disk
   Bytes bytes = 0;
+  double held_seconds = 0;  ///< of these, those in which training stood still
 };
 /// A checkpoint could not be written (disk full): training goes on without it.
 struct CheckpointFailed {

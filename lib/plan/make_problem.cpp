@@ -131,13 +131,13 @@ double duration_seconds(const TaskSpec& task, const Measured& measured, const Ru
   double validations = 1;
   if (task.validate_every_steps > 0)
     validations += static_cast<double>(on_the_way / task.validate_every_steps);
-  double checkpoints = 1;
+  double checkpoints = 0;  // on the way: they are written while training goes on
   if (task.checkpoint_every_steps > 0)
-    checkpoints += static_cast<double>(on_the_way / task.checkpoint_every_steps);
+    checkpoints = static_cast<double>(on_the_way / task.checkpoint_every_steps);
   else if (run.checkpoint_interval_seconds > 0)
-    checkpoints += std::floor(training / run.checkpoint_interval_seconds);
+    checkpoints = std::floor(training / run.checkpoint_interval_seconds);
   return measured.startup_seconds + training + validations * measured.validation_seconds +
-         checkpoints * measured.checkpoint_seconds;
+         checkpoints * measured.checkpoint_held_seconds + measured.checkpoint_seconds;
 }
 
 Problem make_problem(const std::vector<TaskSpec>& tasks, const Cluster& cluster, const Profile& profile,

@@ -62,6 +62,7 @@ Measured measured_from(MapReader& reader) {
   measured.peak_memory_bytes = reader.bytes("peak_memory_bytes", 0);
   measured.startup_seconds = required_seconds(reader, "startup_seconds");
   measured.checkpoint_seconds = required_seconds(reader, "checkpoint_seconds");
+  measured.checkpoint_held_seconds = reader.seconds("checkpoint_held_seconds", measured.checkpoint_seconds);
   measured.validation_seconds = required_seconds(reader, "validation_seconds");
   measured.unstable = reader.boolean("unstable", false);
   return measured;

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <fmt/format.h>
+#include <map>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -58,6 +59,29 @@ std::vector<ShardRecord> take_notes(const fs::path& directory) {
   return shards;
 }
 
+ShardRecord record_of(const fs::path& path, const std::map<std::string, TensorPart>& parts,
+                      const WrittenFile& written) {
+  ShardRecord record{path.filename().string(), written.bytes, written.header_checksum, {}};
+  for (const auto& [stored, checksum] : written.checksums) {
+    const TensorPart& part = parts.at(stored);
+    record.parts.push_back({part.name, dtype_name(part.values.scalar_type()), part.shape, part.offset,
+                            part.values.numel(), checksum});
+  }
+  return record;
+}
+
+/// One safetensors file, replaced as one step.
+void replace_tensor_file(const fs::path& path, const std::vector<PiecedTensor>& tensors) {
+  const fs::path temporary = fmt::format("{}.tmp.{}", path.string(), ::getpid());
+  write_tensor_file(temporary, tensors);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    throw SystemError("write", path.string(), error);
+  }
+  sync_directory(path.parent_path());
+}
+
 }  // namespace
 
 std::vector<std::int64_t> CheckpointReader::shape(const std::string& name) const {
@@ -107,11 +131,19 @@ void begin_checkpoint(const fs::path& root, std::int64_t step) {
   make_directories(staging(root, step));
 }
 
-void write_shard(const fs::path& root, std::int64_t step, int rank, int ranks, const ShardWriter& shard) {
-  if (shard.parts().empty()) return;
-  const fs::path path = staging(root, step) / fmt::format("model-{:05}-of-{:05}.safetensors", rank, ranks);
-  const ShardRecord record = write_tensor_file(path, shard.parts(), {{"format", "pt"}});
-  write_file_atomically(path.string() + kNote, to_text(record));
+void write_shard(const ShardPlace& place, const std::vector<TensorPart>& parts, const std::stop_token& stop) {
+  if (parts.empty()) return;
+  const fs::path path = staging(place.root, place.step) /
+                        fmt::format("model-{:05}-of-{:05}.safetensors", place.rank, place.ranks);
+  std::map<std::string, TensorPart> by_name;
+  std::vector<PiecedTensor> tensors;
+  for (const TensorPart& part : parts) {
+    const std::string stored = stored_name(part.name, part.shape, part.offset, part.values.numel());
+    by_name[stored] = part;
+    tensors.push_back({stored, part.values.sizes().vec(), {part.values}});
+  }
+  const WrittenFile written = write_tensor_file(path, tensors, stop);
+  write_file_atomically(path.string() + kNote, to_text(record_of(path, by_name, written)));
 }
 
 fs::path commit_checkpoint(const fs::path& root, const CheckpointState& state) {
@@ -161,16 +193,19 @@ std::optional<OpenedCheckpoint> open_latest_checkpoint(const fs::path& root,
 }
 
 void write_safetensors(const fs::path& path, const NamedTensors& tensors) {
-  const fs::path temporary = fmt::format("{}.tmp.{}", path.string(), ::getpid());
-  std::vector<TensorPart> parts;
-  for (const auto& [name, tensor] : tensors) parts.push_back({name, tensor.sizes().vec(), 0, tensor});
-  write_tensor_file(temporary, parts, {{"format", "pt"}});
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int error = errno;
-    ::unlink(temporary.c_str());
-    throw SystemError("write", path.string(), error);
-  }
-  sync_directory(path.parent_path());
+  std::vector<PiecedTensor> whole;
+  for (const auto& [name, tensor] : tensors) whole.push_back({name, tensor.sizes().vec(), {tensor}});
+  replace_tensor_file(path, whole);
+}
+
+void write_weights(const fs::path& path, const OpenedCheckpoint& checkpoint) {
+  std::vector<std::string> names = checkpoint.names();
+  std::erase_if(names, [](const std::string& name) { return name.starts_with("optimizer."); });
+  checkpoint.verify(names);
+  std::vector<PiecedTensor> weights;
+  for (const std::string& name : names)
+    weights.push_back({name, checkpoint.shape(name), checkpoint.pieces(name)});
+  replace_tensor_file(path, weights);
 }
 
 std::unique_ptr<CheckpointReader> open_safetensors(const fs::path& path) {

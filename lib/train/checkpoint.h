@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,9 +94,14 @@ class ShardWriter final : public CheckpointWriter {
 
 /// Makes the directory to write into, empty; leftovers of writers that died are removed.
 void begin_checkpoint(const std::filesystem::path& root, std::int64_t step);
-/// Writes and syncs this rank's shard and a note of its checksums.
-void write_shard(const std::filesystem::path& root, std::int64_t step, int rank, int ranks,
-                 const ShardWriter& shard);
+struct ShardPlace {
+  std::filesystem::path root;
+  std::int64_t step = 0;
+  int rank = 0, ranks = 1;
+};
+/// Writes and syncs this rank's shard and a note of its checksums. SystemError also when `stop` is asked for.
+void write_shard(const ShardPlace& place, const std::vector<TensorPart>& parts,
+                 const std::stop_token& stop = {});
 /// Joins the notes into checkpoint.json, syncs, renames; a checkpoint of the same step is replaced. Returns
 /// its directory. Errors also: CheckpointError when the parts do not make whole tensors (check_parts).
 std::filesystem::path commit_checkpoint(const std::filesystem::path& root, const CheckpointState& state);
@@ -105,11 +111,18 @@ void discard_checkpoint(const std::filesystem::path& root, std::int64_t step) no
 /// Later ones are those that could not be loaded: they must not stand in the place of one that can.
 void prune_checkpoints(const std::filesystem::path& root, std::int64_t keep, std::int64_t step);
 
-/// A checkpoint that was found whole: every shard has its size, every tensor its checksum.
+/// Whose checksums are compared: rank `rank` of `ranks` takes about that share of the bytes, so that all
+/// ranks together compare everything; nothing when `ranks` is 0.
+struct VerifyShare {
+  int rank = 0, ranks = 1;
+};
+
+/// A checkpoint whose index fits its shards: headers and sizes. Whole when all checksums are right.
 class OpenedCheckpoint final : public CheckpointReader {
  public:
-  /// Maps and verifies the checkpoint in `directory`. Errors: CheckpointError (which file, what is wrong).
-  explicit OpenedCheckpoint(const std::filesystem::path& directory);
+  /// Maps the checkpoint in `directory` and verifies this share of it. Errors: CheckpointError (which file,
+  /// what is wrong).
+  explicit OpenedCheckpoint(const std::filesystem::path& directory, VerifyShare share = {});
   OpenedCheckpoint(OpenedCheckpoint&&) noexcept;
   OpenedCheckpoint& operator=(OpenedCheckpoint&&) noexcept;
   ~OpenedCheckpoint() override;
@@ -121,6 +134,10 @@ class OpenedCheckpoint final : public CheckpointReader {
   std::vector<std::int64_t> shape(const std::string& name) const override;
   void read(const std::string& name, std::int64_t offset, const at::Tensor& to) const override;
   std::vector<std::string> names() const override;
+  /// Compares the checksums of these tensors. Errors: CheckpointError.
+  void verify(const std::vector<std::string>& names) const;
+  /// Views of the mapped file, which together are the flattened tensor. Errors: CheckpointError.
+  std::vector<at::Tensor> pieces(const std::string& name) const;
 
  private:
   struct Contents;
@@ -131,14 +148,17 @@ class OpenedCheckpoint final : public CheckpointReader {
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& root);
 
 /// The newest checkpoint that is whole; damaged ones are skipped, and what is wrong with each is added to
-/// `messages`. Empty when there is none. Every rank may call it (all come to the same result), or rank 0
-/// alone and the others open the directory of the step it names.
+/// `messages`. Empty when there is none.
 std::optional<OpenedCheckpoint> open_latest_checkpoint(const std::filesystem::path& root,
                                                        std::vector<std::string>& messages);
 
-/// One safetensors file, replaced as one step: the final weights, in the field's names, with the metadata
-/// {"format": "pt"} that Hugging Face's loaders ask for. Errors: SystemError.
+/// One safetensors file, replaced as one step. Errors: SystemError.
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors);
+
+/// The weights of a checkpoint, which is all but "optimizer.*", as one safetensors file, replaced as one
+/// step, with whole tensors in the field's names; their checksums are compared before. Piece by piece: no
+/// more than a block of it is held. Errors: CheckpointError, SystemError.
+void write_weights(const std::filesystem::path& path, const OpenedCheckpoint& checkpoint);
 
 /// One safetensors file, memory-mapped, its header checked (not its checksums: the format has none). Errors:
 /// CheckpointError (which file, what is wrong), SystemError.

@@ -49,7 +49,7 @@ struct ShardRecord {
   std::string file;  ///< its name in the checkpoint's directory
   std::uint64_t bytes = 0;
   std::uint64_t header_checksum = 0;  ///< checksum64 of all bytes before the tensors'
-  std::vector<PartRecord> parts;      ///< sorted by name and offset
+  std::vector<PartRecord> parts;      ///< in the order of their bytes
 
   bool operator==(const ShardRecord&) const = default;
 };

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/gang_checkpoint.h"
 
-#include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <optional>
+#include <vector>
 
-#include "base/error.h"
 #include "train/agreement.h"
 #include "train/checkpoint.h"
 #include "train/data.h"
@@ -15,54 +15,48 @@
 namespace saturn {
 namespace {
 
-/// What the environment refused; empty when it did not. A parallelism that adds a tensor on two ranks
-/// (CheckpointError) is none of that: it would never have a checkpoint, and the gang ends at the first one.
-std::string refusal(const std::function<void()>& body) {
+/// The checkpoints in `root`, newest first, as rank 0 sees them.
+std::vector<std::string> shared_list(const RankContext& context, const std::filesystem::path& root) {
+  std::vector<std::string> all;
+  if (context.leads())
+    for (const auto& directory : list_checkpoints(root)) all.push_back(directory.string());
+  const auto count = agree_on_max(context.communicator(), static_cast<std::int64_t>(all.size()));
+  all.resize(static_cast<std::size_t>(count));
+  for (std::string& directory : all) directory = share_text(context.communicator(), directory, 0);
+  return all;
+}
+
+/// Opens it where every rank finds it whole, and its share of the checksums right; else says what is wrong.
+std::string open_together(const RankContext& context, const std::string& directory,
+                          std::optional<OpenedCheckpoint>& opened) {
+  std::string mine;
   try {
-    body();
-    return "";
-  } catch (const SystemError& error) {
-    return error.what();
-  } catch (const std::filesystem::filesystem_error& error) {
-    return error.what();
+    opened.emplace(directory, VerifyShare{context.mesh.rank, context.mesh.world_size});
+  } catch (const CheckpointError& error) {
+    mine = error.what();
   }
+  return agree_on_error(context.communicator(), mine);
 }
 
-/// The three phases; every one is over on all ranks before the next begins, or the first error of any rank.
-std::string write_phases(const RankContext& context, const ShardWriter& shard,
-                         const std::filesystem::path& root, std::int64_t step) {
-  const Mesh& mesh = context.mesh;
-  const auto on_lead = [&](const std::function<void()>& body) {
-    return agree_on_error(context.communicator(), context.leads() ? refusal(body) : "");
-  };
-  std::string error = on_lead([&] { begin_checkpoint(root, step); });
-  if (!error.empty()) return error;
-  error = refusal([&] { write_shard(root, step, mesh.rank, mesh.world_size, shard); });
-  error = agree_on_error(context.communicator(), error);
-  if (!error.empty()) return error;
-  const TaskSpec& task = context.job.task;
-  return on_lead([&] {
-    commit_checkpoint(root, {step, task.name, model_signature(task.model), data_signature(task), task.seed});
-    prune_checkpoints(root, context.job.keep_checkpoints, step);
-  });
-}
-
-/// The directory of the newest whole checkpoint, as rank 0 sees it; empty when there are none at all. Damaged
-/// ones alone are no reason to start over: the first checkpoint from there on would take their place.
-std::string find_latest(const RankContext& context, const std::filesystem::path& root) {
-  std::string directory;
-  if (context.leads()) {
-    std::vector<std::string> messages;
-    const auto opened = open_latest_checkpoint(root, messages);
-    if (!opened && !messages.empty()) {
-      throw CheckpointError(
-          fmt::format("no checkpoint in {} can be read: {}; repair one, or delete that folder to start over",
-                      root.string(), fmt::join(messages, "; ")));
-    }
+/// The newest whole checkpoint; empty when there are none at all. Damaged ones alone are no reason to start
+/// over: the first checkpoint from there on would take their place.
+std::optional<OpenedCheckpoint> open_latest(const RankContext& context, const std::filesystem::path& root) {
+  std::vector<std::string> messages;
+  std::optional<OpenedCheckpoint> opened;
+  for (const std::string& directory : shared_list(context, root)) {
+    const std::string error = open_together(context, directory, opened);
+    if (error.empty()) break;
+    opened.reset();
+    messages.push_back(error);
+  }
+  if (!opened && !messages.empty()) {
+    throw CheckpointError(
+        fmt::format("no checkpoint in {} can be read: {}; repair one, or delete that folder to start over",
+                    root.string(), fmt::join(messages, "; ")));
+  }
+  if (context.leads())
     for (const std::string& message : messages) fmt::print(stderr, "{}; it is skipped\n", message);
-    if (opened) directory = opened->directory().string();
-  }
-  return share_text(context.communicator(), directory, 0);
+  return opened;
 }
 
 /// The shapes of the tensors, which `load` compares, tell neither the seed, nor the number of heads, nor the
@@ -82,29 +76,12 @@ void check_origin(const OpenedCheckpoint& checkpoint, const TaskSpec& task) {
 
 }  // namespace
 
-std::variant<Checkpointed, CheckpointFailed> write_checkpoint(const RankContext& context, Trainer& trainer,
-                                                              const std::filesystem::path& root,
-                                                              std::int64_t step) {
-  const auto start = std::chrono::steady_clock::now();
-  ShardWriter shard;
-  trainer.save(shard);
-  const Bytes bytes = agree_on_sum(context.communicator(), shard.bytes());
-  const std::string error = write_phases(context, shard, root, step);
-  if (!error.empty()) {
-    if (context.leads()) discard_checkpoint(root, step);
-    return CheckpointFailed{step, error};
-  }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return Checkpointed{step, (root / checkpoint_name(step)).string(), seconds, bytes};
-}
-
 std::int64_t load_latest(const RankContext& context, Trainer& trainer, const std::filesystem::path& root) {
-  const std::string directory = find_latest(context, root);
-  if (directory.empty()) return 0;
-  const OpenedCheckpoint checkpoint{directory};
-  check_origin(checkpoint, context.job.task);
-  trainer.load(checkpoint);
-  return checkpoint.state().step;
+  const std::optional<OpenedCheckpoint> checkpoint = open_latest(context, root);
+  if (!checkpoint) return 0;
+  check_origin(*checkpoint, context.job.task);
+  trainer.load(*checkpoint);
+  return checkpoint->state().step;
 }
 
 }  // namespace saturn

@@ -2,9 +2,11 @@
 #include "train/mapped_file.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <utility>
 
 #include "base/error.h"
@@ -29,6 +31,14 @@ MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(bytes_, other.bytes_);
   return *this;
+}
+
+void read_ahead(std::span<const std::byte> mapped) {
+  if (mapped.empty()) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<std::uintptr_t>(mapped.data());
+  const std::uintptr_t begin = address / page * page;
+  ::madvise(reinterpret_cast<void*>(begin), address + mapped.size() - begin, MADV_WILLNEED);
 }
 
 MappedFile::~MappedFile() {

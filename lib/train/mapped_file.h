@@ -22,4 +22,7 @@ class MappedFile {
   std::span<const std::byte> bytes_;
 };
 
+/// Asks the kernel to read mapped bytes ahead of their use, and does not wait for it.
+void read_ahead(std::span<const std::byte> mapped);
+
 }  // namespace saturn

@@ -7,16 +7,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <stdexcept>
-#include <tuple>
-#include <unistd.h>
 #include <utility>
 
-#include "base/error.h"
-#include "base/file.h"
 #include "train/checksum.h"
+#include "train/output_file.h"
 
 namespace saturn {
 namespace {
@@ -31,12 +27,6 @@ constexpr std::array<std::pair<at::ScalarType, const char*>, 9> kDtypes{{{at::kF
                                                                          {at::kByte, "U8"},
                                                                          {at::kBool, "BOOL"}}};
 
-std::string dtype_name(at::ScalarType type) {
-  for (const auto& [known, name] : kDtypes)
-    if (known == type) return name;
-  throw std::logic_error(fmt::format("tensors of type {} cannot be written", c10::toString(type)));
-}
-
 at::ScalarType scalar_type(const SafetensorsEntry& entry) {
   for (const auto& [type, name] : kDtypes)
     if (entry.dtype == name) return type;
@@ -48,66 +38,66 @@ std::span<const std::byte> bytes_of(const at::Tensor& dense) {
   return {static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()};
 }
 
-std::string_view as_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+/// Returns the checksum. In chunks that are still in the processor's cache when they are copied.
+std::uint64_t write_pieces(OutputFile& output, const PiecedTensor& tensor, const std::stop_token& stop) {
+  constexpr std::size_t kChunk = 256U << 10;
+  Checksum64 checksum;
+  for (const at::Tensor& piece : tensor.pieces) {
+    const at::Tensor dense = piece.detach().cpu().contiguous();
+    std::span<const std::byte> left = bytes_of(dense);
+    while (!left.empty()) {
+      if (stop.stop_requested()) output.fail(ECANCELED);
+      const auto chunk = left.first(std::min(kChunk, left.size()));
+      checksum.add(chunk);
+      output.write(chunk);
+      left = left.subspan(chunk.size());
+    }
+  }
+  return checksum.value();
 }
 
-/// A file being written, removed again unless it is finished.
-class Output {
- public:
-  explicit Output(std::filesystem::path path)
-      : path_(std::move(path)), fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
-    if (!fd_) fail(errno);
-  }
-  void write(std::string_view text) {
-    if (const int error = write_all(fd_.get(), text)) fail(error);
-  }
-  void finish() {
-    if (::fsync(fd_.get()) != 0) fail(errno);
-    if (::close(fd_.release()) != 0) fail(errno);
-  }
+constexpr std::size_t kWindow = 8U << 20;
 
- private:
-  [[noreturn]] void fail(int error) {
-    fd_.reset();
-    ::unlink(path_.c_str());
-    throw SystemError("write", path_.string(), error,
-                      error == ENOSPC || error == EDQUOT ? "free space on that disk" : "");
+/// Checks mapped bytes while the kernel reads those that follow.
+std::uint64_t checksum_of_mapped(std::span<const std::byte> bytes) {
+  const auto window = [bytes](std::size_t begin) {
+    const auto from = bytes.subspan(std::min(begin, bytes.size()));
+    return from.first(std::min(kWindow, from.size()));
+  };
+  Checksum64 checksum;
+  read_ahead(window(0));
+  for (std::size_t begin = 0; begin < bytes.size(); begin += kWindow) {
+    read_ahead(window(begin + kWindow));
+    checksum.add(window(begin));
   }
-
-  std::filesystem::path path_;
-  FileDescriptor fd_;
-};
+  return checksum.value();
+}
 
 }  // namespace
 
-ShardRecord write_tensor_file(const std::filesystem::path& path, const std::vector<TensorPart>& parts,
-                              const std::map<std::string, std::string>& metadata) {
-  std::map<std::string, const TensorPart*> by_name;
+std::string dtype_name(at::ScalarType type) {
+  for (const auto& [known, name] : kDtypes)
+    if (known == type) return name;
+  throw std::logic_error(fmt::format("tensors of type {} cannot be written", c10::toString(type)));
+}
+
+WrittenFile write_tensor_file(const std::filesystem::path& path, const std::vector<PiecedTensor>& tensors,
+                              const std::stop_token& stop) {
+  std::map<std::string, const PiecedTensor*> by_name;
   std::vector<SafetensorsEntry> entries;
-  for (const TensorPart& part : parts) {
-    const std::string name = stored_name(part.name, part.shape, part.offset, part.values.numel());
-    by_name[name] = &part;
-    entries.push_back({name, dtype_name(part.values.scalar_type()), part.values.sizes().vec(), 0, 0});
+  for (const PiecedTensor& tensor : tensors) {
+    by_name[tensor.name] = &tensor;
+    entries.push_back({tensor.name, dtype_name(tensor.pieces.front().scalar_type()), tensor.shape, 0, 0});
   }
-  const std::string header = lay_out_safetensors(entries, metadata);
-  ShardRecord record{
-      path.filename().string(), header.size(), checksum64(std::as_bytes(std::span(header))), {}};
-  Output output(path);
-  output.write(header);
-  for (const SafetensorsEntry& entry : entries) {
-    const TensorPart& part = *by_name.at(entry.name);
-    const at::Tensor dense = part.values.detach().cpu().contiguous();
-    output.write(as_text(bytes_of(dense)));
-    record.parts.push_back(
-        {part.name, entry.dtype, part.shape, part.offset, dense.numel(), checksum64(bytes_of(dense))});
-    record.bytes += dense.nbytes();
-  }
+  const std::string header = lay_out_safetensors(entries, {{"format", "pt"}});
+  WrittenFile written{header.size(), checksum64(std::as_bytes(std::span(header))), {}};
+  if (!entries.empty()) written.bytes += entries.back().end;
+  OutputFile output(path, written.bytes);
+  output.write(std::as_bytes(std::span(header)));
+  for (const SafetensorsEntry& entry : entries)
+    written.checksums.emplace_back(entry.name, write_pieces(output, *by_name.at(entry.name), stop));
   output.finish();
-  std::sort(record.parts.begin(), record.parts.end(), [](const PartRecord& a, const PartRecord& b) {
-    return std::tie(a.name, a.offset) < std::tie(b.name, b.offset);
-  });
-  return record;
+  return written;
 }
 
 TensorFile::TensorFile(const std::filesystem::path& path) : name_(path.filename().string()), file_(path) {
@@ -133,16 +123,14 @@ void TensorFile::verify(const ShardRecord& record) const {
     refuse(fmt::format("it has {} bytes instead of {}", file_.bytes().size(), record.bytes));
   if (checksum64(file_.bytes().first(data_begin_)) != record.header_checksum)
     refuse("its header does not have its checksum");
-  for (const PartRecord& part : record.parts) {
-    const std::string name = stored_name(part.name, part.shape, part.offset, part.elements);
-    const auto found = entries_.find(name);
-    if (found == entries_.end()) refuse(fmt::format("tensor '{}' is missing", name));
-    const SafetensorsEntry& entry = found->second;
-    if (entry.dtype != part.dtype || elements_of(entry.shape) != part.elements)
-      refuse(fmt::format("tensor '{}' is not of the dtype and size of the index", name));
-    if (checksum64(bytes_of(entry)) != part.checksum)
-      refuse(fmt::format("tensor '{}' does not have its checksum", name));
-  }
+}
+
+void TensorFile::verify(const PartRecord& part) const {
+  const SafetensorsEntry& entry = find(stored_name(part.name, part.shape, part.offset, part.elements));
+  if (entry.dtype != part.dtype || elements_of(entry.shape) != part.elements)
+    refuse(fmt::format("tensor '{}' is not of the dtype and size of the index", entry.name));
+  if (checksum_of_mapped(bytes_of(entry)) != part.checksum)
+    refuse(fmt::format("tensor '{}' does not have its checksum", entry.name));
 }
 
 const SafetensorsEntry& TensorFile::find(const std::string& name) const {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,27 @@
 
 namespace saturn {
 
-/// Writes and syncs a safetensors file, in place (no rename), each part by its stored_name(); returns what
-/// was written. After an error (SystemError) the file is removed.
-ShardRecord write_tensor_file(const std::filesystem::path& path, const std::vector<TensorPart>& parts,
-                              const std::map<std::string, std::string>& metadata);
+/// A tensor to be written: its elements in consecutive pieces, of one dtype, any device and layout.
+struct PiecedTensor {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::vector<at::Tensor> pieces;
+};
+
+/// "F32", ... Errors: std::logic_error for a type that is not written.
+std::string dtype_name(at::ScalarType type);
+
+struct WrittenFile {
+  std::uint64_t bytes = 0;
+  std::uint64_t header_checksum = 0;                             ///< of all bytes before the tensors'
+  std::vector<std::pair<std::string, std::uint64_t>> checksums;  ///< of the tensors' bytes, in their order
+};
+
+/// Writes and syncs a safetensors file, in place (no rename), with the metadata {"format": "pt"} that Hugging
+/// Face's loaders ask for; no piece is copied as a whole that is dense CPU memory. After an error
+/// (SystemError; also when `stop` was asked for meanwhile) the file is removed.
+WrittenFile write_tensor_file(const std::filesystem::path& path, const std::vector<PiecedTensor>& tensors,
+                              const std::stop_token& stop = {});
 
 /// A safetensors file, mapped.
 class TensorFile final : public CheckpointReader {
@@ -25,8 +43,10 @@ class TensorFile final : public CheckpointReader {
   /// Errors: CheckpointError (what is wrong with FILE NAME), SystemError.
   explicit TensorFile(const std::filesystem::path& path);
 
-  /// Compares sizes and checksums. Errors: CheckpointError.
+  /// Compares sizes, and the header's checksum. Errors: CheckpointError.
   void verify(const ShardRecord& record) const;
+  /// Reads a part's bytes and compares their checksum. Errors: CheckpointError.
+  void verify(const PartRecord& part) const;
 
   bool has(const std::string& name) const override { return entries_.contains(name); }
   at::Tensor tensor(const std::string& name) const override;

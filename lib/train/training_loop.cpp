@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "train/agreement.h"
+#include "train/background_checkpoint.h"
 #include "train/checkpoint.h"
 #include "train/gang_checkpoint.h"
 #include "train/metrics.h"
@@ -22,13 +23,18 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// Bits that ranks join by maximum: a stop implies a checkpoint.
+/// What ranks join by maximum: a stop implies a checkpoint.
 enum Wish : std::int64_t { kNothing = 0, kCheckpoint = 1, kStop = 2 };
 
 class TrainingLoop {
  public:
   TrainingLoop(const RankContext& context, Trainer& trainer, const Data& data, std::int64_t step)
-      : context_(context), task_(context.job.task), trainer_(trainer), data_(data), step_(step) {
+      : context_(context),
+        task_(context.job.task),
+        trainer_(trainer),
+        data_(data),
+        step_(step),
+        checkpoint_(context, checkpoints()) {
     saved_step_ = step;
     saved_at_ = now();
     if (context_.leads()) {
@@ -43,8 +49,10 @@ class TrainingLoop {
       if (step_ == task_.steps) break;
       if (task_.validate_every_steps > 0 && step_ % task_.validate_every_steps == 0) validate_now();
       const Wish wish = agreed_wish();
-      if (wish != kNothing) save();
-      if (wish == kStop) return context_.events.write(Stopped{saved_step_});
+      if (wish == kCheckpoint) begin_save();
+      if (wish != kStop) continue;
+      save();
+      return context_.events.write(Stopped{saved_step_});
     }
     finish();
   }
@@ -55,19 +63,24 @@ class TrainingLoop {
   void train_one();
   void report_step(const StepResult& result, double rate, double seconds);
   double validate_now();
+  void begin_save();
   void save();
+  void report(const std::optional<CheckpointOutcome>& outcome);
   void finish();
-  std::string write_weights() const;
+  std::string save_weights() const;
 
-  /// Rank 0's clock and every rank's signals, made one decision.
+  /// Rank 0's clock and every rank's signals, made one decision; with it, whether the checkpoint that is
+  /// being written goes on. One that is due by the clock waits until that is done.
   Wish agreed_wish() {
     const double interval = context_.job.checkpoint_interval_seconds;
     const auto every = task_.checkpoint_every_steps;
-    const bool due = (context_.leads() && interval > 0 && now() - saved_at_ >= interval) ||
-                     (every > 0 && step_ % every == 0);
-    std::int64_t wish = stop_requested() ? kStop : due ? kCheckpoint : kNothing;
-    wish = agree_on_max(context_.communicator(), wish);
-    return static_cast<Wish>(wish);
+    const bool by_clock = context_.leads() && interval > 0 && now() - saved_at_ >= interval;
+    const bool due = (by_clock && !checkpoint_.busy()) || (every > 0 && step_ % every == 0);
+    const std::int64_t wish = stop_requested() ? kStop : due ? kCheckpoint : kNothing;
+    std::int64_t values[] = {wish, checkpoint_.writing()};
+    context_.communicator().all_reduce({values, 2, Dtype::kInt64}, Reduction::kMax);
+    report(checkpoint_.advance(values[1] != 0));
+    return static_cast<Wish>(values[0]);
   }
 
   const RankContext& context_;
@@ -77,6 +90,7 @@ class TrainingLoop {
   std::int64_t step_;  ///< done
   std::int64_t saved_step_ = 0;
   double saved_at_ = 0;
+  BackgroundCheckpoint checkpoint_;
   std::optional<MetricsFile> metrics_;  ///< rank 0
   double last_loss_ = std::numeric_limits<double>::quiet_NaN();
   double reported_at_ = 0, unreported_seconds_ = 0;
@@ -122,36 +136,41 @@ double TrainingLoop::validate_now() {
   return loss;
 }
 
+/// When checkpoints are due at steps faster than they can be written, training waits for the one before.
+void TrainingLoop::begin_save() {
+  report(checkpoint_.finish());
+  report(checkpoint_.begin(trainer_, step_));
+}
+
+/// Training has nothing to do meanwhile: no copy is made.
 void TrainingLoop::save() {
-  if (saved_step_ == step_ && step_ > 0) return;
-  const auto outcome = write_checkpoint(context_, trainer_, checkpoints(), step_);
+  report(checkpoint_.finish());
+  if (saved_step_ != step_ || step_ == 0) report(checkpoint_.write(trainer_, step_));
+}
+
+void TrainingLoop::report(const std::optional<CheckpointOutcome>& outcome) {
+  if (!outcome) return;
   saved_at_ = now();  // after a failure too: a full disk is not asked at every step
-  if (std::holds_alternative<Checkpointed>(outcome)) saved_step_ = step_;
-  std::visit([&](const auto& event) { context_.events.write(event); }, outcome);
+  if (const auto* written = std::get_if<Checkpointed>(&*outcome)) saved_step_ = written->step;
+  std::visit([&](const auto& event) { context_.events.write(event); }, *outcome);
 }
 
 void TrainingLoop::finish() {
   save();  // before the validation, which may take long
   const double loss = validate_now();
   std::string weights;
-  if (context_.leads()) weights = write_weights();
+  if (context_.leads()) weights = save_weights();
   context_.events.write(Finished{step_, last_loss_, loss, weights});
 }
 
 /// Out of the final checkpoint, which holds every rank's part.
-std::string TrainingLoop::write_weights() const {
-  std::vector<std::string> messages;
-  const auto checkpoint = open_latest_checkpoint(checkpoints(), messages);
-  if (!checkpoint || checkpoint->state().step != step_) {
+std::string TrainingLoop::save_weights() const {
+  if (saved_step_ != step_) {
     throw CheckpointError(
         "the final weights are not saved: the checkpoint of the last step could not be written");
   }
-  NamedTensors tensors;
-  for (const std::string& name : checkpoint->names()) {
-    if (!name.starts_with("optimizer.")) tensors.emplace_back(name, checkpoint->tensor(name));
-  }
   const std::filesystem::path path = context_.job.directory / "model.safetensors";
-  write_safetensors(path, tensors);
+  write_weights(path, OpenedCheckpoint(checkpoints() / checkpoint_name(step_), {.ranks = 0}));
   return path.string();
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "train/agreement.h"
-#include "train/gang_checkpoint.h"
+#include "train/background_checkpoint.h"
 #include "train/measure_costs.h"
 #include "train/schedule.h"
 #include "train/search.h"
@@ -43,7 +43,7 @@ class Measurement {
     measured.spread = times.spread;
     measured.unstable = again && times.spread > settings_.unstable_spread;
     measured.steps = static_cast<std::int64_t>(seconds_.size());
-    measured.checkpoint_seconds = checkpoint_seconds();
+    measure_checkpoint(measured);
     measured.validation_seconds = validation_seconds();
     measured.peak_memory_bytes = agree_on_max(context_.communicator(), context_.accelerator.peak_memory());
     return measured;
@@ -83,15 +83,17 @@ class Measurement {
     return {values[0], values[1]};
   }
 
-  double checkpoint_seconds() {
+  void measure_checkpoint(Measured& measured) {
     const std::filesystem::path root = context_.job.directory / "trial-checkpoint";
+    BackgroundCheckpoint checkpoint(context_, root);
     const double start = now();
-    const auto outcome = write_checkpoint(context_, trainer_, root, 1);
-    const double seconds = now() - start;
+    auto outcome = checkpoint.begin(trainer_, 1);
+    measured.checkpoint_held_seconds = now() - start;
+    if (!outcome) outcome = checkpoint.finish();
+    measured.checkpoint_seconds = now() - start;
     if (context_.leads()) std::filesystem::remove_all(root);
-    if (const auto* failed = std::get_if<CheckpointFailed>(&outcome))
+    if (const auto* failed = std::get_if<CheckpointFailed>(&*outcome))
       throw std::runtime_error(failed->message);
-    return seconds;
   }
 
   double validation_seconds() {

@@ -22,6 +22,7 @@ class FakeRoot {
     make_directories(file.parent_path());
     write_file_atomically(file, text);
   }
+  Bytes available() const { return available_memory(directory_.path()); }
   Machine read(std::vector<int> allowed) const { return read_machine(directory_.path(), std::move(allowed)); }
 
  private:
@@ -85,4 +86,20 @@ TEST_CASE("this machine has a core and some memory") {
   CHECK(!machine.cores.empty());
   CHECK(machine.memory_bytes > 0);
   CHECK(!machine.cpu_model.empty());
+}
+
+TEST_CASE("what is available is what the kernel says, within what the control groups leave") {
+  FakeRoot root;
+  CHECK(root.available() == 0);  // unknown
+  root.write("proc/meminfo",
+             "MemTotal:       16777216 kB\nMemFree:         1000 kB\nMemAvailable:  8388608 kB\n");
+  CHECK(root.available() == 8 * kGiB);
+  root.write("proc/self/cgroup", "0::/outer/inner\n");
+  root.write("sys/fs/cgroup/outer/memory.max", "4294967296\n");
+  root.write("sys/fs/cgroup/outer/memory.current", "3221225472\n");
+  root.write("sys/fs/cgroup/outer/inner/memory.max", "max\n");
+  root.write("sys/fs/cgroup/outer/inner/memory.current", "3221225472\n");
+  CHECK(root.available() == kGiB);
+  root.write("sys/fs/cgroup/outer/memory.stat", "anon 1\ninactive_file 1073741824\n");
+  CHECK(root.available() == 2 * kGiB);
 }

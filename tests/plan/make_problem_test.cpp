@@ -22,6 +22,7 @@ Measured measured(double step_seconds) {
   result.step_seconds = step_seconds;
   result.startup_seconds = 1;
   result.checkpoint_seconds = 0.5;
+  result.checkpoint_held_seconds = 0.125;
   result.validation_seconds = 0.25;
   return result;
 }
@@ -40,10 +41,11 @@ TEST_CASE("A duration is start-up, steps, and the validations and checkpoints on
   TaskSpec task = spec("a", 4);
   RunSettings run;
   run.checkpoint_interval_seconds = 4;
-  CHECK(duration_seconds(task, measured(0.1), run, 100) == doctest::Approx(1 + 10 + 0.25 + 3 * 0.5));
+  CHECK(duration_seconds(task, measured(0.1), run, 100) == doctest::Approx(1 + 10 + 0.25 + 2 * 0.125 + 0.5));
   task.validate_every_steps = 50;    // at 50, and at the end for 100
   task.checkpoint_every_steps = 40;  // at 40 and 80, and at the end
-  CHECK(duration_seconds(task, measured(0.1), run, 100) == doctest::Approx(1 + 10 + 2 * 0.25 + 3 * 0.5));
+  CHECK(duration_seconds(task, measured(0.1), run, 100) ==
+        doctest::Approx(1 + 10 + 2 * 0.25 + 2 * 0.125 + 0.5));
   CHECK(duration_seconds(task, measured(0.1), run, 0) == doctest::Approx(1 + 0.25 + 0.5));
 }
 

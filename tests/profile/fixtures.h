@@ -42,6 +42,7 @@ inline Measured measured(double step_seconds) {
           .peak_memory_bytes = 300 << 20,
           .startup_seconds = 1.5,
           .checkpoint_seconds = 0.25,
+          .checkpoint_held_seconds = 0.125,
           .validation_seconds = 0.5};
 }
 

@@ -83,6 +83,7 @@ TEST_CASE("a profile's JSON is ordered and diffs well") {
       "peak_memory_bytes": 314572800,
       "startup_seconds": 1.5,
       "checkpoint_seconds": 0.25,
+      "checkpoint_held_seconds": 0.125,
       "validation_seconds": 0.5,
       "unstable": false
     }

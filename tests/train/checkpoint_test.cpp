@@ -7,16 +7,17 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
-#include <csignal>
 #include <doctest/doctest.h>
 #include <fstream>
-#include <sys/resource.h>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "temporary_directory.h"
+#include "train/file_size_limit.h"
 
 using namespace saturn;
+using test::FileSizeLimit;
 namespace fs = std::filesystem;
 
 namespace {
@@ -36,7 +37,7 @@ fs::path write_one(const fs::path& root, CheckpointState state = kState, float v
   begin_checkpoint(root, state.step);
   ShardWriter writer;
   for (const auto& [name, tensor] : some_tensors(value)) writer.add(name, tensor);
-  write_shard(root, state.step, 0, 1, writer);
+  write_shard({root, state.step, 0, 1}, writer.parts());
   return commit_checkpoint(root, state);
 }
 
@@ -72,24 +73,6 @@ std::string refusal(const fs::path& directory) {
   return "";
 }
 
-/// Writes past `bytes` in a file fail, as on a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_{};
-  void (*handler_)(int);
-};
-
 constexpr const char* kShard = "model-00000-of-00001.safetensors";
 
 }  // namespace
@@ -118,7 +101,7 @@ TEST_CASE("each rank writes what it added; a rank that added nothing writes noth
     ShardWriter writer;
     for (std::size_t i = 0; i < tensors.size(); ++i)
       if (static_cast<int>(i % 2) == rank) writer.add(tensors[i].first, tensors[i].second);
-    write_shard(root.path(), 7, rank, 3, writer);
+    write_shard({root.path(), 7, rank, 3}, writer.parts());
   }
   const fs::path directory = commit_checkpoint(root.path(), kState);
   CHECK(names_in(directory) == std::vector<std::string>{"checkpoint.json", "model-00000-of-00003.safetensors",
@@ -134,8 +117,8 @@ TEST_CASE("a tensor added twice is an error") {
   CHECK_THROWS_WITH_AS(writer.add("weight", at::ones({2})), "tensor 'weight' was added twice",
                        std::logic_error);
   begin_checkpoint(root.path(), 7);
-  write_shard(root.path(), 7, 0, 2, writer);
-  write_shard(root.path(), 7, 1, 2, writer);
+  write_shard({root.path(), 7, 0, 2}, writer.parts());
+  write_shard({root.path(), 7, 1, 2}, writer.parts());
   CHECK_THROWS_WITH_AS(commit_checkpoint(root.path(), kState), "tensor 'weight' was added by two ranks",
                        CheckpointError);
 }
@@ -150,7 +133,7 @@ fs::path write_in_parts(const fs::path& root, const at::Tensor& whole, int ranks
     ShardWriter writer;
     writer.add_part("weight", whole.sizes().vec(), begin, whole.reshape(-1).slice(0, begin, end));
     writer.add("own." + std::to_string(rank), at::full({2}, rank));
-    write_shard(root, step, rank, ranks, writer);
+    write_shard({root, step, rank, ranks}, writer.parts());
   }
   return commit_checkpoint(root, {step, "t", "m", "d", 1});
 }
@@ -162,8 +145,8 @@ std::string refusal_of_parts(std::int64_t end, std::int64_t begin, const at::Ten
   ShardWriter first, second;
   first.add_part("weight", {2, 3}, 0, at::ones({end}));
   second.add_part("weight", values.sizes().vec(), begin, values.reshape(-1).slice(0, begin));
-  write_shard(root.path(), 7, 0, 2, first);
-  write_shard(root.path(), 7, 1, 2, second);
+  write_shard({root.path(), 7, 0, 2}, first.parts());
+  write_shard({root.path(), 7, 1, 2}, second.parts());
   try {
     commit_checkpoint(root.path(), kState);
   } catch (const CheckpointError& error) {
@@ -250,6 +233,89 @@ TEST_CASE("a part that is damaged costs the checkpoint, and the one before is us
   REQUIRE(messages.size() == 1);
   CHECK(messages[0].find("model-00001-of-00002.safetensors: tensor 'weight#4' does not have its checksum") !=
         std::string::npos);
+}
+
+TEST_CASE("ranks that share the checksums find all damage together, each its own") {
+  const test::TemporaryDirectory root;
+  const fs::path directory = write_in_parts(root.path(), at::arange(64, at::kFloat), 2);
+  const fs::path shard = directory / "model-00001-of-00002.safetensors";
+  const std::string good = read_file(shard);
+  std::set<int> finders;
+  for (std::size_t i = 1; i <= 136; i += 5) {  // 32 elements and 2 more
+    std::string bad = good;
+    bad[bad.size() - i] = static_cast<char>(bad[bad.size() - i] ^ 1);
+    overwrite(shard, bad);
+    int found = 0;
+    for (int rank = 0; rank < 3; ++rank) {
+      try {
+        const OpenedCheckpoint opened(directory, {rank, 3});
+      } catch (const CheckpointError&) {
+        ++found;
+        finders.insert(rank);
+      }
+    }
+    CAPTURE(i);
+    CHECK(found == 1);
+    const OpenedCheckpoint unverified(directory, {.ranks = 0});
+    CHECK_THROWS_AS(unverified.verify(unverified.names()), CheckpointError);
+  }
+  CHECK(finders.size() > 1);
+}
+
+TEST_CASE("the weights of a checkpoint are whole tensors in one file, without the optimizer's") {
+  const test::TemporaryDirectory root;
+  begin_checkpoint(root.path(), 7);
+  const at::Tensor whole = at::arange(35, at::kFloat).view({5, 7});
+  for (int rank = 0; rank < 2; ++rank) {
+    ShardWriter writer;
+    for (const char* name : {"weight", "optimizer.exp_avg.weight"})
+      writer.add_part(name, {5, 7}, rank * 20, whole.view(-1).slice(0, rank * 20, rank == 0 ? 20 : 35));
+    if (rank == 1) writer.add("count", at::full({}, 3, at::kLong));
+    write_shard({root.path(), 7, rank, 2}, writer.parts());
+  }
+  const fs::path directory = commit_checkpoint(root.path(), kState);
+  const fs::path file = root / "model.safetensors";
+  write_weights(file, OpenedCheckpoint(directory, {.ranks = 0}));
+  check_equal(*open_safetensors(file), {{"weight", whole}, {"count", at::full({}, 3, at::kLong)}});
+  {
+    const FileSizeLimit limit(100);
+    CHECK_THROWS_AS(write_weights(file, OpenedCheckpoint(directory)), SystemError);
+  }
+  CHECK(names_in(root.path()) == std::vector<std::string>{"model.safetensors", "step-00000007"});
+  check_equal(*open_safetensors(file), {{"weight", whole}, {"count", at::full({}, 3, at::kLong)}});
+  const fs::path shard = directory / "model-00000-of-00002.safetensors";
+  const std::string good = read_file(shard);
+  for (const auto& [from_the_end, used] : {std::pair{1, false}, std::pair{81, true}}) {
+    std::string bad = good;
+    char& byte = bad[bad.size() - static_cast<std::size_t>(from_the_end)];
+    byte = static_cast<char>(byte ^ 1);
+    overwrite(shard, bad);
+    CAPTURE(from_the_end);
+    const OpenedCheckpoint damaged(directory, {.ranks = 0});
+    if (used)
+      CHECK_THROWS_AS(write_weights(file, damaged), CheckpointError);
+    else
+      write_weights(file, damaged);  // the optimizer's state is no part of it
+  }
+}
+
+TEST_CASE("a large file is written block by block as it is, to the last byte") {
+  const test::TemporaryDirectory root;
+  const NamedTensors tensors{{"large", at::arange(5'000'011, at::kFloat)},
+                             {"odd", at::ones({13}, at::kBool)}};
+  write_safetensors(root / "w", tensors);
+  check_equal(*open_safetensors(root / "w"), tensors);
+}
+
+TEST_CASE("a writer that is asked to stop leaves no file") {
+  const test::TemporaryDirectory root;
+  begin_checkpoint(root.path(), 7);
+  ShardWriter writer;
+  writer.add("weight", at::ones({2}));
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK_THROWS_AS(write_shard({root.path(), 7, 0, 1}, writer.parts(), stop.get_token()), SystemError);
+  CHECK(names_in(root / "step-00000007.writing").empty());
 }
 
 TEST_CASE("a checkpoint that is not committed is none, and the next one clears it away") {
@@ -376,7 +442,7 @@ TEST_CASE("a full disk is an error that names the file and leaves what was there
   const fs::path shard = root / "step-00000008.writing" / kShard;
   {
     const FileSizeLimit limit(4096);
-    CHECK_THROWS_WITH_AS(write_shard(root.path(), 8, 0, 1, writer),
+    CHECK_THROWS_WITH_AS(write_shard({root.path(), 8, 0, 1}, writer.parts()),
                          ("cannot write " + shard.string() + ": File too large").c_str(), SystemError);
   }
   CHECK(names_in(root / "step-00000008.writing").empty());

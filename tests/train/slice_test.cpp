@@ -41,7 +41,7 @@ TEST_CASE("slices of two ranks make the whole tensor") {
     ShardWriter writer;
     save_slices({{"a", {2, 3}, 3 * rank, true, at::arange(3 * rank, 3 * rank + 3, at::kFloat)}}, writer);
     if (rank == 1) save_slices({{"b", {2, 1}, 0, true, at::ones({2})}}, writer);
-    write_shard(root.path(), 1, rank, 2, writer);
+    write_shard({root.path(), 1, rank, 2}, writer.parts());
   }
   const OpenedCheckpoint opened(commit_checkpoint(root.path(), {1, "t", "m", "d", 1}));
   CHECK(at::equal(opened.tensor("a"), at::arange(6, at::kFloat).view({2, 3})));

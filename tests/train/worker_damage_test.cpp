@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real worker with ddp under the real launcher: disks, checkpoints and data that are not as they should
 // be.
+#include <chrono>
 #include <signal.h>
+#include <thread>
 
 #include "train/worker_gang.h"
 
@@ -104,6 +106,65 @@ TEST_CASE("a newer checkpoint that is damaged is passed by, and the one written 
   CHECK(history.last<Ready>().step == 8);
   CHECK(history.last<Checkpointed>().path == (checkpoints / "step-00000012").string());
   CHECK(history.last<Finished>().step == 12);
+}
+
+TEST_CASE("damage in one rank's part costs that checkpoint; the one before is used, and said so") {
+  const TemporaryDirectory directory;
+  Job job = small_job(directory.path(), 2);
+  job.task.checkpoint_every_steps = 5;
+  REQUIRE(run_gang(job).exited.code == 0);
+  const auto shard = job.directory / "checkpoints" / "step-00000012" / "model-00001-of-00002.safetensors";
+  std::string bytes = read_file(shard);
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 8);
+  write_file_atomically(shard, bytes);
+  const GangHistory history = run_gang(job);
+  CHECK(history.exited.code == 0);
+  CHECK(history.last<Ready>().step == 10);
+  CHECK(history.log.find("does not have its checksum; it is skipped\n") != std::string::npos);
+  CHECK(losses_of(job).size() == 12);
+}
+
+TEST_CASE("killed while a checkpoint is being written, a task goes on from the one before") {
+  const TemporaryDirectory directory;
+  Job undisturbed = small_job(directory.path(), 1);
+  undisturbed.task.steps = 60;
+  REQUIRE(run_gang(undisturbed).exited.code == 0);
+  Job killed = undisturbed;
+  killed.directory = directory / "killed";
+  killed.task.checkpoint_every_steps = 2;
+  std::filesystem::create_directories(killed.directory);
+  const auto checkpoints = killed.directory / "checkpoints";
+  const auto being_written = [&] {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(checkpoints, ignored))
+      if (entry.path().extension() == ".writing") return entry.path().filename().string();
+    return std::string();
+  };
+  std::string interrupted;
+  WorkerGang gang(killed);
+  std::thread killer;
+  const GangHistory history = gang.run([&](const Event& event) {
+    if (!std::holds_alternative<Ready>(event)) return;
+    const int process = process_of_rank(0);
+    killer = std::thread([&, process] {  // stopped first: what is there then is what the kill leaves
+      while (interrupted.empty() && ::kill(process, SIGSTOP) == 0) {
+        const std::string found = being_written();
+        if (found > "step-00000005") interrupted = found;
+        ::kill(process, interrupted.empty() ? SIGCONT : SIGKILL);
+        std::this_thread::sleep_for(std::chrono::microseconds(300));
+      }
+    });
+    gang.launcher().release(gang.id());
+  });
+  killer.join();
+  REQUIRE(history.exited.code == 128 + SIGKILL);
+  CHECK(being_written() == interrupted);
+  const std::int64_t step = history.last<Checkpointed>().step;
+  const GangHistory again = run_gang(killed);
+  CHECK(again.last<Ready>().step >= step);
+  CHECK(fmt::format("step-{:08}.writing", again.last<Ready>().step) < interrupted);
+  CHECK(losses_of(killed) == losses_of(undisturbed));
+  CHECK(being_written().empty());
 }
 
 TEST_CASE("data that is cut short while it is in use ends the gang with a word on why") {
