@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "output.h"
 #include "saturn_version.h"
+#include "script/script_rank.h"
 
 namespace {
 
@@ -97,6 +98,17 @@ void add_show(CLI::App& app, CommonOptions& options, Action& action) {
   });
 }
 
+/// What saturn itself starts: rank 0 of a command. Not for people.
+void add_script(CLI::App& app, Action& action) {
+  auto job = std::make_shared<std::string>();
+  CLI::App* sub = app.add_subcommand("script", "Run a command as a gang of its own (saturn starts this)");
+  sub->add_option("--job", *job, "The job file that saturn wrote")->required();
+  sub->group("");  // not in the help
+  sub->callback([=, &action] {
+    action = [=](InterruptGuard&) { return run_script_rank({*job, python_helper_directory()}); };
+  });
+}
+
 int act(const Action& action) {
   InterruptGuard interrupts;
   try {
@@ -128,6 +140,7 @@ int main(int argc, char** argv) {
   add_run(app, options, action);
   add_replan(app, options, action);
   add_show(app, options, action);
+  add_script(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 Plan solve_remaining(const Session& session, const Profile& profile, const RunState& state,
                      const Plan& current, InterruptGuard& interrupts) {
-  const RunSetup setup = session.setup();
+  const RunSetup setup = session.setup(profile);
   const Problem problem = remaining_problem({setup, profile, state, current}, {});
   Plan plan = solve(problem, {.time_limit = Seconds(session.workload.plan.time_limit_seconds),
                               .gap = session.workload.plan.gap,

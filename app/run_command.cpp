@@ -15,6 +15,7 @@
 #include "report/run_report.h"
 #include "run/executor.h"
 #include "run_view.h"
+#include "script/script_files.h"
 #include "summary.h"
 
 namespace saturn {
@@ -79,8 +80,8 @@ fs::path workload_of(const fs::path& plan_file) {
 /// A run that has begun: its plan is what is left, and only has to be possible.
 Plan continued_plan(const Session& session, const Prepared& prepared, const fs::path& file) {
   Plan plan = read_plan(file);
-  const RunState state = next_session(prepared.state, session.workload.tasks);
-  std::vector<Diagnostic> wrong = check_executable(session.setup(), plan, state);
+  const RunState state = next_session(prepared.state, session.setup(prepared.profile).tasks);
+  std::vector<Diagnostic> wrong = check_executable(session.setup(prepared.profile), plan, state);
   if (!wrong.empty()) {
     const std::string advice =
         fmt::format("correct the plan, or let `saturn replan {}` plan what is left of the run",
@@ -114,14 +115,9 @@ Prepared prepare(const Session& session, const std::optional<fs::path>& plan_fil
   return prepared;
 }
 
-std::string shell_word(const std::string& word) {
-  const bool plain =
-      word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=/:{},") ==
-      std::string::npos;
-  if (plain && !word.empty()) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
+/// What the script would go on from.
+std::string checkpoint_of(const Job& job) {
+  return ScriptCheckpoints(job.directory, job.keep_checkpoints).latest().path;
 }
 
 std::string command_lines(const RunSetup& setup, const Plan& plan, const RunState& state) {
@@ -137,6 +133,9 @@ std::string command_lines(const RunSetup& setup, const Plan& plan, const RunStat
       for (const std::string& word : rank) line += (line.empty() ? "" : " ") + shell_word(word);
       text += line + "\n";
     }
+    const Job job = make_job(setup, assignment);
+    if (job.command)
+      text += "# which runs: " + to_shell(command_line(job, job.knobs, checkpoint_of(job))) + "\n";
   }
   return text;
 }
@@ -145,13 +144,13 @@ RunEnd execute(const Session& session, Prepared& prepared, InterruptGuard& inter
   const auto launcher = make_local_launcher();
   const Waking waking = interrupts.wakes(*launcher);
   Journal journal(session.directory.journal_file());
-  RunView view(session.workload.tasks);
+  const RunSetup setup = session.setup(prepared.profile);
+  RunView view(setup.tasks);
   const Seconds solve_limit(std::min(session.workload.plan.time_limit_seconds,
                                      session.workload.run.introspection_interval_seconds * kSolveShare));
-  BackgroundIntrospector introspector(session.setup(), prepared.profile, solve_limit,
-                                      [&] { launcher->wake(); });
+  BackgroundIntrospector introspector(setup, prepared.profile, solve_limit, [&] { launcher->wake(); });
   SteadyClock clock;
-  Executor executor(session.setup(), prepared.plan, prepared.state,
+  Executor executor(setup, prepared.plan, prepared.state,
                     {*launcher, clock, journal, view, interrupts.interrupt(), &introspector});
   const RunEnd end = executor.run();
   view.finish();
@@ -181,7 +180,7 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
   if (!command.dry_run) lock.emplace(session.directory);
   Prepared prepared = prepare(session, plan_file, options, interrupts);
   if (command.dry_run) {
-    print(command_lines(session.setup(), prepared.plan, prepared.state));
+    print(command_lines(session.setup(prepared.profile), prepared.plan, prepared.state));
     return 0;
   }
   if (plan_file) replace_plan(session.directory.plan_file(), prepared.plan);

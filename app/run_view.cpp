@@ -18,11 +18,13 @@ double fraction_done(const TaskSpec& spec, const TaskState& task) {
 
 constexpr double kEnoughToTell = 0.02;
 
-/// How much of the sweep a task is: its work in tokens times parameters, near enough for a bar.
-double weight_of(const TaskSpec& spec) {
-  const auto width = static_cast<double>(spec.model.gpt.width);
-  return static_cast<double>(spec.steps * spec.tokens_per_step()) * width * width *
-         static_cast<double>(spec.model.gpt.layers + 1);
+/// How much of the sweep a task is: its planned time.
+double weight_of(const TaskState& task, const Plan& plan, const std::string& name) {
+  if (task.planned_seconds > 0) return task.planned_seconds;
+  for (const Assignment& assignment : plan.assignments) {
+    if (assignment.task == name) return assignment.duration_seconds;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -48,7 +50,7 @@ std::string RunView::time_left(double fraction, int session) {
   return ", " + to_text_duration((clock_.now() - began_at_) * ((1 - fraction) / gained)) + " left";
 }
 
-void RunView::update(const RunState& state, const Plan&) {
+void RunView::update(const RunState& state, const Plan& plan) {
   double done = 0;
   double total = 0;
   int over = 0;
@@ -57,8 +59,9 @@ void RunView::update(const RunState& state, const Plan&) {
     const auto found = state.tasks.find(spec.name);
     const TaskState task = found == state.tasks.end() ? TaskState{} : found->second;
     const double fraction = fraction_done(spec, task);
-    total += weight_of(spec);
-    done += fraction * weight_of(spec);
+    const double weight = weight_of(task, plan, spec.name);
+    total += weight;
+    done += fraction * weight;
     if (task.over()) ++over;
     if (task.holds_devices && !task.over())
       running += fmt::format("  {} {:.0f} %", spec.name, 100 * fraction);

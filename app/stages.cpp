@@ -24,9 +24,9 @@ fs::path program_directory() {
   return fs::read_symlink("/proc/self/exe").parent_path();
 }
 
-/// Where parallelisms are looked for: told, environment, beside the build's programs, beside the installed
-/// ones.
-std::vector<fs::path> search_path(const CommonOptions& options) {
+/// Where parallelisms are looked for: told, environment, with the workload, beside the build's programs,
+/// beside the installed ones.
+std::vector<fs::path> search_path(const CommonOptions& options, const fs::path& workload_file) {
   std::vector<fs::path> path(options.parallelism_path.begin(), options.parallelism_path.end());
   if (const char* variable = std::getenv("SATURN_PARALLELISM_PATH")) {
     std::string_view rest = variable;
@@ -36,6 +36,7 @@ std::vector<fs::path> search_path(const CommonOptions& options) {
       rest.remove_prefix(std::min(colon + 1, rest.size()));
     }
   }
+  path.push_back(workload_file.parent_path());
   const fs::path bin = program_directory();
   for (const fs::path& place :
        {bin.parent_path() / "parallelisms", bin.parent_path() / "lib/saturn/parallelisms"}) {
@@ -110,12 +111,21 @@ bool has_failed(const Profile& profile) {
                      [](const Trial& trial) { return std::holds_alternative<TrialFailed>(trial.outcome); });
 }
 
-ProfileOptions profile_options(const Session& session, const CommonOptions& options,
+fs::path this_program() {
+  return fs::read_symlink("/proc/self/exe");
+}
+
+ProfileOptions profile_options(const Session& session, const TrialPlan& trials, const CommonOptions& options,
                                InterruptGuard& interrupts) {
   ProfileOptions result;
   result.worker = session.worker;
+  result.saturn = this_program();
   result.scratch = session.directory.path / "trials";
-  result.conditions = {session.machine.cpu_model, worker_version(session.worker), session.workload.profile,
+  const bool any_native =
+      std::any_of(trials.trials.begin(), trials.trials.end(),
+                  [](const PlannedTrial& trial) { return !trial.parallelism.is_command(); });
+  const std::string version = any_native ? worker_version(session.worker) : "";
+  result.conditions = {session.machine.cpu_model, version, session.workload.profile,
                        session.machine.gpus.driver};
   result.cache = TrialCache(options.no_cache ? fs::path() : TrialCache::default_directory());
   result.cancel = &interrupts.requested();
@@ -166,14 +176,24 @@ Plan solve_anew(const Session& session, const Profile& profile, const Plan* befo
 
 }  // namespace
 
-RunSetup Session::setup() const {
-  return {workload.tasks, cluster, manifests, workload.run, directory, worker};
+fs::path python_helper_directory() {
+  const fs::path directory = program_directory().parent_path() / "share/saturn/python";
+  return fs::exists(directory) ? directory : fs::path();
+}
+
+RunSetup Session::setup(const Profile& profile) const {
+  RunSetup setup{workload.tasks, cluster, manifests, workload.run, directory, worker};
+  setup.saturn = this_program();
+  for (TaskSpec& task : setup.tasks) {
+    if (task.steps == 0) task.steps = steps_told(profile, task);
+  }
+  return setup;
 }
 
 Session open_session(const fs::path& workload_file, const CommonOptions& options) {
   Session session;
   session.workload = read_workload(workload_file);
-  session.manifests = find_parallelisms(search_path(options));
+  session.manifests = find_parallelisms(search_path(options, session.workload.file));
   check_parallelisms(session.workload, session.manifests);
   session.machine = this_machine();
   session.worker = program_directory() / "saturn-worker";
@@ -188,7 +208,7 @@ Session open_session(const fs::path& workload_file, const CommonOptions& options
 Profile make_profile(const Session& session, const CommonOptions& options, const ProfileRequest& request,
                      InterruptGuard& interrupts) {
   const TrialPlan trials = plan_trials(session.workload, session.manifests, session.cluster, session.machine);
-  ProfileOptions run = profile_options(session, options, interrupts);
+  ProfileOptions run = profile_options(session, trials, options, interrupts);
   const Profile known = known_profile(request.file);
   const bool fresh = known.trials_key == trials_key(trials, session.cluster, run.conditions);
   if (fresh && !options.no_cache && !(request.retry_failed && has_failed(known))) return known;
@@ -208,7 +228,7 @@ Profile make_profile(const Session& session, const CommonOptions& options, const
 }
 
 Problem problem_of(const Session& session, const Profile& profile) {
-  return make_problem(session.workload.tasks, session.cluster, profile, session.workload.run);
+  return make_problem(session.setup(profile).tasks, session.cluster, profile, session.workload.run);
 }
 
 std::vector<std::string> staleness(const Session& session, const Profile& profile, const Plan& plan) {

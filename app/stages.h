@@ -28,11 +28,15 @@ struct Session {
   std::vector<Manifest> manifests;
   Machine machine;
   Cluster cluster;
-  std::filesystem::path worker;
+  std::filesystem::path worker;  ///< need not be there while only commands run
   RunDirectory directory;
 
-  RunSetup setup() const;
+  /// What to run, with the steps of scripts that only the profile tells.
+  RunSetup setup(const Profile& profile) const;
 };
+
+/// Where saturn.py is, for scripts in Python; empty when it is not installed.
+std::filesystem::path python_helper_directory();
 
 /// A stage was interrupted by a signal; what was done so far is kept.
 struct Interrupted {};

@@ -75,7 +75,8 @@ Measured measured_from(const nlohmann::json& j) {
       .checkpoint_seconds = j.at("checkpoint_seconds"),
       .checkpoint_held_seconds = j.value("checkpoint_held_seconds", j.at("checkpoint_seconds").get<double>()),
       .validation_seconds = j.at("validation_seconds"),
-      .unstable = j.at("unstable")};
+      .unstable = j.at("unstable"),
+      .total_steps = j.value("total_steps", std::int64_t{0})};
 }
 
 Failed failed_from(const nlohmann::json& j) {
@@ -112,16 +113,18 @@ std::optional<Event> event_from(const nlohmann::json& j) {
 Json to_json(const Outcome& outcome) {
   struct OutcomeWriter {
     Json operator()(const Measured& m) const {
-      return {{"outcome", "measured"},
-              {"step_seconds", m.step_seconds},
-              {"spread", m.spread},
-              {"steps", m.steps},
-              {"peak_memory_bytes", m.peak_memory_bytes},
-              {"startup_seconds", m.startup_seconds},
-              {"checkpoint_seconds", m.checkpoint_seconds},
-              {"checkpoint_held_seconds", m.checkpoint_held_seconds},
-              {"validation_seconds", m.validation_seconds},
-              {"unstable", m.unstable}};
+      Json json = {{"outcome", "measured"},
+                   {"step_seconds", m.step_seconds},
+                   {"spread", m.spread},
+                   {"steps", m.steps},
+                   {"peak_memory_bytes", m.peak_memory_bytes},
+                   {"startup_seconds", m.startup_seconds},
+                   {"checkpoint_seconds", m.checkpoint_seconds},
+                   {"checkpoint_held_seconds", m.checkpoint_held_seconds},
+                   {"validation_seconds", m.validation_seconds},
+                   {"unstable", m.unstable}};
+      if (m.total_steps > 0) json["total_steps"] = m.total_steps;
+      return json;
     }
     Json operator()(const OutOfMemory& o) const {
       return {{"outcome", "out_of_memory"}, {"message", o.message}};

@@ -24,6 +24,7 @@ struct Measured {
   double checkpoint_held_seconds = 0;  ///< that training stands still for one on the way
   double validation_seconds = 0;       ///< of one validation, all its batches
   bool unstable = false;               ///< spread stayed over the limit when measured longer
+  std::int64_t total_steps = 0;        ///< of the whole training, as a script says it; 0: it does not
 
   bool operator==(const Measured&) const = default;
 };
@@ -56,9 +57,10 @@ struct Ready {
 };
 /// Sent at most every half second.
 struct StepDone {
-  std::int64_t step = 0;    ///< steps done so far
-  double loss = 0;          ///< of the last step
-  double step_seconds = 0;  ///< mean since the last such event (checkpoints and validations not included)
+  std::int64_t step = 0;  ///< steps done so far
+  double loss = 0;        ///< of the last step
+  double step_seconds =
+      0;  ///< mean since the last such event (checkpoints and validations not included); 0: not known
 };
 struct Validated {
   std::int64_t step = 0;

@@ -8,6 +8,7 @@ namespace saturn {
 namespace {
 
 constexpr const char* kSchema = "saturn.job/1";
+using Json = nlohmann::ordered_json;
 
 /// The members of a map whose values are one scalar or a list of scalars.
 std::map<std::string, std::vector<std::string>> lists_from(const Value* value) {
@@ -42,6 +43,8 @@ void read_into(Job& job, MapReader& reader) {
   if (reader.require("task")) job.task = task_from_value(*reader.value("task"), reader.diagnostics());
   job.parallelism = reader.text("parallelism");
   job.library = reader.text("library");
+  if (const Value* command = reader.value("command"))
+    job.command = command_from_value(*command, reader.diagnostics());
   for (const auto& [knob, values] : lists_from(reader.value("knobs"))) {
     if (!values.empty()) job.knobs[knob] = values.front();
   }
@@ -64,25 +67,51 @@ void read_into(Job& job, MapReader& reader) {
 nlohmann::ordered_json to_json(const Job& job) {
   nlohmann::ordered_json devices = nlohmann::ordered_json::array();
   for (const Device& device : job.devices) devices.push_back(to_json(device));
-  return {{"schema", kSchema},
-          {"mode", job.mode == Job::Mode::kTrial ? "trial" : "train"},
-          {"task", to_json(job.task)},
-          {"parallelism", job.parallelism},
-          {"library", job.library.string()},
-          {"knobs", job.knobs},
-          {"knob_candidates", job.knob_candidates},
-          {"device_kind", job.device_kind},
-          {"devices", devices},
-          {"directory", job.directory.string()},
-          {"checkpoint_interval_seconds", job.checkpoint_interval_seconds},
-          {"keep_checkpoints", job.keep_checkpoints},
-          {"trial",
-           {{"trial_seconds", job.trial.trial_seconds},
-            {"warmup_steps", job.trial.warmup_steps},
-            {"min_steps", job.trial.min_steps},
-            {"max_steps", job.trial.max_steps},
-            {"trial_timeout_seconds", job.trial.trial_timeout_seconds},
-            {"unstable_spread", job.trial.unstable_spread}}}};
+  Json json = {{"schema", kSchema},
+               {"mode", job.mode == Job::Mode::kTrial ? "trial" : "train"},
+               {"task", to_json(job.task)},
+               {"parallelism", job.parallelism},
+               {"library", job.library.string()}};
+  if (job.command) json["command"] = to_json(*job.command);
+  json.update({{"knobs", job.knobs},
+               {"knob_candidates", job.knob_candidates},
+               {"device_kind", job.device_kind},
+               {"devices", devices},
+               {"directory", job.directory.string()},
+               {"checkpoint_interval_seconds", job.checkpoint_interval_seconds},
+               {"keep_checkpoints", job.keep_checkpoints},
+               {"trial",
+                {{"trial_seconds", job.trial.trial_seconds},
+                 {"warmup_steps", job.trial.warmup_steps},
+                 {"min_steps", job.trial.min_steps},
+                 {"max_steps", job.trial.max_steps},
+                 {"trial_timeout_seconds", job.trial.trial_timeout_seconds},
+                 {"unstable_spread", job.trial.unstable_spread}}}});
+  return json;
+}
+
+std::vector<std::vector<std::string>> rank_commands(const RankPrograms& programs, const Job& job,
+                                                    const std::filesystem::path& job_file) {
+  if (job.command) return {{programs.saturn.string(), "script", "--job", job_file.string()}};
+  std::vector<std::vector<std::string>> ranks;
+  for (int rank = 0; rank < job.world_size(); ++rank) {
+    ranks.push_back({programs.worker.string(), "--job", job_file.string(), "--rank", std::to_string(rank),
+                     "--rendezvous", "{rendezvous}"});
+  }
+  return ranks;
+}
+
+CommandLine command_line(const Job& job, const Knobs& knobs, const std::string& checkpoint) {
+  CommandFields fields{job.task, knobs, {}, {}, job.directory.string(), checkpoint};
+  for (const auto& [knob, values] : job.knob_candidates) {
+    if (!values.empty())
+      fields.knobs.emplace(knob, values.front());  // what a plan written by hand leaves out
+  }
+  for (const Device& device : job.devices) {
+    fields.devices.push_back(device.index);
+    fields.cores.insert(fields.cores.end(), device.cores.begin(), device.cores.end());
+  }
+  return expand_command(job.command.value(), fields);
 }
 
 Job read_job(const std::filesystem::path& file) {

@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/document.h"
 #include "cluster/cluster.h"
+#include "workload/command.h"
 #include "workload/knobs.h"
 #include "workload/task.h"
 
@@ -22,8 +24,9 @@ struct Job {
   Mode mode = Mode::kTrain;
   TaskSpec task;
   std::string parallelism;
-  std::filesystem::path library;                                    ///< the parallelism's shared object
-  Knobs knobs;                                                      ///< train: the setting to use
+  std::filesystem::path library;       ///< the parallelism's shared object; empty for a command
+  std::optional<CommandSpec> command;  ///< a command's: `saturn script` starts it, in place of saturn-worker
+  Knobs knobs;                         ///< train: the setting to use
   std::map<std::string, std::vector<std::string>> knob_candidates;  ///< trial: values that may be tried
   std::string device_kind = "cpu";
   std::vector<Device> devices;  ///< one per rank: world size = devices.size()
@@ -36,6 +39,20 @@ struct Job {
 
   int world_size() const { return static_cast<int>(devices.size()); }
 };
+
+/// The programs that ranks are made of.
+struct RankPrograms {
+  std::filesystem::path worker;  ///< saturn-worker: a process for each device
+  std::filesystem::path saturn;  ///< with its command `script`: one process, which starts the user's
+};
+
+/// The argv of each rank of the job whose file that is. Pure.
+std::vector<std::vector<std::string>> rank_commands(const RankPrograms& programs, const Job& job,
+                                                    const std::filesystem::path& job_file);
+
+/// The user's command line for a job that has one, going on from `checkpoint` (empty: from the start). Pure.
+/// Errors: InputError (a field that the task has not).
+CommandLine command_line(const Job& job, const Knobs& knobs, const std::string& checkpoint);
 
 nlohmann::ordered_json to_json(const Job& job);
 /// Errors: InputError, SystemError.

@@ -29,21 +29,58 @@ Json device_json(const Device* device) {
   return json;
 }
 
-/// Hashes of the libraries of parallelisms, each read once.
-class LibraryHashes {
+/// Raised when what is measured of scripts, or how, changes.
+constexpr int kScriptMeasure = 1;
+/// Larger files that a command names are data: when they were changed says enough.
+constexpr std::uintmax_t kLargestScript = std::uintmax_t{64} << 20;
+
+/// Hashes of the files that make a parallelism, each read once.
+class FileHashes {
  public:
-  const std::string& operator()(const std::filesystem::path& library) {
-    const auto known = hashes_.find(library);
+  const std::string& operator()(const std::filesystem::path& file) {
+    const auto known = hashes_.find(file);
     if (known != hashes_.end()) return known->second;
-    return hashes_.emplace(library, library.empty() ? "" : file_hash(library)).first->second;
+    return hashes_.emplace(file, file.empty() ? "" : hash(file)).first->second;
   }
 
  private:
+  static std::string hash(const std::filesystem::path& file) {
+    std::error_code ignored;
+    const auto size = std::filesystem::file_size(file, ignored);
+    if (ignored || size <= kLargestScript) return file_hash(file);
+    const auto changed = std::filesystem::last_write_time(file, ignored).time_since_epoch().count();
+    return std::to_string(size) + "@" + std::to_string(changed);
+  }
+
   std::map<std::filesystem::path, std::string> hashes_;
 };
 
-Json parallelism_json(const Manifest& manifest, LibraryHashes& hash_of) {
-  return {{"name", manifest.name}, {"knobs", manifest.knobs}, {"library", hash_of(manifest.library)}};
+/// Hashes of the files that the command's words name for this task, as they stand: the script among them.
+Json files_json(const PlannedTrial& trial, FileHashes& hash_of) {
+  const CommandSpec& command = trial.parallelism.command;
+  CommandFields fields{trial.task, {}, {}, {}, "", ""};
+  for (const auto& [knob, values] : trial.parallelism.knobs)
+    fields.knobs[knob] = values.empty() ? "" : values.front();
+  Json files = Json::array();
+  for (const std::string& word : expand_command(command, fields).argv) {
+    const auto path = std::filesystem::path(command.working_directory) / word;
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(path, ignored)) files.push_back({word, hash_of(path)});
+  }
+  return files;
+}
+
+Json parallelism_json(const PlannedTrial& trial, FileHashes& hash_of) {
+  const Manifest& manifest = trial.parallelism;
+  Json json = {{"name", manifest.name}, {"knobs", manifest.knobs}};
+  if (!manifest.is_command()) {
+    json["library"] = hash_of(manifest.library);
+  } else {
+    json["command"] = to_json(manifest.command);
+    json["files"] = files_json(trial, hash_of);
+    json["measure"] = kScriptMeasure;
+  }
+  return json;
 }
 
 Json settings_json(const ProfileSettings& settings) {
@@ -70,15 +107,15 @@ std::vector<Trial> rows_from(const Document& document, const std::string& key) {
 }
 
 std::string key_of(const PlannedTrial& trial, const Cluster& cluster, const TrialConditions& conditions,
-                   LibraryHashes& hash_of) {
+                   FileHashes& hash_of) {
   Json json = {{"signature", trial.signature},
-               {"parallelism", parallelism_json(trial.parallelism, hash_of)},
+               {"parallelism", parallelism_json(trial, hash_of)},
                {"devices", trial.devices},
                {"device_kind", trial.device_kind},
                {"device", device_json(sample_of(cluster, trial.device_kind))},
                {"devices_of_cluster", cluster.device_count()},
                {"processor", conditions.cpu_model},
-               {"worker", conditions.worker},
+               {"worker", trial.parallelism.is_command() ? "" : conditions.worker},
                {"settings", settings_json(conditions.settings)}};
   if (!is_cpu_kind(trial.device_kind)) json["gpu_driver"] = conditions.gpu_driver;
   return json.dump();
@@ -87,14 +124,14 @@ std::string key_of(const PlannedTrial& trial, const Cluster& cluster, const Tria
 }  // namespace
 
 std::string trial_key(const PlannedTrial& trial, const Cluster& cluster, const TrialConditions& conditions) {
-  LibraryHashes hash_of;
+  FileHashes hash_of;
   return key_of(trial, cluster, conditions, hash_of);
 }
 
 std::string trials_key(const TrialPlan& plan, const Cluster& cluster, const TrialConditions& conditions) {
   std::string all;
   for (const Profile::TaskEntry& entry : plan.tasks) all += entry.task + "\n" + entry.signature + "\n";
-  LibraryHashes hash_of;
+  FileHashes hash_of;
   for (const PlannedTrial& trial : plan.trials) all += key_of(trial, cluster, conditions, hash_of) + "\n";
   return content_hash(all);
 }

@@ -14,15 +14,16 @@ namespace saturn {
 /// What decides the figures of a trial besides the trial itself.
 struct TrialConditions {
   std::string cpu_model;
-  std::string worker;  ///< version or content hash of the worker binary
+  std::string worker;  ///< version or content hash of the worker binary; commands have none
   ProfileSettings settings;
   std::string gpu_driver;  ///< version; counts for trials on GPUs
 };
 
 /// A readable text that is equal for two trials exactly when the figures of one hold for the other:
-/// signature, parallelism (name, knobs, content of its library), device count, kind, cores, memory, name
-/// and number of the devices (they share the machine's memory bus), processor, driver, worker, and the
-/// settings that decide how long is measured. Errors: SystemError when the library cannot be read.
+/// signature, parallelism (name, knobs, content of its library; of a command what the manifest says and the
+/// files that it names), device count, kind, cores, memory, name and number of the devices (they share the
+/// machine's memory bus), processor, driver, worker, and the settings that decide how long is measured.
+/// Errors: SystemError when the library cannot be read.
 std::string trial_key(const PlannedTrial& trial, const Cluster& cluster, const TrialConditions& conditions);
 
 /// Hash of the keys of all trials of the plan and of its tasks: the same when a profile made for one is good

@@ -65,6 +65,7 @@ Measured measured_from(MapReader& reader) {
   measured.checkpoint_held_seconds = reader.seconds("checkpoint_held_seconds", measured.checkpoint_seconds);
   measured.validation_seconds = required_seconds(reader, "validation_seconds");
   measured.unstable = reader.boolean("unstable", false);
+  measured.total_steps = reader.integer("total_steps", 0, 0, kMostInteger);
   return measured;
 }
 
@@ -115,6 +116,16 @@ const Trial* best_trial(const Profile& profile, const std::string& signature, co
     if (speed_of(trial) < (best == nullptr ? kInfinity : speed_of(*best))) best = &trial;
   }
   return best;
+}
+
+std::int64_t steps_told(const Profile& profile, const TaskSpec& task) {
+  const std::string signature = speed_signature(task);
+  for (const Trial& trial : profile.trials) {
+    const auto* measured = std::get_if<Measured>(&trial.outcome);
+    if (trial.signature == signature && measured != nullptr && measured->total_steps > 0)
+      return measured->total_steps;
+  }
+  return 0;
 }
 
 nlohmann::ordered_json to_json(const Trial& trial) {

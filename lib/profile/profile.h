@@ -10,6 +10,7 @@
 #include "base/document.h"
 #include "launch/event.h"
 #include "workload/knobs.h"
+#include "workload/task.h"
 
 namespace saturn {
 
@@ -49,6 +50,9 @@ void order_trials(std::vector<Trial>& trials);
 /// The fastest measured candidate of that key, or null.
 const Trial* best_trial(const Profile& profile, const std::string& signature, const std::string& parallelism,
                         std::int64_t devices, const std::string& device_kind);
+
+/// The steps that the task's script told when it was tried; 0: it did not.
+std::int64_t steps_told(const Profile& profile, const TaskSpec& task);
 
 nlohmann::ordered_json to_json(const Trial& trial);
 /// Reads what `to_json` wrote; reports what is wrong to the diagnostics.

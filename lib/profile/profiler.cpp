@@ -179,9 +179,10 @@ class Profiler {
     std::filesystem::remove_all(gang.directory, error);  // of an earlier profile
     if (error) throw SystemError("remove", gang.directory.string(), error.value());
     make_directories(gang.directory / "work");
-    write_file_atomically(gang.directory / "job.json", to_json(job_of(gang)).dump(2) + "\n");
+    const Job job = job_of(gang);
+    write_file_atomically(gang.directory / "job.json", to_json(job).dump(2) + "\n");
     gang.deadline = clock_.now() + Seconds(settings().trial_timeout_seconds);
-    const GangId id = launcher_.start(spec_of(gang));
+    const GangId id = launcher_.start(spec_of(gang, job));
     running_.emplace(id, std::move(gang));
   }
 
@@ -191,6 +192,7 @@ class Profiler {
     job.task = gang.trial->task;
     job.parallelism = gang.trial->parallelism.name;
     job.library = gang.trial->parallelism.library;
+    if (gang.trial->parallelism.is_command()) job.command = gang.trial->parallelism.command;
     job.knob_candidates = gang.trial->parallelism.knobs;
     job.device_kind = gang.trial->device_kind;
     for (const size_t place : gang.devices.places) {
@@ -201,15 +203,12 @@ class Profiler {
     return job;
   }
 
-  GangSpec spec_of(const Running& gang) const {
+  GangSpec spec_of(const Running& gang, const Job& job) const {
     GangSpec spec;
     spec.name = gang.trial->task.name;
     spec.node = cluster_.nodes[gang.devices.node].name;
     spec.log = gang.directory / "log";
-    for (std::int64_t rank = 0; rank < gang.trial->devices; ++rank) {
-      spec.ranks.push_back({options_.worker.string(), "--job", (gang.directory / "job.json").string(),
-                            "--rank", std::to_string(rank), "--rendezvous", "{rendezvous}"});
-    }
+    spec.ranks = rank_commands({options_.worker, options_.saturn}, job, gang.directory / "job.json");
     return spec;
   }
 

@@ -26,6 +26,7 @@ struct ProfileProgress {
 
 struct ProfileOptions {
   std::filesystem::path worker;   ///< saturn-worker
+  std::filesystem::path saturn;   ///< saturn: starts commands
   std::filesystem::path scratch;  ///< job files, logs and measured checkpoints; a folder per trial, made and
                                   ///< emptied here. Logs of failed trials stay.
   TrialConditions conditions;  ///< their settings also say how long to measure and the time limit of a trial

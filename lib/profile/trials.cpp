@@ -56,7 +56,8 @@ class TrialPlanner {
     plan_.tasks.push_back({task.name, signature});
     const size_t errors_before = errors_.size();
     bool fits = false;
-    for (const Manifest* manifest : allowed_parallelisms(task)) {
+    const std::vector<const Manifest*> allowed = allowed_parallelisms(task);
+    for (const Manifest* manifest : allowed) {
       for (const auto& [kind, size] : sizes_) {
         for (const std::int64_t count : feasible_counts(task, *manifest, size)) {
           fits = true;
@@ -65,23 +66,56 @@ class TrialPlanner {
         }
       }
     }
-    if (!fits && errors_.size() == errors_before) report_misfit(task);
+    if (!fits && errors_.size() == errors_before) report_misfit(task, allowed);
   }
 
+  /// Those that the task or else the workload names, where they fit it; without names, those of its kind.
   std::vector<const Manifest*> allowed_parallelisms(const TaskSpec& task) {
-    const auto& names = task.parallelisms.empty() ? workload_.parallelisms : task.parallelisms;
+    const bool own = !task.parallelisms.empty();
+    const auto& names = own ? task.parallelisms : workload_.parallelisms;
     std::vector<const Manifest*> allowed;
-    if (names.empty()) {
-      for (const Manifest& manifest : parallelisms_) allowed.push_back(&manifest);
-    }
+    std::string reasons;
+    const auto consider = [&](const Manifest& manifest) {
+      const std::string why = misfit(manifest, task);
+      if (why.empty()) return allowed.push_back(&manifest);
+      reasons += fmt::format("{}'{}' cannot train it: {}", reasons.empty() ? "" : "; ", manifest.name, why);
+    };
     for (const std::string& name : names) {
-      if (const Manifest* manifest = find(name)) {
-        allowed.push_back(manifest);
-      } else {
-        report_unknown(task, name);
-      }
+      const Manifest* manifest = find(name);
+      manifest == nullptr ? report_unknown(task, name) : consider(*manifest);
     }
+    for (const Manifest& manifest : parallelisms_) {
+      if (names.empty() && manifest.is_command() == task.script) consider(manifest);
+    }
+    if (!reasons.empty() && (own || allowed.empty())) error(task, reasons);
+    if (names.empty() && task.script && allowed.size() > 1) report_choice(task, allowed);
+    check_alike(task, allowed);
     return allowed;
+  }
+
+  static std::string names_of(const std::vector<const Manifest*>& manifests) {
+    std::string text;
+    for (const Manifest* manifest : manifests) text += (text.empty() ? "" : ", ") + manifest->name;
+    return text;
+  }
+
+  /// Two scripts need not train the same thing.
+  void report_choice(const TaskSpec& task, const std::vector<const Manifest*>& commands) {
+    error(task,
+          fmt::format("several commands are found: {}; name the one for it, or those that train the same "
+                      "thing, in 'parallelisms'",
+                      names_of(commands)));
+  }
+
+  /// A task may move between what it names, checkpoint in hand.
+  void check_alike(const TaskSpec& task, const std::vector<const Manifest*>& allowed) {
+    const auto is_command = [](const Manifest* manifest) { return manifest->is_command(); };
+    const auto commands = std::count_if(allowed.begin(), allowed.end(), is_command);
+    if (commands == 0 || commands == std::ssize(allowed)) return;
+    error(task,
+          fmt::format("may use {}, commands and native ones, which do not read each other's checkpoints; "
+                      "name one kind in its 'parallelisms'",
+                      names_of(allowed)));
   }
 
   const Manifest* find(const std::string& name) const {
@@ -98,14 +132,16 @@ class TrialPlanner {
   }
 
   /// Says which limit keeps the task from running anywhere.
-  void report_misfit(const TaskSpec& task) {
+  void report_misfit(const TaskSpec& task, const std::vector<const Manifest*>& allowed) {
     std::vector<std::string> usable;
-    for (const Manifest* manifest : allowed_parallelisms(task)) {
+    for (const Manifest* manifest : allowed) {
       usable.push_back(manifest->devices.empty()
                            ? manifest->name + " any number"
                            : fmt::format("{} {}", manifest->name, fmt::join(manifest->devices, " or ")));
     }
-    if (usable.empty()) return error(task, "no parallelism is installed");
+    if (usable.empty())
+      return error(task,
+                   task.script ? "no parallelism of kind 'command' is found" : "no parallelism is installed");
     std::int64_t largest = 0;
     for (const auto& [kind, size] : sizes_) largest = std::max(largest, size);
     const std::string wanted =

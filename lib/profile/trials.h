@@ -37,7 +37,8 @@ std::vector<std::int64_t> default_device_counts(std::int64_t node_size);
 /// Every distinct (speed signature x parallelism x device count x device kind) that some task allows, its
 /// parallelism can use and some node has. Tasks that differ only in what does not change the speed (learning
 /// rate, seed, name) share trials. Errors: InputError with the line of every task that names an unknown
-/// parallelism or fits on no node.
+/// parallelism or one that cannot train it, that several commands or none could train, or that fits on no
+/// node.
 TrialPlan plan_trials(const Workload& workload, const std::vector<Manifest>& parallelisms,
                       const Cluster& cluster, const Machine& machine);
 

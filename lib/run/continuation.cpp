@@ -28,6 +28,7 @@ TaskSpec with_allowed_changes(TaskSpec task, const TaskSpec& trained) {
   task.parallelisms = trained.parallelisms;
   task.micro_batch_size = trained.micro_batch_size;
   task.checkpoint_every_steps = trained.checkpoint_every_steps;
+  task.same_speed = trained.same_speed;
   task.validate_every_steps = trained.validate_every_steps;
   return task;
 }

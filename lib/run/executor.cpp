@@ -147,7 +147,7 @@ void Executor::on_event(GangId gang, Live& live, const Event& event) {
     live.released = true;
     effects_.launcher.release(gang);
   } else if (const auto* step = std::get_if<StepDone>(&event)) {
-    live.speed.add(step->step_seconds);
+    if (step->step_seconds > 0) live.speed.add(step->step_seconds);
     TaskState& state = state_.tasks[task];
     state.live_step = step->step;
     state.training_loss = step->loss;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <functional>
 #include <set>
 
@@ -44,6 +45,19 @@ void check_devices(const Node& node, const Assignment& a, const std::function<vo
   if (a.devices.empty()) error(fmt::format("task '{}': no devices", a.task));
 }
 
+/// "" or why the parallelism has no such knob, or not with that value.
+std::string knob_problem(const Manifest& manifest, const std::string& knob, const std::string& value) {
+  const auto found = manifest.knobs.find(knob);
+  if (found == manifest.knobs.end()) {
+    std::vector<std::string> known;
+    for (const auto& [name, values] : manifest.knobs) known.push_back(name);
+    return fmt::format("parallelism '{}' has no knob '{}'{}", manifest.name, knob, did_you_mean(knob, known));
+  }
+  if (std::find(found->second.begin(), found->second.end(), value) != found->second.end()) return "";
+  return fmt::format("knob '{}' of parallelism '{}' is {}, which is none of its candidates {}", knob,
+                     manifest.name, value, fmt::join(found->second, ", "));
+}
+
 void check_assignment(const RunSetup& setup, const Assignment& a,
                       const std::function<void(std::string)>& error) {
   if (setup.task(a.task) == nullptr) {
@@ -78,7 +92,12 @@ Job make_job(const RunSetup& setup, const Assignment& assignment) {
   job.mode = Job::Mode::kTrain;
   job.task = *setup.task(assignment.task);
   job.parallelism = assignment.parallelism;
-  job.library = setup.manifest(assignment.parallelism)->library;
+  const Manifest& manifest = *setup.manifest(assignment.parallelism);
+  job.library = manifest.library;
+  if (manifest.is_command()) {
+    job.command = manifest.command;
+    job.knob_candidates = manifest.knobs;  // the first ones stand in for those that the plan leaves out
+  }
   job.knobs = assignment.knobs;
   const Node& node = *setup.node(assignment.node);
   job.device_kind = node.kind;
@@ -95,11 +114,8 @@ GangSpec make_gang(const RunSetup& setup, const Assignment& assignment) {
   gang.name = assignment.task;
   gang.node = assignment.node;
   gang.log = setup.directory.log_file(assignment.task);
-  const std::string job = setup.directory.task_directory(assignment.task) / "job.json";
-  for (size_t rank = 0; rank < assignment.devices.size(); ++rank) {
-    gang.ranks.push_back({setup.worker.string(), "--job", job, "--rank", std::to_string(rank), "--rendezvous",
-                          "{rendezvous}"});
-  }
+  gang.ranks = rank_commands({setup.worker, setup.saturn}, make_job(setup, assignment),
+                             setup.directory.task_directory(assignment.task) / "job.json");
   return gang;
 }
 
@@ -138,9 +154,28 @@ RunState next_session(RunState state, const std::vector<TaskSpec>& tasks) {
   return state;
 }
 
+std::vector<Diagnostic> check_knobs(const std::vector<Manifest>& manifests, const Plan& plan) {
+  std::vector<Diagnostic> diagnostics;
+  for (const Assignment& a : plan.assignments) {
+    const Manifest* manifest = named(manifests, a.parallelism);
+    if (manifest == nullptr) continue;  // reported as such
+    for (const auto& [knob, value] : a.knobs) {
+      const std::string wrong = knob_problem(*manifest, knob, value);
+      if (!wrong.empty())
+        diagnostics.push_back(
+            {plan.file, a.mark.line, a.mark.column, fmt::format("task '{}': {}", a.task, wrong), ""});
+    }
+  }
+  return diagnostics;
+}
+
 std::vector<Diagnostic> check_executable(const RunSetup& setup, const Plan& plan, const RunState& state) {
   const std::string file = plan.file.empty() ? setup.directory.plan_file().string() : plan.file;
   std::vector<Diagnostic> diagnostics;
+  for (Diagnostic& wrong : check_knobs(setup.manifests, plan)) {
+    wrong.file = file;
+    diagnostics.push_back(std::move(wrong));
+  }
   std::set<std::string> planned;
   for (const Assignment& assignment : plan.assignments) {
     const auto error = [&](std::string message) {

@@ -22,7 +22,8 @@ struct RunSetup {
   std::vector<Manifest> manifests;
   RunSettings settings;
   RunDirectory directory;
-  std::filesystem::path worker;  ///< the saturn-worker program
+  std::filesystem::path worker;    ///< the saturn-worker program
+  std::filesystem::path saturn{};  ///< the saturn program, which starts commands
 
   const TaskSpec* task(const std::string& name) const;      ///< null: there is none of that name
   const Manifest* manifest(const std::string& name) const;  ///< likewise
@@ -48,8 +49,12 @@ std::vector<std::string> tasks_to_reopen(const std::vector<TaskSpec>& tasks, con
 /// wait. Pure.
 RunState next_session(RunState state, const std::vector<TaskSpec>& tasks);
 
+/// What is wrong with the knobs that the plan's lines say: values outside of the candidates, knobs that the
+/// parallelism does not have; each with its place. Pure.
+std::vector<Diagnostic> check_knobs(const std::vector<Manifest>& manifests, const Plan& plan);
+
 /// What keeps the plan from being run as it is: unfinished tasks without an assignment, unknown tasks, nodes,
-/// devices, parallelisms; each with its place in the plan file. Empty: it can be run.
+/// devices, parallelisms, knobs; each with its place in the plan file. Empty: it can be run.
 std::vector<Diagnostic> check_executable(const RunSetup& setup, const Plan& plan, const RunState& state);
 
 }  // namespace saturn

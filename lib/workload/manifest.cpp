@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "workload/command_reader.h"
 #include "workload/template.h"
 #include "workload/yaml.h"
 
@@ -37,9 +38,22 @@ std::map<std::string, std::vector<std::string>> read_knobs(const Value& value, D
   return knobs;
 }
 
-bool has_manifest(const fs::directory_entry& entry) {
+bool has_manifest(const fs::path& folder) {
   std::error_code ignored;
-  return entry.is_directory(ignored) && fs::exists(entry.path() / kManifestName, ignored);
+  return fs::exists(folder / kManifestName, ignored);
+}
+
+/// The folders with manifests: the directory itself, then those in it by name.
+std::vector<fs::path> folders_with_manifests(const fs::path& directory) {
+  std::error_code error;
+  std::vector<fs::path> folders;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    std::error_code ignored;
+    if (at->is_directory(ignored) && has_manifest(at->path())) folders.push_back(at->path());
+  }
+  std::sort(folders.begin(), folders.end());
+  if (has_manifest(directory)) folders.insert(folders.begin(), directory);
+  return folders;
 }
 
 }  // namespace
@@ -55,13 +69,23 @@ Manifest read_manifest(const fs::path& directory) {
     if (!problem.empty()) reader.error("name", problem);
   }
   manifest.description = reader.text("description");
-  manifest.kind = reader.choice("kind", manifest.kind, {"native"});
-  if (reader.require("library")) manifest.library = find_library(reader.text("library"), directory);
+  manifest.kind = reader.choice("kind", manifest.kind, {"native", "command"});
   manifest.devices = reader.integers("devices", 1, 1'000'000);
   if (const Value* knobs = reader.value("knobs")) manifest.knobs = read_knobs(*knobs, diagnostics);
+  if (manifest.is_command()) {
+    manifest.command = read_command(reader, fs::absolute(directory).lexically_normal(), manifest.knobs);
+    if (!reader.has("devices") && !names_devices(manifest.command)) manifest.devices = {1};
+  } else if (reader.require("library")) {
+    manifest.library = find_library(reader.text("library"), directory);
+  }
   reader.finish();
   diagnostics.throw_if_any();
   return manifest;
+}
+
+std::string misfit(const Manifest& manifest, const TaskSpec& task) {
+  if (manifest.is_command()) return command_misfit(manifest.command, task);
+  return task.script ? "a task with 'arguments' is trained by commands only" : "";
 }
 
 void check_parallelisms(const Workload& workload, const std::vector<Manifest>& found) {
@@ -88,13 +112,7 @@ std::vector<Manifest> find_parallelisms(const std::vector<fs::path>& search_path
   std::map<std::string, Manifest> found;
   std::vector<Diagnostic> problems;
   for (const fs::path& directory : search_path) {
-    std::error_code error;
-    std::vector<fs::path> folders;
-    for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
-      if (has_manifest(*at)) folders.push_back(at->path());
-    }
-    std::sort(folders.begin(), folders.end());
-    for (const fs::path& folder : folders) {
+    for (const fs::path& folder : folders_with_manifests(directory)) {
       try {
         Manifest manifest = read_manifest(folder);
         found.emplace(manifest.name, std::move(manifest));

@@ -12,6 +12,11 @@ Rendered render_template(const std::string& text,
     const size_t brace = text.find_first_of("{}", at);
     result.text += text.substr(at, brace - at);
     if (brace == std::string::npos) break;
+    if (brace + 1 < text.size() && text[brace + 1] == text[brace]) {
+      result.text += text[brace];
+      at = brace + 2;
+      continue;
+    }
     const size_t end = text.find('}', brace);
     if (text[brace] == '}' || end == std::string::npos)
       return {"", fmt::format("'{}' has a '{}' without its '{}'", text, text[brace],

@@ -12,7 +12,8 @@ struct Rendered {
   std::string problem;
 };
 
-/// Replaces each `{field}` of the text by what `lookup` says of it: its text, or a problem.
+/// Replaces each `{field}` of the text by what `lookup` says of it: its text, or a problem. `{{` and `}}` are
+/// braces themselves.
 Rendered render_template(const std::string& text,
                          const std::function<Rendered(const std::string& field)>& lookup);
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # include_direction.sh ROOT: who may include what. Prints every offending line and exits 1 if there is one.
-#   base <- workload <- cluster <- launch <- profile <- plan <- run <- replan <- app; report reads the types up to run.
+#   base <- workload <- cluster <- launch <- profile <- plan <- run <- replan <- app; report reads the types up to run;
+#   script, rank 0 of a command, sees what is below launch and is seen by app.
 #   The worker's side (lib/train, parallelisms, app/worker_*) sees what both programs share: the task, its knobs, the
 #   cluster, the job and the events. It alone (and a benchmark of it) sees Torch and CUDA. A library from outside is used
 #   in one place.
@@ -21,7 +22,8 @@ BEGIN {
     may[chain[i]] = below " "
   }
   may["report"] = may["run"] "report "
-  may["app"] = may["app"] "report "
+  may["script"] = may["launch"] "script "
+  may["app"] = may["app"] "report script "
   may["worker"] = " base cluster train workload/task.h workload/knobs.h workload/text_split.h launch/event.h launch/job.h "
   known = may["app"] "train "
   may["bench"] = known

@@ -66,7 +66,7 @@ TEST_CASE("what is wrong with manifests is reported at once, for all of them") {
         "a:1:1 missing key 'library'\n"
         "a:1:1 missing key 'name'\n"
         "a:1:1 unknown key 'nmae' (did you mean 'name'?)\n"
-        "a:2:7 'kind' must be native, not the text 'script'\n"
+        "a:2:7 'kind' must be one of native, command, not the text 'script'\n"
         "a:3:11 : an item of 'devices' must be at least 1, not 0\n"
         "a:4:12 knobs: 'k' has no values\n"
         "a:4:19 knobs: 'm' must be a list of texts, not a map\n"
@@ -115,4 +115,62 @@ TEST_CASE("parallelisms that a workload names must have been found") {
                        InputError);
   workload.parallelisms = {"ddp"}, workload.tasks[0].parallelisms = {"spill"};
   CHECK_NOTHROW(check_parallelisms(workload, found));
+}
+
+TEST_CASE("a manifest of a command is read") {
+  const test::TemporaryDirectory root;
+  add(root, "c",
+      "name: c\nkind: command\ncommand: [python3, train.py, '{arguments}', '--n={devices}']\n"
+      "resume: '--resume={checkpoint}'\nprogress: {pattern: 'step (?<step>\\d+)'}\n"
+      "environment: {LR: '{optimizer.lr}', MODE: '{knobs.mode}'}\nknobs: {mode: [a, b]}\n"
+      "stop_signal: none\n");
+  const Manifest manifest = read_manifest(root / "c");
+  CHECK(manifest.is_command());
+  CHECK(manifest.library.empty());
+  CHECK(manifest.command.argv ==
+        std::vector<std::string>{"python3", "train.py", "{arguments}", "--n={devices}"});
+  CHECK(manifest.command.resume == std::vector<std::string>{"--resume={checkpoint}"});
+  CHECK(manifest.command.patterns == std::vector<std::string>{"step (?<step>\\d+)"});
+  CHECK(manifest.command.environment ==
+        std::map<std::string, std::string>{{"LR", "{optimizer.lr}"}, {"MODE", "{knobs.mode}"}});
+  CHECK(manifest.command.working_directory == root / "c");
+  CHECK(manifest.command.folder == root / "c");
+  CHECK(manifest.command.stop_signal == "none");
+}
+
+TEST_CASE("what is wrong with a command is reported at once, with its place") {
+  const test::TemporaryDirectory root;
+  add(root, "a",
+      "name: a\nkind: command\nlibrary: a.so\n"
+      "command: [x, '{optimiser.lr}', '{stps}', '{checkpoint}', '{knobs.k}', '{open', '-{arguments}']\n"
+      "resume: ['{checkpoint}', '{chekpoint}']\n"
+      "environment: {'A=B': 1, OK: '{name}'}\n"
+      "progress: {pattern: [ok, '(?<step>x']}\n"
+      "working_directory: nowhere\nstop_signal: KILL\n");
+  add(root, "b", "name: b\nkind: command\ncommand: []\nprogress: {pattern: '(?<loss>x)'}\n");
+  CHECK(problems_of([&] { (void)find_parallelisms({root.path()}); }) ==
+        "a:3:1 unknown key 'library'; known keys: name, description, kind, devices, knobs, command, resume, environment, progress, working_directory, stop_signal\n"
+        "a:4:14 command: there is no field 'optimiser.lr' (did you mean 'optimizer.lr'?)\n"
+        "a:4:32 command: there is no field 'stps' (did you mean 'steps'?)\n"
+        "a:4:42 command: '{checkpoint}' can stand in 'resume' only: there may be none\n"
+        "a:4:58 command: there is no knob 'k'\n"
+        "a:4:71 command: '{open' has a '{' without its '}'\n"
+        "a:4:80 command: '{arguments}' must be a word of its own; name one: {arguments.NAME}\n"
+        "a:5:26 resume: there is no field 'chekpoint' (did you mean 'checkpoint'?)\n"
+        "a:6:15 environment: 'A=B' names no variable\n"
+        "a:7:22 progress: pattern: it has no group with a name: write (?<step>\\d+) around the step's number\n"
+        "a:7:26 progress: pattern: Mismatched '(' and ')' in regular expression\n"
+        "a:8:20 'working_directory' is no directory: " +
+            (root / "a/nowhere").string() + "\n"
+        "a:9:14 'stop_signal' must be one of TERM, INT, HUP, USR1, USR2, none, not the text 'KILL'\n"
+        "b:3:10 'command' names no program\n"
+        "b:4:21 progress: 'pattern' has no group 'step': write (?<step>\\d+) around the step's number\n");
+}
+
+TEST_CASE("a directory that is a parallelism itself is found") {
+  const test::TemporaryDirectory root;
+  add(root, ".", "name: p\nkind: command\ncommand: x\n");
+  const auto found = find_parallelisms({root.path()});
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].name == "p");
 }

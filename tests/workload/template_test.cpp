@@ -19,6 +19,10 @@ TEST_CASE("fields of a template are replaced, the rest stays") {
   CHECK(render_template("", field).text.empty());
 }
 
+TEST_CASE("doubled braces are braces") {
+  CHECK(render_template("{{a}} {b} }}{{", field).text == "{a} <b> }{");
+}
+
 TEST_CASE("an unknown field and a brace without its other are problems") {
   CHECK(render_template("a{bad}", field).problem == "no 'bad'");
   CHECK(render_template("a{x", field).problem == "'a{x' has a '{' without its '}'");

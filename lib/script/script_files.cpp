@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "script/script_files.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <fcntl.h>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "workload/command.h"
+
+namespace saturn {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+constexpr const char* kSchema = "saturn.script_checkpoints/1";
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+std::vector<SavedCheckpoint> read_list(const fs::path& file) {
+  std::error_code missing;
+  if (!fs::exists(file, missing)) return {};
+  const Json json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  std::vector<SavedCheckpoint> saved;
+  try {
+    if (json.at("schema") != kSchema) return {};
+    for (const Json& entry : json.at("checkpoints")) saved.push_back({entry.at("step"), entry.at("path")});
+  } catch (const nlohmann::json::exception&) {
+    return {};
+  }
+  return saved;
+}
+
+bool is_within(const fs::path& path, const fs::path& directory) {
+  const auto [end, at] = std::mismatch(directory.begin(), directory.end(), path.begin(), path.end());
+  return end == directory.end() && at != path.end();
+}
+
+}  // namespace
+
+ScriptCheckpoints::ScriptCheckpoints(const fs::path& directory, std::int64_t keep)
+    : directory_(directory), keep_(keep), saved_(read_list(directory / "checkpoints.json")) {}
+
+SavedCheckpoint ScriptCheckpoints::latest() const {
+  std::error_code ignored;
+  for (auto entry = saved_.rbegin(); entry != saved_.rend(); ++entry) {
+    if (fs::exists(entry->path, ignored)) return *entry;
+  }
+  return {};
+}
+
+void ScriptCheckpoints::add(std::int64_t step, const std::string& path) {
+  const fs::path full = (fs::path(checkpoints_directory(directory_)) / path).lexically_normal();
+  // Going on from an earlier step makes later ones another training's.
+  std::erase_if(saved_, [&](const SavedCheckpoint& c) { return c.path == full || c.step > step; });
+  saved_.push_back({step, full.string()});
+  remove_old();
+  Json list = Json::array();
+  for (const SavedCheckpoint& c : saved_) list.push_back({{"step", c.step}, {"path", c.path}});
+  write_file_atomically(directory_ / "checkpoints.json",
+                        Json{{"schema", kSchema}, {"checkpoints", list}}.dump(2) + "\n");
+}
+
+void ScriptCheckpoints::remove_old() {
+  while (std::ssize(saved_) > keep_) {
+    std::error_code ignored;
+    if (is_within(saved_.front().path, checkpoints_directory(directory_)))
+      fs::remove_all(saved_.front().path, ignored);
+    saved_.erase(saved_.begin());
+  }
+}
+
+ScriptMetrics::ScriptMetrics(const fs::path& file, std::int64_t step)
+    : last_loss_(kNaN), last_validation_(kNaN) {
+  read(file, step);
+  fd_ = FileDescriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!fd_) throw SystemError("open", file.string(), errno);
+}
+
+void ScriptMetrics::read(const fs::path& file, std::int64_t step) {
+  std::error_code missing;
+  if (!fs::exists(file, missing)) return;
+  const std::string before = read_file(file);
+  std::string kept;
+  std::size_t begin = 0;
+  for (std::size_t end = 0; (end = before.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    const std::string text = before.substr(begin, end + 1 - begin);
+    const Json line = Json::parse(text, nullptr, false);
+    if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer()) continue;
+    if (line["step"].get<std::int64_t>() > step) continue;
+    kept += text;
+    if (line.contains("loss") && line["loss"].is_number()) last_loss_ = line["loss"];
+    if (line.contains("validation_loss") && line["validation_loss"].is_number())
+      last_validation_ = line["validation_loss"];
+  }
+  if (kept != before) write_file_atomically(file, kept);
+}
+
+void ScriptMetrics::add(std::int64_t step, std::optional<double> loss, double step_seconds,
+                        const std::map<std::string, double>& values) {
+  Json line = {{"step", step}};
+  if (loss) line["loss"] = number(*loss);
+  if (step_seconds > 0) line["step_seconds"] = step_seconds;
+  for (const auto& [name, value] : values) line[name] = number(value);
+  if (loss) last_loss_ = *loss;
+  [[maybe_unused]] const int error = write_all(fd_.get(), line.dump() + "\n");
+}
+
+void ScriptMetrics::add_validation(std::int64_t step, double loss) {
+  last_validation_ = loss;
+  const Json line = {{"step", step}, {"validation_loss", number(loss)}};
+  [[maybe_unused]] const int error = write_all(fd_.get(), line.dump() + "\n");
+}
+
+}  // namespace saturn

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+
+namespace saturn {
+
+/// A checkpoint that a script has reported.
+struct SavedCheckpoint {
+  std::int64_t step = 0;
+  std::string path;  ///< absolute; empty: there is none
+};
+
+/// The checkpoints that a script has reported, in the file checkpoints.json of the task's directory (schema
+/// "saturn.script_checkpoints/1"), the latest last. The newest `keep` stay; older ones in the task's
+/// checkpoints folder are removed.
+class ScriptCheckpoints {
+ public:
+  /// A damaged or missing file counts as no checkpoints.
+  ScriptCheckpoints(const std::filesystem::path& directory, std::int64_t keep);
+
+  /// The latest one that is still there; the empty path without one.
+  SavedCheckpoint latest() const;
+  /// A relative path is one in the checkpoints folder. Errors: SystemError (the list cannot be written).
+  void add(std::int64_t step, const std::string& path);
+
+ private:
+  void remove_old();
+
+  std::filesystem::path directory_;
+  std::int64_t keep_;
+  std::vector<SavedCheckpoint> saved_;
+};
+
+/// The file metrics.jsonl of a script's task, a line for each step ({"step", "loss", "step_seconds", and what
+/// else the script measured}) and each validation ({"step", "validation_loss"}). Writing is best effort.
+class ScriptMetrics {
+ public:
+  /// Goes on after `step` steps: lines of later ones, and what is no whole line, are cut off. Errors:
+  /// SystemError.
+  ScriptMetrics(const std::filesystem::path& file, std::int64_t step);
+
+  void add(std::int64_t step, std::optional<double> loss, double step_seconds,
+           const std::map<std::string, double>& values);
+  void add_validation(std::int64_t step, double loss);
+  /// The last ones; NaN without any.
+  double last_loss() const { return last_loss_; }
+  double last_validation() const { return last_validation_; }
+
+ private:
+  void read(const std::filesystem::path& file, std::int64_t step);
+
+  FileDescriptor fd_;
+  double last_loss_, last_validation_;
+};
+
+}  // namespace saturn
