@@ -33,7 +33,7 @@ Plan checked_plan(const Session& session, const Profile& profile, const std::str
   if (!errors.empty()) throw InputError(std::move(errors));
   const Problem problem = problem_of(session, profile);
   complete(problem, plan);
-  require_valid(problem, plan);
+  require_valid(session, problem, plan);
   return plan;
 }
 

@@ -61,7 +61,7 @@ Plan given_plan(const Session& session, const Profile& profile, const fs::path& 
   if (!reasons.empty()) throw InputError(as_diagnostics(file, reasons));
   const Problem problem = problem_of(session, profile);
   complete(problem, plan);
-  require_valid(problem, plan);
+  require_valid(session, problem, plan);
   return plan;
 }
 

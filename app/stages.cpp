@@ -241,8 +241,9 @@ std::vector<std::string> staleness(const Session& session, const Profile& profil
   return reasons;
 }
 
-void require_valid(const Problem& problem, const Plan& plan) {
-  std::vector<Diagnostic> wrong = check_plan(problem, plan);
+void require_valid(const Session& session, const Problem& problem, const Plan& plan) {
+  std::vector<Diagnostic> wrong = check_knobs(session.manifests, plan);
+  for (Diagnostic& found : check_plan(problem, plan)) wrong.push_back(std::move(found));
   if (!wrong.empty()) throw InputError(std::move(wrong));
 }
 
@@ -285,7 +286,7 @@ Plan make_plan(const Session& session, const Profile& profile, const PlanRequest
   if (reasons.empty() && !request.force) {
     const Problem problem = problem_of(session, profile);
     const bool filled_in = complete(problem, before);
-    require_valid(problem, before);
+    require_valid(session, problem, before);
     if (filled_in) replace_plan(request.file, before);
     return before;
   }

@@ -59,8 +59,8 @@ Problem problem_of(const Session& session, const Profile& profile);
 /// What makes the plan stale: "the workload has changed", ...; empty: it is fresh.
 std::vector<std::string> staleness(const Session& session, const Profile& profile, const Plan& plan);
 
-/// Errors: InputError with everything that check_plan finds.
-void require_valid(const Problem& problem, const Plan& plan);
+/// Errors: InputError with everything that check_knobs and check_plan find.
+void require_valid(const Session& session, const Problem& problem, const Plan& plan);
 
 struct PlanRequest {
   std::filesystem::path file;

@@ -25,5 +25,6 @@ foreach(name ${parallelisms})
 endforeach()
 
 install(DIRECTORY workloads/ DESTINATION "${saturn_share}/workloads")
+install(FILES parallelisms/command/saturn.py DESTINATION "${saturn_share}/python")
 install(FILES lib/plan/plan.schema.json lib/profile/profile.schema.json DESTINATION "${saturn_share}/schemas")
 install(FILES LICENSE DESTINATION "${saturn_share}")

@@ -35,14 +35,16 @@ const char* name_of(State state) {
   return "";
 }
 
-/// Finished tasks, the lowest validation loss first; equal ones keep their order.
+/// Finished tasks, the lowest validation loss first, those without one by their training loss; equal ones
+/// keep their order.
 std::vector<const TaskSummary*> ranking(const RunSummary& summary) {
   std::vector<const TaskSummary*> tasks;
   for (const TaskSummary& task : summary.tasks) {
     if (task.state == State::kFinished) tasks.push_back(&task);
   }
-  const auto key = [](const TaskSummary* t) {
-    return std::isfinite(t->validation_loss) ? t->validation_loss : HUGE_VAL;
+  const auto finite = [](double loss) { return std::isfinite(loss) ? loss : HUGE_VAL; };
+  const auto key = [&](const TaskSummary* t) {
+    return std::pair(finite(t->validation_loss), finite(t->training_loss));
   };
   std::stable_sort(tasks.begin(), tasks.end(), [&](auto* a, auto* b) { return key(a) < key(b); });
   return tasks;
@@ -92,9 +94,11 @@ std::string weights_pattern(const TaskSummary& task) {
 std::string weights_lines(const std::vector<const TaskSummary*>& tasks) {
   std::set<std::string> patterns;
   for (const TaskSummary* task : tasks) patterns.insert(weights_pattern(*task));
+  if (patterns == std::set<std::string>{""}) return "";
   if (tasks.size() > 1 && patterns.size() == 1) return "weights: " + *patterns.begin() + "\n";
   std::string text;
   for (const TaskSummary* task : tasks) {
+    if (task->weights.empty()) continue;  // a script need not say
     text += fmt::format("weights of '{}': {}\n", task->name, task->weights);
   }
   return text;
@@ -136,9 +140,11 @@ std::string run_report(const RunSummary& summary, const Style& style) {
   const auto finished = ranking(summary);
   if (finished.empty()) return text;
   const TaskSummary& best = *finished.front();
-  if (std::isfinite(best.validation_loss)) {
+  const bool validated = std::isfinite(best.validation_loss);
+  if (validated || (std::isfinite(best.training_loss) && finished.size() > 1)) {
     const std::string line =
-        fmt::format("best: '{}', validation loss {}", best.name, loss_text(best.validation_loss));
+        fmt::format("best: '{}', {} loss {}", best.name, validated ? "validation" : "training",
+                    loss_text(validated ? best.validation_loss : best.training_loss));
     text += paint(style, Ink::kGreen, line) + "\n";
   }
   return text + weights_lines(finished);

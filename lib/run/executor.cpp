@@ -162,7 +162,7 @@ void Executor::on_event(GangId gang, Live& live, const Event& event) {
   } else if (const auto* finished = std::get_if<Finished>(&event)) {
     live.left = true;
     record(TaskFinished{now(), task, finished->step, finished->training_loss, finished->validation_loss,
-                        finished->weights, live.speed.step_seconds()});
+                        finished->weights, live.speed.step_seconds(), setup_.task(task)->steps});
   } else if (std::holds_alternative<Stopped>(event)) {
     live.left = true;
   } else if (const auto* failed = std::get_if<Failed>(&event)) {

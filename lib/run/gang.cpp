@@ -143,7 +143,7 @@ std::vector<std::string> tasks_to_reopen(const std::vector<TaskSpec>& tasks, con
     const auto found = state.tasks.find(task.name);
     if (found == state.tasks.end() || !found->second.over()) continue;
     const bool failed = found->second.phase == TaskState::Phase::kFailed;
-    if (failed || found->second.step < task.steps) names.push_back(task.name);
+    if (failed || found->second.finished_of < task.steps) names.push_back(task.name);
   }
   return names;
 }

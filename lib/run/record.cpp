@@ -67,7 +67,8 @@ struct Writer {
             {"training_loss", number(r.training_loss)},
             {"validation_loss", number(r.validation_loss)},
             {"weights", r.weights},
-            {"step_seconds", r.step_seconds}};
+            {"step_seconds", r.step_seconds},
+            {"of_steps", r.of_steps}};
   }
   Json operator()(const GangEnded& r) const {
     return {{"record", "gang_ended"}, {"at", r.at}, {"task", r.task}, {"why", r.why}, {"failure", r.failure}};
@@ -114,7 +115,8 @@ std::optional<Record> record_from(const nlohmann::json& j) {
                         number(j, "training_loss"),
                         number(j, "validation_loss"),
                         j.at("weights"),
-                        j.at("step_seconds")};
+                        j.at("step_seconds"),
+                        j.value("of_steps", j.at("step").get<std::int64_t>())};
   }
   if (kind == "gang_ended") return GangEnded{j.at("at"), j.at("task"), j.at("why"), j.at("failure")};
   if (kind == "task_failed") return TaskFailed{j.at("at"), j.at("task"), j.at("why")};

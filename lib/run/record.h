@@ -63,8 +63,9 @@ struct TaskFinished {
   std::int64_t step = 0;
   double training_loss = 0;
   double validation_loss = 0;
-  std::string weights;
+  std::string weights;  ///< empty: a script that names none
   double step_seconds = 0;
+  std::int64_t of_steps = 0;  ///< that it was to have; a script may end early, and has finished then
 };
 /// The gang has left and its devices are free. Follows TaskFinished, a stop, or a failure.
 struct GangEnded {

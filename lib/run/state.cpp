@@ -69,6 +69,7 @@ struct Applier {
     TaskState& t = task(r.task);
     t.phase = Phase::kFinished;
     t.step = t.live_step = r.step;
+    t.finished_of = std::max(r.of_steps, r.step);
     t.training_loss = r.training_loss;
     t.validation_loss = r.validation_loss;
     t.weights = r.weights;

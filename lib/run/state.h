@@ -26,6 +26,7 @@ struct TaskState {
   double planned_seconds = 0;       ///< by the plan when it was first started
   double busy_seconds = 0;          ///< gang time so far, ended gangs
   double device_seconds = 0;        ///< the same times the number of devices
+  std::int64_t finished_of = 0;     ///< steps that it was to have when it finished
   double training_loss = 0;
   double validation_loss = 0;
   std::string weights;

@@ -85,9 +85,9 @@ class ScriptTrial {
     const std::string limit = to_text_duration(Seconds(job_.trial.trial_timeout_seconds));
     if (!clock_.reported())
       return TrialFailed{
-          fmt::format("it reported no step within {} (profile.trial_timeout {}): see 'Your own "
-                      "script' in parallelisms/README.md",
-                      to_text_duration(Seconds(now() - script_.started_at())), limit),
+          fmt::format("it reported no step within profile.trial_timeout ({}): see 'Your own script' "
+                      "in parallelisms/README.md",
+                      limit),
           script_.tail()};
     if (times_.empty())
       return TrialFailed{fmt::format("it reported one step only within {}", limit), script_.tail()};

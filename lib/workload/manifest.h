@@ -20,7 +20,7 @@ struct Manifest {
   std::filesystem::path
       library;          ///< native: absolute, in the folder or else in the working directory; need not exist
   CommandSpec command;  ///< command: how it is started
-  std::vector<std::int64_t> devices;  ///< device counts it can use; empty = any
+  std::vector<std::int64_t> devices;                      ///< device counts it can use; empty = any
   std::map<std::string, std::vector<std::string>> knobs;  ///< candidate values of each knob
 
   bool is_command() const { return kind == "command"; }
