@@ -108,7 +108,7 @@ CommandLine command_line(const Job& job, const Knobs& knobs, const std::string& 
       fields.knobs.emplace(knob, values.front());  // what a plan written by hand leaves out
   }
   for (const Device& device : job.devices) {
-    fields.devices.push_back(device.index);
+    fields.devices.push_back(device.uuid.empty() ? std::to_string(device.index) : device.uuid);
     fields.cores.insert(fields.cores.end(), device.cores.begin(), device.cores.end());
   }
   return expand_command(job.command.value(), fields);

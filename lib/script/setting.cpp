@@ -19,16 +19,19 @@ int signal_number(const std::string& name) {
   return 0;
 }
 
-std::string device_list(const Job& job) {
-  std::vector<int> indices;
-  for (const Device& device : job.devices) indices.push_back(device.index);
-  return fmt::format("{}", fmt::join(indices, ","));
+/// GPUs by their UUIDs: numbers would mean others where CUDA counts in another order.
+std::string visible_gpus(const Job& job) {
+  std::vector<std::string> uuids;
+  if (is_cpu_kind(job.device_kind)) return "";
+  for (const Device& device : job.devices)
+    uuids.push_back(device.uuid.empty() ? std::to_string(device.index) : device.uuid);
+  return fmt::format("{}", fmt::join(uuids, ","));
 }
 
 /// What libraries look at. A script on CPU slots must not take a GPU that others were promised.
 std::map<std::string, std::string> library_variables(const Job& job, const ScriptStart& start) {
   std::map<std::string, std::string> variables;
-  variables["CUDA_VISIBLE_DEVICES"] = job.device_kind == "cpu" ? "" : device_list(job);
+  variables["CUDA_VISIBLE_DEVICES"] = visible_gpus(job);
   std::size_t threads = 0;  // of one device: a launcher starts a process for each
   for (const Device& device : job.devices) threads = std::max(threads, device.cores.size());
   if (threads > 0) {
@@ -77,7 +80,7 @@ ScriptSpec script_spec(const Job& job, const ScriptStart& start) {
   spec.patterns = job.command->patterns;
   for (const Device& device : job.devices) {
     spec.process.cores.insert(spec.process.cores.end(), device.cores.begin(), device.cores.end());
-    if (job.device_kind == "cpu") spec.memory_budget += device.memory_bytes;
+    if (is_cpu_kind(job.device_kind)) spec.memory_budget += device.memory_bytes;
   }
   return spec;
 }

@@ -114,7 +114,7 @@ class ScriptTrial {
     measured.startup_seconds = std::max(0.0, clock_.seconds_to_first_step() - measured.step_seconds);
     measured.checkpoint_seconds = measured.checkpoint_held_seconds = checkpoint_seconds_;
     measured.validation_seconds = validations_ > 0 ? validation_seconds_ / validations_ : 0;
-    if (job_.device_kind == "cpu") measured.peak_memory_bytes = script_.peak_memory() / job_.world_size();
+    if (is_cpu_kind(job_.device_kind)) measured.peak_memory_bytes = script_.peak_memory() / job_.world_size();
     measured.total_steps = total_steps_;
     return measured;
   }

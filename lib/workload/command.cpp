@@ -162,7 +162,7 @@ CommandLine expand_command(const CommandSpec& command, const CommandFields& fiel
 }
 
 std::string command_misfit(const CommandSpec& command, const TaskSpec& task) {
-  const CommandFields fields{task, any_knobs(command), {0}, {0}, "DIRECTORY", "CHECKPOINT"};
+  const CommandFields fields{task, any_knobs(command), {"0"}, {0}, "DIRECTORY", "CHECKPOINT"};
   return expand(command, fields).second;
 }
 

@@ -41,10 +41,10 @@ CommandSpec command_from_value(const Value& value, Diagnostics& diagnostics);
 struct CommandFields {
   TaskSpec task;
   Knobs knobs;
-  std::vector<int> devices;  ///< indices within the node
-  std::vector<int> cores;    ///< of all of them
-  std::string directory;     ///< the task's
-  std::string checkpoint;    ///< to go on from; empty: none
+  std::vector<std::string> devices;  ///< UUIDs of GPUs, numbers of slots
+  std::vector<int> cores;            ///< of all of them
+  std::string directory;             ///< the task's
+  std::string checkpoint;            ///< to go on from; empty: none
 };
 
 /// The fields beside the task's and `knobs.NAME`.

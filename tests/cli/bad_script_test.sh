@@ -14,7 +14,7 @@ manifest good <<'EOF2'
 for i in $(seq ${SATURN_STEP:-0} 40); do echo "{\"event\":\"step\",\"step\":$i,\"loss\":0.5}"; sleep 0.01; done
 EOF2
 manifest silent <<<'echo loading the model; sleep 1000'
-manifest garbage <<<'while :; do echo "blah $i"; sleep 0.001; done'
+manifest garbage <<<'while :; do echo blah; sleep 0.001; done'
 manifest dies <<<'echo "ValueError: no such layer" >&2; exit 7'
 manifest fails-later <<'EOF2'
 for i in $(seq 1 30); do echo "{\"event\":\"step\",\"step\":$i}"; sleep 0.01; done

@@ -43,7 +43,8 @@ inline Measured measured(double step_seconds) {
           .startup_seconds = 1.5,
           .checkpoint_seconds = 0.25,
           .checkpoint_held_seconds = 0.125,
-          .validation_seconds = 0.5};
+          .validation_seconds = 0.5,
+          .total_steps = 1000};
 }
 
 }  // namespace saturn::test

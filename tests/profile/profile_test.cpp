@@ -85,7 +85,8 @@ TEST_CASE("a profile's JSON is ordered and diffs well") {
       "checkpoint_seconds": 0.25,
       "checkpoint_held_seconds": 0.125,
       "validation_seconds": 0.5,
-      "unstable": false
+      "unstable": false,
+      "total_steps": 1000
     }
   ]
 })");

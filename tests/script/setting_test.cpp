@@ -66,9 +66,10 @@ TEST_CASE("a script goes on from a checkpoint by its argument and by variables")
 TEST_CASE("on GPUs a script sees its devices, and their memory is theirs to watch") {
   Job job = script_job();
   job.device_kind = "h100";
+  job.devices[1].uuid = "GPU-1";
   job.command->stop_signal = "none";
   const ScriptSpec spec = spec_of(job);
-  CHECK(spec.process.environment.at("CUDA_VISIBLE_DEVICES") == "0,1");
+  CHECK(spec.process.environment.at("CUDA_VISIBLE_DEVICES") == "0,GPU-1");
   CHECK(spec.memory_budget == 0);
   CHECK(spec.process.stop_signal == 0);
 }

@@ -34,7 +34,7 @@ CommandSpec command_of(Words argv) {
 
 CommandLine expand(Words argv, const std::string& checkpoint = "") {
   return expand_command(command_of(std::move(argv)),
-                        {script_task(), {{"k", "v"}}, {0, 3}, {4, 5}, "/run/a", checkpoint});
+                        {script_task(), {{"k", "v"}}, {"0", "3"}, {4, 5}, "/run/a", checkpoint});
 }
 
 }  // namespace

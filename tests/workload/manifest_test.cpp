@@ -148,23 +148,26 @@ TEST_CASE("what is wrong with a command is reported at once, with its place") {
       "progress: {pattern: [ok, '(?<step>x']}\n"
       "working_directory: nowhere\nstop_signal: KILL\n");
   add(root, "b", "name: b\nkind: command\ncommand: []\nprogress: {pattern: '(?<loss>x)'}\n");
-  CHECK(problems_of([&] { (void)find_parallelisms({root.path()}); }) ==
-        "a:3:1 unknown key 'library'; known keys: name, description, kind, devices, knobs, command, resume, environment, progress, working_directory, stop_signal\n"
-        "a:4:14 command: there is no field 'optimiser.lr' (did you mean 'optimizer.lr'?)\n"
-        "a:4:32 command: there is no field 'stps' (did you mean 'steps'?)\n"
-        "a:4:42 command: '{checkpoint}' can stand in 'resume' only: there may be none\n"
-        "a:4:58 command: there is no knob 'k'\n"
-        "a:4:71 command: '{open' has a '{' without its '}'\n"
-        "a:4:80 command: '{arguments}' must be a word of its own; name one: {arguments.NAME}\n"
-        "a:5:26 resume: there is no field 'chekpoint' (did you mean 'checkpoint'?)\n"
-        "a:6:15 environment: 'A=B' names no variable\n"
-        "a:7:22 progress: pattern: it has no group with a name: write (?<step>\\d+) around the step's number\n"
-        "a:7:26 progress: pattern: Mismatched '(' and ')' in regular expression\n"
-        "a:8:20 'working_directory' is no directory: " +
-            (root / "a/nowhere").string() + "\n"
-        "a:9:14 'stop_signal' must be one of TERM, INT, HUP, USR1, USR2, none, not the text 'KILL'\n"
-        "b:3:10 'command' names no program\n"
-        "b:4:21 progress: 'pattern' has no group 'step': write (?<step>\\d+) around the step's number\n");
+  CHECK(
+      problems_of([&] { (void)find_parallelisms({root.path()}); }) ==
+      "a:3:1 unknown key 'library'; known keys: name, description, kind, devices, knobs, command, resume, "
+      "environment, progress, working_directory, stop_signal\n"
+      "a:4:14 command: there is no field 'optimiser.lr' (did you mean 'optimizer.lr'?)\n"
+      "a:4:32 command: there is no field 'stps' (did you mean 'steps'?)\n"
+      "a:4:42 command: '{checkpoint}' can stand in 'resume' only: there may be none\n"
+      "a:4:58 command: there is no knob 'k'\n"
+      "a:4:71 command: '{open' has a '{' without its '}'\n"
+      "a:4:80 command: '{arguments}' must be a word of its own; name one: {arguments.NAME}\n"
+      "a:5:26 resume: there is no field 'chekpoint' (did you mean 'checkpoint'?)\n"
+      "a:6:15 environment: 'A=B' names no variable\n"
+      "a:7:22 progress: pattern: it has no group with a name: write (?<step>\\d+) around the step's number\n"
+      "a:7:26 progress: pattern: Mismatched '(' and ')' in regular expression\n"
+      "a:8:20 'working_directory' is no directory: " +
+          (root / "a/nowhere").string() +
+          "\n"
+          "a:9:14 'stop_signal' must be one of TERM, INT, HUP, USR1, USR2, none, not the text 'KILL'\n"
+          "b:3:10 'command' names no program\n"
+          "b:4:21 progress: 'pattern' has no group 'step': write (?<step>\\d+) around the step's number\n");
 }
 
 TEST_CASE("a directory that is a parallelism itself is found") {
