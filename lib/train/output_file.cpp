@@ -14,7 +14,7 @@
 namespace saturn {
 namespace {
 
-constexpr std::size_t kBlockBytes = 8U << 20;
+constexpr std::size_t kBlockBytes = 4U << 20;
 constexpr std::size_t kPage = 4096;  // what direct writes are multiples of
 
 int open_new(const std::filesystem::path& path) {
@@ -27,13 +27,28 @@ void leave_direct(int fd) {
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_DIRECT);
 }
 
-/// 0 or an errno. A file system may take direct writes of other multiples only.
-int write_block(int fd, std::string_view bytes) {
-  if (bytes.size() % kPage != 0) leave_direct(fd);
-  int error = write_all(fd, bytes);
-  if (error != EINVAL || (::fcntl(fd, F_GETFL) & O_DIRECT) == 0) return error;
+int write_all_at(int fd, const std::byte* bytes, std::size_t count, std::uint64_t place) {
+  while (count > 0) {
+    const ssize_t n = ::pwrite(fd, bytes, count, static_cast<off_t>(place));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    bytes += n;
+    place += static_cast<std::uint64_t>(n);
+    count -= static_cast<std::size_t>(n);
+  }
+  return 0;
+}
+
+/// 0 or an errno. What is no whole number of pages, and what a file system wants in other multiples, goes
+/// through the cache.
+int write_block(int fd, const std::byte* bytes, std::size_t count, std::uint64_t place) {
+  const std::size_t pages = count / kPage * kPage;
+  const int error = write_all_at(fd, bytes, pages, place);
+  if (error != 0 && error != EINVAL) return error;
+  if (error == 0 && pages == count) return 0;
+  const std::size_t done = error == 0 ? pages : 0;
   leave_direct(fd);
-  return write_all(fd, bytes);
+  return write_all_at(fd, bytes + done, count - done, place + done);
 }
 
 }  // namespace
@@ -45,9 +60,9 @@ void OutputFile::Free::operator()(std::byte* block) const {
 OutputFile::OutputFile(std::filesystem::path path, std::uint64_t bytes)
     : path_(std::move(path)), fd_(open_new(path_)) {
   if (!fd_) fail(errno);
-  for (Block* each : {&filling_, &sending_}) {
-    each->reset(static_cast<std::byte*>(std::aligned_alloc(kPage, kBlockBytes)));
-    if (*each == nullptr) fail(ENOMEM);
+  for (Block& block : blocks_) {
+    block.bytes.reset(static_cast<std::byte*>(std::aligned_alloc(kPage, kBlockBytes)));
+    if (block.bytes == nullptr) fail(ENOMEM);
   }
   reserve(bytes);
 }
@@ -57,7 +72,8 @@ OutputFile::~OutputFile() {
 }
 
 void OutputFile::close_unfinished() {
-  if (sent_.valid()) sent_.wait();
+  for (Block& block : blocks_)
+    if (block.sent.valid()) block.sent.wait();
   fd_.reset();
   ::unlink(path_.c_str());
 }
@@ -77,28 +93,29 @@ void OutputFile::reserve(std::uint64_t bytes) {
 void OutputFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const std::size_t count = std::min(bytes.size(), kBlockBytes - filled_);
-    std::memcpy(filling_.get() + filled_, bytes.data(), count);
+    std::memcpy(blocks_[filling_].bytes.get() + filled_, bytes.data(), count);
     filled_ += count;
     bytes = bytes.subspan(count);
     if (filled_ == kBlockBytes) send();
   }
 }
 
-void OutputFile::wait_for_sent() {
-  if (!sent_.valid()) return;
-  if (const int error = sent_.get()) fail(error);
+void OutputFile::wait_for(Block& block) {
+  if (!block.sent.valid()) return;
+  if (const int error = block.sent.get()) fail(error);
 }
 
 void OutputFile::send() {
-  wait_for_sent();
-  std::swap(filling_, sending_);
-  const std::string_view text(reinterpret_cast<const char*>(sending_.get()), std::exchange(filled_, 0));
-  sent_ = std::async(std::launch::async, [fd = fd_.get(), text] { return write_block(fd, text); });
+  Block& block = blocks_[filling_];
+  block.sent = std::async(std::launch::async, write_block, fd_.get(), block.bytes.get(), filled_, place_);
+  place_ += std::exchange(filled_, 0);
+  filling_ = (filling_ + 1) % blocks_.size();
+  wait_for(blocks_[filling_]);
 }
 
 void OutputFile::finish() {
   if (filled_ > 0) send();
-  wait_for_sent();
+  for (Block& block : blocks_) wait_for(block);
   if (::fsync(fd_.get()) != 0) fail(errno);
   if (::close(fd_.release()) != 0) fail(errno);
 }

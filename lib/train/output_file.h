@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -13,8 +14,9 @@
 namespace saturn {
 
 /// A large file being written from its start to its end, past the page cache where the file system can
-/// (O_DIRECT): that takes a tenth of the processor time and pushes no data out of memory. One block is filled
-/// while the one before is written. Removed again unless it is finished. Errors of every method: SystemError.
+/// (O_DIRECT): that takes a fraction of the processor time and pushes no data out of memory. One block is
+/// filled while those before are written. Removed again unless it is finished. Errors of every method:
+/// SystemError.
 class OutputFile {
  public:
   /// Reserves `bytes` on the disk, so that one that is full is noticed at once.
@@ -33,18 +35,22 @@ class OutputFile {
   struct Free {
     void operator()(std::byte* block) const;
   };
-  using Block = std::unique_ptr<std::byte, Free>;
+  struct Block {
+    std::unique_ptr<std::byte, Free> bytes;
+    std::future<int> sent;  ///< an errno; it ends before the bytes do
+  };
 
   void reserve(std::uint64_t bytes);
   void send();  // what is in the filled block
-  void wait_for_sent();
+  void wait_for(Block& block);
   void close_unfinished();
 
   std::filesystem::path path_;
   FileDescriptor fd_;
-  Block filling_, sending_;
-  std::size_t filled_ = 0;
-  std::future<int> sent_;  ///< an errno; the last member: it ends before the blocks do
+  std::array<Block, 4> blocks_;
+  std::size_t filling_ = 0;  ///< the block
+  std::size_t filled_ = 0;   ///< its bytes
+  std::uint64_t place_ = 0;  ///< of the block in the file
 };
 
 }  // namespace saturn

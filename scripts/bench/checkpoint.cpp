@@ -19,8 +19,6 @@ namespace {
 
 using namespace saturn;
 
-constexpr std::int64_t kStep = 1;
-
 /// Tensors as a model has them: many small ones, most bytes in a few large ones.
 NamedTensors tensors_of(std::int64_t megabytes) {
   NamedTensors tensors;
@@ -31,14 +29,14 @@ NamedTensors tensors_of(std::int64_t megabytes) {
   return tensors;
 }
 
-void write(const std::filesystem::path& root, const ShardWriter& shard) {
-  begin_checkpoint(root, kStep);
-  write_shard({root, kStep, 0, 1}, shard.parts());
-  commit_checkpoint(root, {kStep, "bench", "model", "data", 1});
+void write(const std::filesystem::path& root, std::int64_t step, const ShardWriter& shard) {
+  begin_checkpoint(root, step);
+  write_shard({root, step, 0, 1}, shard.parts());
+  commit_checkpoint(root, {step, "bench", "model", "data", 1});
 }
 
-void read(const std::filesystem::path& root, const NamedTensors& into) {
-  const OpenedCheckpoint opened(root / checkpoint_name(kStep));
+void read(const std::filesystem::path& root, std::int64_t step, const NamedTensors& into) {
+  const OpenedCheckpoint opened(root / checkpoint_name(step));
   for (const auto& [name, tensor] : into) opened.read(name, 0, tensor);
 }
 
@@ -56,11 +54,13 @@ int main(int argc, char** argv) {
   Snapshot snapshot(at::kCPU);
   fmt::print("ready\n");
   std::fflush(stdout);
+  std::int64_t step = 0;
   for (std::string command; std::getline(std::cin, command);) {
     bench::Stopwatch watch;
     if (command == "hold") watch.time([&] { snapshot.take(shard); });
-    if (command == "write") watch.time([&] { write(root, shard); });
-    if (command == "read") watch.time([&] { read(root, into); });
+    if (command == "write") watch.time([&] { write(root, ++step, shard); });
+    if (command == "read") watch.time([&] { read(root, step, into); });
+    if (step > 0) prune_checkpoints(root, 1, step);
     fmt::print("{}\n", watch.count() == 0 ? "unknown" : watch.report());
     std::fflush(stdout);
   }

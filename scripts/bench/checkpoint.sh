@@ -7,10 +7,11 @@
 # DIRECTORY (a new one below the current one by default) says which disk. Prints the medians: write throughput against
 # `dd conv=fsync`, read throughput (checksums and copies included) against dd to /dev/null, both out of no cache, the
 # ratio (above 1: Saturn is faster), and for how long training stands still with and without writing in the background.
+# Between any two measurements PAUSE seconds (5) go by: virtual disks allow bursts, and whoever comes second would pay.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build/release}
-rounds=${ROUNDS:-5} megabytes=${MEGABYTES:-1000}
+rounds=${ROUNDS:-5} megabytes=${MEGABYTES:-1000} pause=${PAUSE:-5}
 directory=$(mktemp -d "${2:-.}/bench-checkpoint.XXXXXX")
 results=$(mktemp -d)
 trap 'rm -rf "$directory" "$results"' EXIT
@@ -24,6 +25,7 @@ read -r _ <&"$out"
 # ask COMMAND: its wall-clock milliseconds, appended to the command's file.
 ask() {
   local wall
+  sleep "$pause"
   echo "$1" >&"$in"
   read -r wall _ <&"$out"
   echo "$wall" >>"$results/$1"
@@ -31,6 +33,7 @@ ask() {
 
 # timed NAME COMMAND...: the same for a command.
 timed() {
+  sleep "$pause"
   local start=$EPOCHREALTIME
   "${@:2}" 2>/dev/null
   awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { print (b - a) * 1000 }' >>"$results/$1"
