@@ -49,10 +49,22 @@ expect 1 "$saturn" run two.yaml
 says err "task 'b' failed: the command exited with code 3: RuntimeError: boom (after step 30)"
 says out '2 tasks: 1 finished, 1 failed'
 
+# A script says itself how long it is.
+manifest tells <<'EOF2'
+echo '{"event":"started","steps":25}'
+for i in $(seq 1 25); do echo "{\"event\":\"step\",\"step\":$i,\"loss\":0.5}"; sleep 0.01; done
+EOF2
+task long tells
+sed -i 's/, steps: 40//' long.yaml
+expect 0 "$saturn" run long.yaml
+says out '1 task: 1 finished'
+expect 0 "$saturn" run long.yaml
+says out '1 task: 1 finished'
+
 # Tasks and parallelisms that do not fit each other.
 sed 's/, parallelisms: good//' w.yaml >unnamed.yaml
 expect 2 "$saturn" plan unnamed.yaml
-is err "$work/unnamed.yaml:4:5: error: task 'a': several commands are found: dies, fails-later, garbage, good, silent; name \
+is err "$work/unnamed.yaml:4:5: error: task 'a': several commands are found: dies, fails-later, garbage, good, silent, tells; name \
 the one for it, or those that train the same thing, in 'parallelisms'"
 task native ddp
 expect 2 "$saturn" plan native.yaml

@@ -152,3 +152,19 @@ TEST_CASE("the cache lives under XDG_CACHE_HOME, else under the home directory")
   ::unsetenv("HOME");
   CHECK(TrialCache::default_directory().empty());
 }
+
+TEST_CASE("the key of a command's trial has its manifest and the files that it names, and no worker") {
+  const test::TemporaryDirectory directory;
+  write_file_atomically(directory / "train.py", "one");
+  PlannedTrial trial{"s", test::script_task("t"), test::command("c", "train.py", directory.path()), 1, "cpu"};
+  const Cluster cluster = test::slots(1);
+  TrialConditions now = conditions();
+  const std::string key = trial_key(trial, cluster, now);
+  now.worker = "worker 2";
+  CHECK(trial_key(trial, cluster, now) == key);
+  write_file_atomically(directory / "train.py", "two");
+  const std::string changed = trial_key(trial, cluster, now);
+  CHECK(changed != key);
+  trial.parallelism.command.environment["A"] = "1";
+  CHECK(trial_key(trial, cluster, now) != changed);
+}

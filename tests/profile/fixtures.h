@@ -24,6 +24,25 @@ inline Manifest manifest(const std::string& name, std::vector<std::int64_t> devi
   return result;
 }
 
+inline TaskSpec script_task(const std::string& name) {
+  TaskSpec task;
+  task.name = name;
+  task.model.kind = task.data.kind = "";
+  task.script = true;
+  task.arguments = {{"lr", "0.1"}, {"depth", "2"}};
+  task.same_speed = {"lr"};
+  return task;
+}
+
+/// Starts `word` in `directory`.
+inline Manifest command(const std::string& name, const std::string& word, const std::string& directory = "/") {
+  Manifest result = manifest(name, {1});
+  result.kind = "command";
+  result.command.argv = {word};
+  result.command.working_directory = directory;
+  return result;
+}
+
 /// One node "local" of CPU slots with a core each.
 inline Cluster slots(int count, const std::string& node = "local") {
   Cluster cluster{{{node, "cpu", {}}}};

@@ -197,3 +197,12 @@ TEST_CASE("a truncated profile is said to be truncated") {
      3 |   "hardware": "Fast Processor 9000; cpu: 2 devices of 1 core and 1
        |                                                                  ^)");
 }
+
+TEST_CASE("a script's length is what it told when it was tried") {
+  const TaskSpec task = test::script_task("s");
+  Profile profile;
+  CHECK(steps_told(profile, task) == 0);
+  profile.trials = {{speed_signature(task), "c", 1, "cpu", {}, OutOfMemory{""}},
+                    {speed_signature(task), "c", 2, "cpu", {}, test::measured(1)}};
+  CHECK(steps_told(profile, task) == 1000);
+}

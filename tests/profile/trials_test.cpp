@@ -6,7 +6,7 @@
 #include "profile/fixtures.h"
 
 using namespace saturn;
-using test::manifest, test::small_task, test::slots;
+using test::manifest, test::small_task, test::slots, test::script_task, test::command;
 
 namespace {
 
@@ -114,4 +114,44 @@ TEST_CASE("unknown parallelisms and tasks that fit on nothing are reported toget
 TEST_CASE("without any parallelism the message says so") {
   CHECK(error_of(workload_of({small_task("t")}), {}, slots(2)) ==
         "sweep.yaml: error: task 't': no parallelism is installed");
+}
+
+TEST_CASE("a script takes the one command that there is, other tasks the native ones") {
+  const TrialPlan plan =
+      plan_trials(workload_of({small_task("gpt"), script_task("s")}),
+                  {command("c", "{arguments.depth}"), manifest("ddp")}, slots(2), test::machine());
+  CHECK(trials_of(plan) == "gpt ddp 1 cpu, gpt ddp 2 cpu, s c 1 cpu");
+}
+
+TEST_CASE("script twins by same_speed share a trial") {
+  TaskSpec twin = script_task("twin"), other = script_task("other");
+  twin.arguments["lr"] = "0.2";
+  other.arguments["depth"] = "3";
+  const TrialPlan plan = plan_trials(workload_of({script_task("s"), twin, other}), {command("c", "x")},
+                                     slots(1), test::machine());
+  CHECK(trials_of(plan) == "s c 1 cpu, other c 1 cpu");
+}
+
+TEST_CASE("commands and tasks that do not fit are reported with the task's line") {
+  const auto error = [](TaskSpec task, std::vector<std::string> names, std::vector<Manifest> manifests) {
+    task.parallelisms = std::move(names);
+    task.mark = {3, 5};
+    const std::string text = error_of(workload_of({task}), manifests, slots(2));
+    const std::string prefix = "sweep.yaml:3:5: error: task '" + task.name + "': ";
+    return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+  };
+  const Manifest one = command("one", "x"), two = command("two", "{arguments.width}"), ddp = manifest("ddp");
+  CHECK(error(script_task("s"), {}, {ddp}) == "no parallelism of kind 'command' is found");
+  CHECK(error(script_task("s"), {}, {two}) == "'two' cannot train it: the task has no 'arguments.width'");
+  CHECK(error(script_task("s"), {"ddp"}, {ddp, one}) ==
+        "'ddp' cannot train it: a task with 'arguments' is trained by commands only");
+  CHECK(error(script_task("s"), {}, {one, command("three", "y")}) ==
+        "several commands are found: one, three; name the one for it, or those that train the same thing, in "
+        "'parallelisms'");
+  CHECK(error(script_task("s"), {"one", "three"}, {one, command("three", "y")}) == "no error");
+  CHECK(error(small_task("g"), {"one", "ddp"}, {one, ddp}) ==
+        "may use one, ddp, commands and native ones, which do not read each other's checkpoints; name one "
+        "kind in its "
+        "'parallelisms'");
+  CHECK(error(small_task("g"), {"one"}, {one, ddp}) == "no error");
 }

@@ -86,3 +86,14 @@ TEST_CASE("weights that lie apart are listed one by one") {
 TEST_CASE("the task table has every task with its state") {
   test::check_golden("tasks", task_table(example(), {}));
 }
+
+TEST_CASE("scripts need not validate nor name weights: the training loss orders them") {
+  RunSummary summary;
+  summary.tasks = {finished("a", std::nan("")), finished("b", std::nan(""))};
+  summary.tasks[1].training_loss = 1.5;
+  for (TaskSummary& task : summary.tasks) task.weights.clear();
+  const std::string board = leaderboard(summary, {});
+  CHECK(board.find("1  b") != std::string::npos);
+  CHECK(run_report(summary, {}) ==
+        "2 tasks: 2 finished\nmakespan 0 s; devices idle 0.0 %\nbest: 'b', training loss 1.5000\n");
+}

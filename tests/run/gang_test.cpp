@@ -98,4 +98,48 @@ TEST_CASE_FIXTURE(RunFixture, "a plan that cannot be run names every reason with
 }
 
 }  // namespace
+TEST_CASE_FIXTURE(RunFixture,
+                  "a command is one rank, whatever its devices; left out knobs are the first candidates") {
+  add("a", {0, 1}, 0);
+  setup.saturn = "/bin/saturn";
+  Manifest manifest{.name = "script", .description = "", .kind = "command"};
+  manifest.command.argv = {"run", "{devices}", "{knobs.mode}"};
+  manifest.knobs = {{"mode", {"fast", "slow"}}};
+  setup.manifests.push_back(manifest);
+  plan.assignments[0].parallelism = "script";
+  const std::string file = setup.directory.task_directory("a") / "job.json";
+  CHECK(make_gang(setup, plan.assignments[0]).ranks ==
+        std::vector<std::vector<std::string>>{{"/bin/saturn", "script", "--job", file}});
+  const Job job = make_job(setup, plan.assignments[0]);
+  CHECK(command_line(job, job.knobs, "").argv == std::vector<std::string>{"run", "2", "fast"});
+  CHECK(command_line(job, {{"mode", "slow"}}, "").argv.back() == "slow");
+}
+
+TEST_CASE_FIXTURE(RunFixture, "knobs outside of their candidates are named with them") {
+  add("a", {0}, 0);
+  add("b", {0}, 0);
+  setup.manifests = {{.name = "ddp", .description = "", .kind = "native"},
+                     {.name = "c", .description = "", .kind = "command"}};
+  setup.manifests[0].knobs = setup.manifests[1].knobs = {{"bucket", {"1", "25"}}};
+  plan.assignments[0].knobs = {{"bucket", "7"}, {"of_its_own", "1"}};
+  plan.assignments[1].parallelism = "c";
+  plan.assignments[1].knobs = {{"buckt", "1"}};
+  std::vector<std::string> texts;
+  for (const Diagnostic& wrong : check_executable(setup, plan, {})) texts.push_back(wrong.message);
+  CHECK(texts ==
+        std::vector<std::string>{
+            "task 'a': knob 'bucket' of parallelism 'ddp' is 7, which is none of its candidates 1, 25",
+            "task 'b': parallelism 'c' has no knob 'buckt' (did you mean 'bucket'?)"});
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a script that ended early has finished, until it is to have more steps") {
+  add("early", {0}, 0);
+  setup.tasks[0].steps = 100;
+  RunState past;
+  apply(past, TaskFinished{2, "early", 60, 1, 1, "", 1, 100});
+  CHECK(tasks_to_reopen(setup.tasks, past).empty());
+  setup.tasks[0].steps = 101;
+  CHECK(tasks_to_reopen(setup.tasks, past) == std::vector<std::string>{"early"});
+}
+
 }  // namespace saturn

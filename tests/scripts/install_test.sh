@@ -18,6 +18,7 @@ mv "$world/first" "$world/moved"
 cd "$world/moved"
 
 for file in bin/saturn bin/saturn-worker share/saturn/LICENSE share/saturn/workloads/quickstart.yaml \
+  share/saturn/python/saturn.py share/saturn/workloads/logistic/parallelism.yaml \
   lib/saturn/libsaturn_train.so lib/saturn/parallelisms/ddp/parallelism.yaml lib/saturn/parallelisms/ddp/ddp.so; do
   [[ -f $file ]] || fail "not installed: $file; there is:
 $(find . -type f)"

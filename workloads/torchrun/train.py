@@ -100,4 +100,5 @@ with torch.no_grad():
     held_out = nn.functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
 dist.all_reduce(held_out)
 run.validated(held_out / world)
+dist.barrier()  # a rank that leaves early would take the others' connections with it
 dist.destroy_process_group()
