@@ -107,6 +107,7 @@ int watch(pid_t command, const ChildEnds& ends, int stop_signal) {
 
 [[noreturn]] void guard(const GuardedSpec& spec, const ChildEnds& ends) {
   ::setsid();
+  ::prctl(PR_SET_NAME, "script-guard");  // who kills every saturn by its name does not mean this one
   default_signals();
   ::signal(SIGPIPE, SIG_IGN);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -82,6 +82,11 @@ std::vector<HeardNews> Script::wait(Seconds timeout, int wake_fd) {
   return news;
 }
 
+void Script::ask_to_stop() {
+  if (!ended()) sample_memory();  // of a trial that is over before the next look
+  process_.ask_to_stop();
+}
+
 /// Whether there may be more.
 bool Script::read(Stream& stream, std::vector<HeardNews>& news) {
   std::array<char, 65536> buffer{};

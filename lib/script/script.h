@@ -39,7 +39,7 @@ class Script {
   bool ended() const { return code_.has_value(); }
   int exit_code() const { return code_.value(); }
 
-  void ask_to_stop() const { process_.ask_to_stop(); }
+  void ask_to_stop();
   void kill() const { process_.kill(); }
 
   /// Largest memory seen so far.

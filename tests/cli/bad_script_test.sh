@@ -49,6 +49,28 @@ expect 1 "$saturn" run two.yaml
 says err "task 'b' failed: the command exited with code 3: RuntimeError: boom (after step 30)"
 says out '2 tasks: 1 finished, 1 failed'
 
+# A script that hangs while it trains is killed, with all that it has started; so is one that ignores the stop.
+manifest hangs <<'EOF2'
+for i in $(seq 1 20); do echo "{\"event\":\"step\",\"step\":$i}"; sleep 0.01; done
+test $SATURN_MODE = trial && exit
+trap '' TERM
+setsid sleep 98765.4321 & sleep 98765.4321
+EOF2
+left() { pgrep -c -f 'sleep 98765.4321' || true; }
+gone() { [ "$(left)" -eq 0 ]; }
+task hung hangs
+sed -i 's/retries: 0/retries: 0, hang_timeout: 2s, stop_grace: 1s/' hung.yaml
+expect 1 "$saturn" run hung.yaml
+says out "task 'hung' failed: no progress for 2 s"
+until_true 10 gone
+"$saturn" run hung.yaml >out 2>err </dev/null &
+pid=$!
+there() { [ "$(left)" -gt 1 ]; }
+until_true 20 there
+kill -INT $pid
+wait $pid && fail 'stopped by INT it ended with 0'
+until_true 10 gone
+
 # A script says itself how long it is.
 manifest tells <<'EOF2'
 echo '{"event":"started","steps":25}'
@@ -64,7 +86,7 @@ says out '1 task: 1 finished'
 # Tasks and parallelisms that do not fit each other.
 sed 's/, parallelisms: good//' w.yaml >unnamed.yaml
 expect 2 "$saturn" plan unnamed.yaml
-is err "$work/unnamed.yaml:4:5: error: task 'a': several commands are found: dies, fails-later, garbage, good, silent, tells; name \
+is err "$work/unnamed.yaml:4:5: error: task 'a': several commands are found: dies, fails-later, garbage, good, hangs, silent, tells; name \
 the one for it, or those that train the same thing, in 'parallelisms'"
 task native ddp
 expect 2 "$saturn" plan native.yaml

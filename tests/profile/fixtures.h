@@ -35,7 +35,8 @@ inline TaskSpec script_task(const std::string& name) {
 }
 
 /// Starts `word` in `directory`.
-inline Manifest command(const std::string& name, const std::string& word, const std::string& directory = "/") {
+inline Manifest command(const std::string& name, const std::string& word,
+                        const std::string& directory = "/") {
   Manifest result = manifest(name, {1});
   result.kind = "command";
   result.command.argv = {word};
