@@ -138,7 +138,8 @@ void ScriptTraining::stop() {
 }
 
 int ScriptTraining::end() {
-  const bool went_well = script_.exit_code() == 0;
+  const bool went_well = script_.exit_code() == 0 || finished_;
+  if (finished_ && script_.exit_code() != 0) note("it had finished: " + script_.failure().message);
   const bool whole = finished_ || (job_.task.steps > 0 && step_ >= job_.task.steps);
   if (stopping_ && !(went_well && whole)) {
     if (saved_since_ || went_well) {

@@ -128,7 +128,7 @@ class Run:
         self._say(event="checkpointed", step=self._saved_step, path=os.path.abspath(path))
 
     def finished(self, weights=""):
-        """Tells where the final weights are. Not needed otherwise: a script that ends well has finished."""
+        """All is done and written, the final weights in `weights`. Not needed where the script ends with exit code 0."""
         self._say(event="finished", weights=os.path.abspath(weights) if weights else "")
 
     # ---- within

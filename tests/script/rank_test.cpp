@@ -61,6 +61,12 @@ TEST_CASE_FIXTURE(RankFixture, "a script that dies says why") {
         "names it; a program without a slash is looked for in PATH; exit 1");
 }
 
+TEST_CASE_FIXTURE(RankFixture, "what has said that it has finished may crash on its way out") {
+  CHECK(run(step_line(10) + "echo '{\"event\":\"finished\"}'; kill -ABRT $$\n") ==
+        "ready 0; finished 10 0.5 nan ; exit 0");
+  CHECK(log().find("saturn: it had finished: the command was killed by SIGABRT") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(RankFixture, "a loss that is no number ends the script") {
   CHECK(run(step_line(1, "1.5") + step_line(2, "NaN") + "sleep 1000\n") ==
         "ready 0; failed nan: the loss of step 2 is no finite number (the last finite loss was 1.5); the "
