@@ -19,6 +19,7 @@ class CommunicationQueue::Lane {
   virtual Ticket submit(std::function<void(Communicator&)> call) = 0;
   virtual void wait(Ticket ticket) = 0;
   virtual void wait_all() = 0;
+  virtual void synchronize() { wait_all(); }
 };
 
 class CommunicationQueue::Inline final : public Lane {
@@ -129,6 +130,10 @@ class CommunicationQueue::Stream final : public Lane {
   }
 
   void wait_all() override { wait(submitted_); }
+  void synchronize() override {
+    wait_all();
+    stream_.synchronize();
+  }
 
  private:
   Communicator& communicator_;
@@ -139,10 +144,10 @@ class CommunicationQueue::Stream final : public Lane {
   Ticket submitted_ = 0, waited_ = 0;
 };
 
-CommunicationQueue::CommunicationQueue(Communicator& communicator, at::Device device, bool threaded) {
+CommunicationQueue::CommunicationQueue(Communicator& communicator, at::Device device, bool beside) {
   if (!device.is_cpu()) {
     lane_ = std::make_unique<Stream>(communicator, device);
-  } else if (threaded && communicator.size() > 1) {
+  } else if (beside) {
     lane_ = std::make_unique<Thread>(communicator);
   } else {
     lane_ = std::make_unique<Inline>(communicator);
@@ -161,6 +166,10 @@ void CommunicationQueue::wait(Ticket ticket) {
 
 void CommunicationQueue::wait_all() {
   lane_->wait_all();
+}
+
+void CommunicationQueue::synchronize() {
+  lane_->synchronize();
 }
 
 }  // namespace saturn

@@ -19,8 +19,8 @@ class CommunicationQueue {
  public:
   using Ticket = std::uint64_t;
 
-  /// `threaded`: false = everything is done at once in `submit` (CPU). The communicator outlives the queue.
-  CommunicationQueue(Communicator& communicator, at::Device device, bool threaded);
+  /// `beside`: false = on the CPU everything is done at once, in `submit`. The communicator outlives the queue.
+  CommunicationQueue(Communicator& communicator, at::Device device, bool beside);
   ~CommunicationQueue();
   CommunicationQueue(const CommunicationQueue&) = delete;
   CommunicationQueue& operator=(const CommunicationQueue&) = delete;
@@ -29,8 +29,10 @@ class CommunicationQueue {
   /// Until that call and all before it are done; on an accelerator this thread's stream waits, not the
   /// thread.
   void wait(Ticket ticket);
-  /// Until everything is; the communicator is the caller's again.
+  /// Until everything is; the communicator is the caller's again, for use on the same stream.
   void wait_all();
+  /// The same, and this thread waits in any case: what was written into host memory can be read.
+  void synchronize();
 
  private:
   class Lane;  // how calls are carried out

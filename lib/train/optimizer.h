@@ -3,6 +3,7 @@
 
 #include <ATen/Tensor.h>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -17,8 +18,11 @@ namespace saturn {
 /// that a budget that is too small shows before the first step).
 class AdamW {
  public:
-  /// Shares the slices' tensors. `spec`: betas, epsilon, weight decay.
-  AdamW(std::vector<Slice> slices, const OptimizerSpec& spec);
+  using MakeZeros = std::function<at::Tensor(const at::Tensor& like)>;
+
+  /// Shares the slices' tensors. `spec`: betas, epsilon, weight decay. `make_zeros`: where the state lives,
+  /// if not beside the values.
+  AdamW(std::vector<Slice> slices, const OptimizerSpec& spec, const MakeZeros& make_zeros = {});
 
   /// One update. `gradients[i]` belongs to slice i, and is of its value's shape and dtype. Every gradient
   /// counts as gradient x `gradient_factor`, which makes averaging and clipping free of a pass of their own

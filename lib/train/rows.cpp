@@ -33,9 +33,7 @@ std::vector<Rows> micro_batches(Rows rows, std::int64_t size) {
 
 std::int64_t micro_batch_rows(const TaskSpec& task, const Knobs& knobs, std::int64_t share) {
   if (task.micro_batch_size > 0) return std::min(task.micro_batch_size, share);
-  const auto knob = knobs.find("micro_batch");
-  if (knob == knobs.end()) return share;
-  return std::max<std::int64_t>(1, share / divisor_of(knob->second));
+  return std::max<std::int64_t>(1, share / divisor_of(knob_value(knobs, "micro_batch", kAll)));
 }
 
 std::vector<std::string> micro_batch_values(const TaskSpec& task, const std::vector<std::string>& values,

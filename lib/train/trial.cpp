@@ -186,14 +186,19 @@ class Search {
 
   bool skip(const Candidate& candidate) const {
     if (!best_) return false;
-    const std::string why = not_worth_trying(candidate, *best_);
+    const std::string why = measured_ >= kMostMeasured
+                                ? fmt::format("not tried: {} with better guesses were measured", kMostMeasured)
+                                : not_worth_trying(candidate, *best_);
     if (!why.empty()) context_.events.write(CandidateTried{candidate.knobs, NotApplicable{why}});
     return !why.empty();
   }
 
   void try_one(const Candidate& candidate) {
     const Outcome outcome = try_candidate(context_, data_, candidate.knobs, common_seconds_);
-    if (std::holds_alternative<Measured>(outcome) && !best_) best_ = candidate;
+    if (std::holds_alternative<Measured>(outcome)) {
+      if (!best_) best_ = candidate;
+      ++measured_;
+    }
     context_.events.write(CandidateTried{candidate.knobs, outcome});
   }
 
@@ -201,7 +206,11 @@ class Search {
   const Data& data_;
   const MakeCommunicator& make_communicator_;
   double common_seconds_;
+  /// A trial is to be short: the cost model decides among more.
+  static constexpr int kMostMeasured = 3;
+
   int generation_ = 0;
+  int measured_ = 0;
   std::optional<Candidate> best_;  ///< the first that was measured: no other's guess is better
 };
 

@@ -12,4 +12,9 @@ std::string to_text(const Knobs& knobs) {
   return text;
 }
 
+std::string knob_value(const Knobs& knobs, const std::string& name, const std::string& fallback) {
+  const auto knob = knobs.find(name);
+  return knob == knobs.end() ? fallback : knob->second;
+}
+
 }  // namespace saturn

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mul.h>
 #include <algorithm>
@@ -8,30 +7,21 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <optional>
-#include <torch/csrc/autograd/function_hook.h>
-#include <torch/csrc/autograd/variable.h>
 
 #include "train/agreement.h"
 #include "train/communication_queue.h"
+#include "train/gradient_hook.h"
 #include "train/optimizer.h"
 #include "train/parallelism.h"
 #include "train/precision.h"
 #include "train/rows.h"
+#include "train/weights.h"
 
 namespace saturn::ddp {
 namespace {
 
 /// The first bucket is small, so that the reductions begin early.
 constexpr std::int64_t kFirstBucketBytes = 1 << 20;
-
-class GradientHook final : public torch::autograd::PostAccumulateGradHook {
- public:
-  explicit GradientHook(std::function<void()> body) : body_(std::move(body)) {}
-  void operator()(const at::Tensor&) override { body_(); }
-
- private:
-  std::function<void()> body_;
-};
 
 /// The gradients of a replica, in flat buckets filled from the last parameter to the first, which is about
 /// the order in which the backward pass makes them. A gradient moves into its bucket as soon as it is made,
@@ -47,7 +37,7 @@ class Buckets {
     for (std::size_t i = 0; i < slots_.size(); ++i) watch(i);
   }
   ~Buckets() {  // the hooks point here
-    for (Slot& slot : slots_) torch::autograd::impl::set_post_acc_grad_hooks(slot.parameter, nullptr);
+    for (Slot& slot : slots_) on_gradient(slot.parameter, {});
   }
   Buckets(const Buckets&) = delete;
   Buckets& operator=(const Buckets&) = delete;
@@ -112,8 +102,7 @@ class Buckets {
   }
 
   void watch(std::size_t index) {
-    torch::autograd::impl::set_post_acc_grad_hooks(
-        slots_[index].parameter, std::make_unique<GradientHook>([this, index] { take(index); }));
+    on_gradient(slots_[index].parameter, [this, index] { take(index); });
   }
 
   void take(std::size_t index) {
@@ -154,104 +143,68 @@ class DdpTrainer final : public Trainer {
         clip_(task.optimizer.clip),
         micro_batch_(micro_batch_rows(task, knobs, task.batch_size / mesh.world_size)),
         model_(build_model(task.model)),
-        optimizer_(make_weights(task), task.optimizer),
-        queue_(*mesh.communicator, mesh.device, overlaps(knobs)) {
+        weights_(model_.blocks, precision_, mesh.device, task.seed),  // the same on every rank
+        optimizer_(weights_.masters(), task.optimizer),
+        queue_(*mesh.communicator, mesh.device, mesh.world_size > 1 && overlaps(knobs)) {
     if (mesh.world_size == 1 && !precision_.mixed()) return;  // gradients stay where they are made
-    buckets_.emplace(parameters_, precision_.master, bucket_bytes(knobs), queue_);
+    buckets_.emplace(weights_.parameters(), precision_.master, bucket_bytes(knobs), queue_);
   }
 
   StepResult step(const GlobalBatch& batch, double learning_rate) override {
-    for (const Parameter& parameter : parameters_) parameter.tensor.mutable_grad().reset();
+    weights_.clear_gradients();
     const Rows mine = rows_of_rank(batch.rows(), mesh_.rank, mesh_.world_size);
     double loss = 0;
     for (const Rows& rows : micro_batches(mine, micro_batch_)) {
       if (buckets_) buckets_->begin(rows.begin == mine.begin, rows.end == mine.end);
-      at::Tensor part = share_of_loss(batch, rows);
+      at::Tensor part = share_of_loss(batch, rows, Pass::kTrain);
       part.backward();
       loss += part.item<double>();
     }
     if (buckets_) buckets_->finish();
-    const std::vector<at::Tensor> gradients = buckets_ ? buckets_->gradients() : plain_gradients();
+    const std::vector<at::Tensor> gradients = buckets_ ? buckets_->gradients() : weights_.gradients();
     const double norm = std::sqrt(squared_norm(gradients));
     optimizer_.step(gradients, learning_rate, clip_factor(norm, clip_));
-    refresh_compute_weights();
+    weights_.refresh();
     return {agree_on_sum(*mesh_.communicator, loss), norm};
   }
 
   double evaluate(const GlobalBatch& batch) override {
     const c10::NoGradGuard no_gradients;
     double loss = 0;
-    for (const Rows& rows :
-         micro_batches(rows_of_rank(batch.rows(), mesh_.rank, mesh_.world_size), micro_batch_))
+    const Rows mine = rows_of_rank(batch.rows(), mesh_.rank, mesh_.world_size);
+    for (const Rows& rows : micro_batches(mine, micro_batch_))
       loss += share_of_loss(batch, rows, Pass::kEvaluate).item<double>();
     return agree_on_sum(*mesh_.communicator, loss);
   }
 
   /// The replicas are equal: every rank writes some of the tensors.
   void save(CheckpointWriter& writer) override {
-    const std::vector<int> writers = writers_of(optimizer_.slices(), mesh_.world_size);
+    const std::vector<int> writers = writers_of(weights_.masters(), mesh_.world_size);
     for (std::size_t i = 0; i < writers.size(); ++i)
       if (writers[i] == mesh_.rank) optimizer_.save(writer, i);
     if (mesh_.rank != 0) return;
     optimizer_.save_step(writer);
-    save_slices(buffers(), writer);
+    save_slices(weights_.buffers(), writer);
   }
 
   void load(const CheckpointReader& reader) override {
     check_fits(model_.tensors(), reader);
-    load_slices(buffers(), reader);
+    load_slices(weights_.buffers(), reader);
     optimizer_.load(reader);
-    refresh_compute_weights();
+    weights_.refresh();
   }
 
  private:
-  static bool overlaps(const Knobs& knobs) {
-    const auto knob = knobs.find("overlap");
-    return knob == knobs.end() || knob->second != "off";
-  }
+  static bool overlaps(const Knobs& knobs) { return knob_value(knobs, "overlap", "on") == "on"; }
   static std::int64_t bucket_bytes(const Knobs& knobs) {
-    const auto knob = knobs.find("bucket_mb");
-    return (knob == knobs.end() ? 25 : std::stoll(knob->second)) << 20;
-  }
-
-  /// From the seed: the same on every rank.
-  std::vector<Slice> make_weights(const TaskSpec& task) {
-    materialize(model_, task.seed, at::TensorOptions().dtype(precision_.compute).device(mesh_.device));
-    parameters_ = model_.parameters();
-    std::vector<Slice> weights;
-    for (const Parameter& parameter : parameters_) {
-      at::Tensor value = parameter.tensor;
-      if (precision_.mixed()) value = initial_value(parameter, task.seed).to(mesh_.device, precision_.master);
-      weights.push_back(whole_slice(parameter, value));
-    }
-    return weights;
-  }
-
-  std::vector<Slice> buffers() const {
-    std::vector<Slice> buffers;
-    for (const Parameter& buffer : model_.buffers()) buffers.push_back(whole_slice(buffer, buffer.tensor));
-    return buffers;
-  }
-
-  void refresh_compute_weights() {
-    if (!precision_.mixed()) return;
-    std::vector<at::Tensor> to, from;
-    for (const Parameter& parameter : parameters_) to.push_back(parameter.tensor.detach());
-    for (const Slice& slice : optimizer_.slices()) from.push_back(slice.value);
-    at::_foreach_copy_(to, from);
+    return std::stoll(knob_value(knobs, "bucket_mb", "25")) << 20;
   }
 
   /// What these rows contribute to the mean loss of the global batch.
-  at::Tensor share_of_loss(const GlobalBatch& batch, Rows rows, Pass pass = Pass::kTrain) const {
+  at::Tensor share_of_loss(const GlobalBatch& batch, Rows rows, Pass pass) const {
     const Batch part = batch.slice(rows.begin, rows.end).to(mesh_.device, precision_.compute);
     const at::Tensor loss = cross_entropy(model_.forward(part.inputs, pass), part.targets);
     return rows.count() == batch.rows() ? loss : at::mul(loss, batch.share(rows.count()));
-  }
-
-  std::vector<at::Tensor> plain_gradients() const {
-    std::vector<at::Tensor> gradients;
-    for (const Parameter& parameter : parameters_) gradients.push_back(parameter.tensor.grad());
-    return gradients;
   }
 
   Mesh mesh_;
@@ -259,7 +212,7 @@ class DdpTrainer final : public Trainer {
   double clip_;
   std::int64_t micro_batch_;
   Model model_;
-  std::vector<Parameter> parameters_;
+  Weights weights_;
   AdamW optimizer_;
   std::optional<Buckets> buckets_;
   CommunicationQueue queue_;  // its thread ends before the buckets do

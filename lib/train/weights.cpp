@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/weights.h"
+
+#include <ATen/ops/_foreach_copy.h>
+#include <map>
+
+namespace saturn {
+
+Weights::Weights(std::span<const std::unique_ptr<Block>> blocks, Precision precision, at::Device device,
+                 std::uint64_t seed)
+    : precision_(precision) {
+  std::map<std::string, at::Tensor> made;
+  for (const auto& block : blocks) {
+    for (Parameter& parameter : block->parameters()) {
+      at::Tensor& tensor = made[parameter.name];
+      const bool tied = tensor.defined();
+      if (!tied) tensor = initial_value(parameter, seed).to(device, precision.compute).set_requires_grad(true);
+      parameter.tensor = tensor;
+      if (tied) continue;
+      parameters_.push_back(parameter);
+      const at::Tensor master =
+          precision.mixed() ? initial_value(parameter, seed).to(device, precision.master) : tensor;
+      masters_.push_back(whole_slice(parameter, master));
+    }
+    for (Parameter& buffer : block->buffers()) {
+      buffer.tensor = initial_value(buffer, seed).to(device, precision.compute);
+      buffers_.push_back(whole_slice(buffer, buffer.tensor));
+    }
+  }
+}
+
+void Weights::refresh() {
+  if (!precision_.mixed() || parameters_.empty()) return;
+  std::vector<at::Tensor> to, from;
+  for (const Parameter& parameter : parameters_) to.push_back(parameter.tensor.detach());
+  for (const Slice& master : masters_) from.push_back(master.value);
+  at::_foreach_copy_(to, from);
+}
+
+std::vector<at::Tensor> Weights::gradients() const {
+  std::vector<at::Tensor> gradients;
+  for (const Parameter& parameter : parameters_) gradients.push_back(parameter.tensor.grad());
+  return gradients;
+}
+
+void Weights::clear_gradients() {
+  for (const Parameter& parameter : parameters_) parameter.tensor.mutable_grad().reset();
+}
+
+}  // namespace saturn

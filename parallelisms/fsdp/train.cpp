@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "train/sharded_trainer.h"
+
+namespace saturn::fsdp {
+namespace {
+
+ShardingOptions options_of(const TaskSpec& task, const Knobs& knobs, int devices) {
+  ShardingOptions options;
+  options.micro_batch = micro_batch_rows(task, knobs, task.batch_size / devices);
+  options.host = knob_value(knobs, "offload", "off") == "on";
+  options.reshard = knob_value(knobs, "reshard", "on") == "on";
+  options.keep = knob_value(knobs, "checkpoint", "off") == "on" ? Keep::kInput : Keep::kEverything;
+  return options;
+}
+
+/// README.md, "Cost model".
+class CostModel {
+ public:
+  explicit CostModel(const SearchContext& context)
+      : context_(context), devices_(context.mesh.world_size), precision_(precision_of(context.task)) {}
+
+  Candidate guess(const Knobs& knobs) const {
+    const ShardingOptions options = options_of(context_.task, knobs, context_.mesh.world_size);
+    return {knobs, seconds(options), memory(options)};
+  }
+
+ private:
+  double seconds(const ShardingOptions& options) const {
+    const std::int64_t share = context_.task.batch_size / devices_;
+    const std::int64_t portions = (share + options.micro_batch - 1) / options.micro_batch;
+    const double again = options.keep == Keep::kInput ? 4.0 / 3 : 1;  // forward twice, backward as long as two
+    const double compute =
+        context_.costs.step_seconds(share) * again * accumulation_factor(share, options.micro_batch);
+    const double others = static_cast<double>(devices_ - 1) / static_cast<double>(devices_);
+    const double gathers = options.reshard ? 2.0 * static_cast<double>(portions) : 1;
+    const double moved = others * (gathers * compute_bytes() + static_cast<double>(portions) * master_bytes());
+    const double offloaded =
+        options.host ? (gathers * compute_bytes() + master_bytes()) / static_cast<double>(devices_) : 0;
+    return compute + (moved + offloaded) / context_.costs.copy_bytes_per_second;
+  }
+
+  Bytes memory(const ShardingOptions& options) const {
+    std::int64_t largest = 0, second = 0;
+    for (const BlockCost& block : context_.costs.blocks) {
+      if (block.parameters > largest) {
+        second = std::exchange(largest, block.parameters);
+      } else {
+        second = std::max(second, block.parameters);
+      }
+    }
+    const Bytes parts = options.host ? 0 : 4 * context_.costs.parameters() * master() / devices_;
+    const Bytes gathered = options.reshard ? (largest + second) * compute() : context_.costs.parameters() * compute();
+    const Bytes activations = options.keep == Keep::kInput
+                                  ? context_.costs.checkpointed_bytes(options.micro_batch)
+                                  : context_.costs.activation_bytes(options.micro_batch);
+    return parts + gathered + largest * master() + activations;
+  }
+
+  Bytes master() const { return static_cast<Bytes>(c10::elementSize(precision_.master)); }
+  Bytes compute() const { return static_cast<Bytes>(c10::elementSize(precision_.compute)); }
+  double master_bytes() const { return static_cast<double>(context_.costs.parameters() * master()); }
+  double compute_bytes() const { return static_cast<double>(context_.costs.parameters() * compute()); }
+
+  const SearchContext& context_;
+  std::int64_t devices_;
+  Precision precision_;
+};
+
+class Fsdp final : public Parallelism {
+ public:
+  std::variant<std::vector<Candidate>, NotApplicable> candidates(const SearchContext& context) const override {
+    const std::int64_t devices = context.mesh.world_size, rows = context.task.batch_size;
+    if (devices == 1) return NotApplicable{"one device has nobody to share with: ddp and spill are for one device"};
+    if (rows % devices != 0)
+      return NotApplicable{
+          fmt::format("a batch of {} rows cannot be split evenly over {} devices", rows, devices)};
+    std::vector<Knobs> settings{Knobs{}};
+    for (const auto& [knob, values] : context.values) {
+      settings = with_choices(settings, knob,
+                              knob == "micro_batch" ? micro_batch_values(context.task, values, rows / devices)
+                                                    : values);
+    }
+    const CostModel model(context);
+    std::vector<Candidate> candidates;
+    for (const Knobs& knobs : settings) candidates.push_back(model.guess(knobs));
+    return candidates;
+  }
+
+  std::unique_ptr<Trainer> prepare(const TaskSpec& task, const Knobs& knobs,
+                                   const Mesh& mesh) const override {
+    return std::make_unique<ShardedTrainer>(task, mesh, options_of(task, knobs, mesh.world_size));
+  }
+};
+
+}  // namespace
+}  // namespace saturn::fsdp
+
+SATURN_PARALLELISM(saturn::fsdp::Fsdp)
