@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "stages.h"
 
@@ -40,5 +41,11 @@ struct ShowCommand {
   std::string target;  ///< profile.json, plan.json or a run directory
 };
 int run_show(const ShowCommand& command, const CommonOptions& options);
+
+struct ConformanceCommand {
+  std::vector<std::string> names;  ///< empty: every native parallelism that is found
+};
+/// Becomes the worker's conformance suite: does not return but with an error.
+int run_conformance(const ConformanceCommand& command, const CommonOptions& options);
 
 }  // namespace saturn

@@ -109,6 +109,19 @@ void add_script(CLI::App& app, Action& action) {
   });
 }
 
+void add_conformance(CLI::App& app, CommonOptions& options, Action& action) {
+  auto command = std::make_shared<ConformanceCommand>();
+  CLI::App* sub = app.add_subcommand(
+      "conformance", "Hold parallelisms to plain training: same losses, weights and resumed runs in float64");
+  sub->add_option("names", command->names, "Which ones (default: every native one that is found)");
+  sub->add_option(
+      "--parallelism-path", options.parallelism_path,
+      "Directories with parallelisms, searched before SATURN_PARALLELISM_PATH and the built-in ones");
+  sub->callback([=, &options, &action] {
+    action = [=, &options](InterruptGuard&) { return run_conformance(*command, options); };
+  });
+}
+
 int act(const Action& action) {
   InterruptGuard interrupts;
   try {
@@ -141,6 +154,7 @@ int main(int argc, char** argv) {
   add_replan(app, options, action);
   add_show(app, options, action);
   add_script(app, action);
+  add_conformance(app, options, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -24,27 +24,6 @@ fs::path program_directory() {
   return fs::read_symlink("/proc/self/exe").parent_path();
 }
 
-/// Where parallelisms are looked for: told, environment, with the workload, beside the build's programs,
-/// beside the installed ones.
-std::vector<fs::path> search_path(const CommonOptions& options, const fs::path& workload_file) {
-  std::vector<fs::path> path(options.parallelism_path.begin(), options.parallelism_path.end());
-  if (const char* variable = std::getenv("SATURN_PARALLELISM_PATH")) {
-    std::string_view rest = variable;
-    while (!rest.empty()) {
-      const size_t colon = std::min(rest.find(':'), rest.size());
-      if (colon > 0) path.emplace_back(rest.substr(0, colon));
-      rest.remove_prefix(std::min(colon + 1, rest.size()));
-    }
-  }
-  path.push_back(workload_file.parent_path());
-  const fs::path bin = program_directory();
-  for (const fs::path& place :
-       {bin.parent_path() / "parallelisms", bin.parent_path() / "lib/saturn/parallelisms"}) {
-    if (fs::is_directory(place)) path.push_back(place);
-  }
-  return path;
-}
-
 std::string worker_version(const fs::path& worker) {
   if (!fs::exists(worker)) {
     throw SystemError("find", worker.string(), "there is no such program",
@@ -190,10 +169,33 @@ RunSetup Session::setup(const Profile& profile) const {
   return setup;
 }
 
+std::vector<fs::path> search_path(const CommonOptions& options, const fs::path& beside) {
+  std::vector<fs::path> path(options.parallelism_path.begin(), options.parallelism_path.end());
+  if (const char* variable = std::getenv("SATURN_PARALLELISM_PATH")) {
+    std::string_view rest = variable;
+    while (!rest.empty()) {
+      const size_t colon = std::min(rest.find(':'), rest.size());
+      if (colon > 0) path.emplace_back(rest.substr(0, colon));
+      rest.remove_prefix(std::min(colon + 1, rest.size()));
+    }
+  }
+  if (!beside.empty()) path.push_back(beside);
+  const fs::path bin = program_directory();
+  for (const fs::path& place :
+       {bin.parent_path() / "parallelisms", bin.parent_path() / "lib/saturn/parallelisms"}) {
+    if (fs::is_directory(place)) path.push_back(place);
+  }
+  return path;
+}
+
+fs::path worker_program() {
+  return program_directory() / "saturn-worker";
+}
+
 Session open_session(const fs::path& workload_file, const CommonOptions& options) {
   Session session;
   session.workload = read_workload(workload_file);
-  session.manifests = find_parallelisms(search_path(options, session.workload.file));
+  session.manifests = find_parallelisms(search_path(options, session.workload.file.parent_path()));
   check_parallelisms(session.workload, session.manifests);
   session.machine = this_machine();
   session.worker = program_directory() / "saturn-worker";

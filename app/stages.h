@@ -37,6 +37,12 @@ struct Session {
 
 /// Where saturn.py is, for scripts in Python; empty when it is not installed.
 std::filesystem::path python_helper_directory();
+/// Where parallelisms are looked for, in order: told, environment, `beside` (the workload's folder; "" =
+/// none), beside the build's programs, beside the installed ones.
+std::vector<std::filesystem::path> search_path(const CommonOptions& options,
+                                               const std::filesystem::path& beside);
+/// saturn-worker, beside this program.
+std::filesystem::path worker_program();
 
 /// A stage was interrupted by a signal; what was done so far is kept.
 struct Interrupted {};

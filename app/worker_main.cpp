@@ -1,14 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+#include <cstdio>
 
+#include "train/conformance.h"
 #include "train/worker.h"
+
+namespace {
+
+/// `saturn conformance` calls it.
+int run_conformance(const std::string& file) {
+  try {
+    return saturn::run_conformance(saturn::read_conformance_subjects(file), stdout) ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 2;
+  }
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("One rank of a gang that saturn started: trains one task on one device.", "saturn-worker");
   saturn::WorkerOptions options;
-  app.add_option("--job", options.job, "the job file that saturn wrote")->required();
+  std::string conformance;
+  const auto job = app.add_option("--job", options.job, "the job file that saturn wrote");
   app.add_option("--rank", options.rank, "this process's number in the gang, from 0");
   app.add_option("--rendezvous", options.rendezvous, "the file that all ranks of the gang map");
+  app.add_option("--conformance", conformance, "the list of parallelisms that saturn conformance wrote")
+      ->excludes(job);
   CLI11_PARSE(app, argc, argv);
+  if (!conformance.empty()) return run_conformance(conformance);
+  if (options.job.empty()) return app.exit(CLI::RequiredError("--job"));
   return saturn::run_worker(options);
 }

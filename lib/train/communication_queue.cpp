@@ -74,7 +74,7 @@ class CommunicationQueue::Thread final : public Lane {
     while (true) {
       changed_.wait(lock, [this] { return leaving_ || !calls_.empty(); });
       if (leaving_) return;
-      const std::function<void(Communicator&)> call = std::move(calls_.front());
+      std::function<void(Communicator&)> call = std::move(calls_.front());
       calls_.pop_front();
       lock.unlock();
       std::exception_ptr error;
@@ -83,6 +83,7 @@ class CommunicationQueue::Thread final : public Lane {
       } catch (...) {
         error = std::current_exception();
       }
+      call = nullptr;  // and the tensors in it, before anybody hears that it is done
       lock.lock();
       ++done_;
       if (error != nullptr) error_ = error, calls_.clear();

@@ -19,7 +19,8 @@ class CommunicationQueue {
  public:
   using Ticket = std::uint64_t;
 
-  /// `beside`: false = on the CPU everything is done at once, in `submit`. The communicator outlives the queue.
+  /// `beside`: false = on the CPU everything is done at once, in `submit`. The communicator outlives the
+  /// queue.
   CommunicationQueue(Communicator& communicator, at::Device device, bool beside);
   ~CommunicationQueue();
   CommunicationQueue(const CommunicationQueue&) = delete;

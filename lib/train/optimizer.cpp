@@ -19,7 +19,9 @@ constexpr const char* kStepName = "optimizer.step";
 
 AdamW::AdamW(std::vector<Slice> slices, const OptimizerSpec& spec, const MakeZeros& make_zeros)
     : spec_(spec), slices_(std::move(slices)) {
-  const auto zeros = [&](const at::Tensor& like) { return make_zeros ? make_zeros(like) : at::zeros_like(like); };
+  const auto zeros = [&](const at::Tensor& like) {
+    return make_zeros ? make_zeros(like) : at::zeros_like(like);
+  };
   for (const Slice& slice : slices_) states_.push_back({zeros(slice.value), zeros(slice.value)});
   add_group(true, spec.weight_decay);
   add_group(false, 0);

@@ -47,10 +47,10 @@ void ParameterUnit::lay_out(const std::vector<Parameter>& parameters) {
 
 void ParameterUnit::make_parts(std::uint64_t seed) {
   const auto make = [&] {
-    return placement_.host ? host_empty({part_elements_}, placement_.precision.master, placement_.device).zero_()
-                           : at::zeros({part_elements_}, at::TensorOptions()
-                                                             .dtype(placement_.precision.master)
-                                                             .device(placement_.device));
+    return placement_.host
+               ? host_empty({part_elements_}, placement_.precision.master, placement_.device).zero_()
+               : at::zeros({part_elements_},
+                           at::TensorOptions().dtype(placement_.precision.master).device(placement_.device));
   };
   part_ = make();
   gradient_part_ = make();
@@ -144,13 +144,20 @@ void ParameterUnit::gather(Communicator& communicator) {
   communicator.all_gather(buffer_of(part), buffer_of(whole));
 }
 
-void ParameterUnit::open_gradient() {
-  gradient_ = empty(part_elements_ * placement_.ranks, placement_.precision.master);
+void ParameterUnit::open_gradient(std::function<void()> before) {
+  before_gradient_ = std::move(before);
   taken_.assign(places_.size(), false);
+}
+
+void ParameterUnit::make_gradient() {
+  if (gradient_.defined()) return;
+  before_gradient_();
+  gradient_ = empty(part_elements_ * placement_.ranks, placement_.precision.master);
 }
 
 void ParameterUnit::take(std::size_t index) {
   const c10::NoGradGuard no_gradients;
+  make_gradient();
   const at::Tensor view =
       gradient_.narrow(0, places_[index].offset, leaves_[index].numel()).view(leaves_[index].sizes());
   const at::Tensor& piece = leaves_[index].grad();
@@ -160,6 +167,7 @@ void ParameterUnit::take(std::size_t index) {
 }
 
 at::Tensor ParameterUnit::close_gradient() {
+  make_gradient();
   for (std::size_t i = 0; i < places_.size(); ++i)
     if (!taken_[i]) gradient_.narrow(0, places_[i].offset, leaves_[i].numel()).zero_();
   return std::move(gradient_);

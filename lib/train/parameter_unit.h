@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "train/communicator.h"
@@ -46,8 +47,9 @@ class ParameterUnit {
 
   /// The next backward passes begin a new sum of gradients.
   void begin_step() { summed_ = false; }
-  /// From now on the leaves' gradients are moved into one whole gradient as they are made.
-  void open_gradient();
+  /// From now on the leaves' gradients are moved into one whole gradient as they are made. `before`: called
+  /// before memory is taken for it, at the first piece.
+  void open_gradient(std::function<void()> before);
   /// The whole gradient of one backward pass; what no piece came for is zeros.
   [[nodiscard]] at::Tensor close_gradient();
   /// Adds up the ranks' whole gradients, of which each keeps its part.
@@ -67,6 +69,7 @@ class ParameterUnit {
   void lay_out(const std::vector<Parameter>& parameters);
   void make_parts(std::uint64_t seed);
   void make_leaves();
+  void make_gradient();
   void take(std::size_t index);
   Range mine(const Place& place) const;
   at::Tensor part_of(const at::Tensor& mine_of_all, Range range) const;
@@ -80,6 +83,7 @@ class ParameterUnit {
   std::vector<at::Tensor> leaves_;
   at::Tensor gradient_;  ///< whole: master precision
   std::vector<bool> taken_;
+  std::function<void()> before_gradient_;
   bool allocated_ = false, summed_ = false;
 };
 

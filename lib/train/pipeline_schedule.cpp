@@ -16,12 +16,24 @@ class Writer {
 
   void forward(int micro) { add(Kind::kForward, micro); }
   void backward(int micro) { add(Kind::kBackward, micro); }
-  void receive_activation(int micro) { if (!first_) add(Kind::kReceiveActivation, micro); }
-  void send_gradient(int micro) { if (!first_) add(Kind::kSendGradient, micro); }
-  void send_activation(int micro) { if (!last_) add(Kind::kSendActivation, micro); }
-  void receive_gradient(int micro) { if (!last_) add(Kind::kReceiveGradient, micro); }
-  void swap_with_next(int sent, int received) { if (!last_) add(Kind::kSwapWithNext, sent, received); }
-  void swap_with_previous(int sent, int received) { if (!first_) add(Kind::kSwapWithPrevious, sent, received); }
+  void receive_activation(int micro) {
+    if (!first_) add(Kind::kReceiveActivation, micro);
+  }
+  void send_gradient(int micro) {
+    if (!first_) add(Kind::kSendGradient, micro);
+  }
+  void send_activation(int micro) {
+    if (!last_) add(Kind::kSendActivation, micro);
+  }
+  void receive_gradient(int micro) {
+    if (!last_) add(Kind::kReceiveGradient, micro);
+  }
+  void swap_with_next(int sent, int received) {
+    if (!last_) add(Kind::kSwapWithNext, sent, received);
+  }
+  void swap_with_previous(int sent, int received) {
+    if (!first_) add(Kind::kSwapWithPrevious, sent, received);
+  }
 
   std::vector<PipelineAction> actions;
 

@@ -34,9 +34,9 @@ struct PipelineAction {
   bool operator==(const PipelineAction&) const = default;
 };
 
-/// What stage `stage` of `stages` does in a step of `micros` micro-batches. Neighbours' transfers match one to
-/// one, in order. With 1F1B at most stages - stage micro-batches are between their forward and their backward
-/// pass, with GPipe all. Pure.
+/// What stage `stage` of `stages` does in a step of `micros` micro-batches. Neighbours' transfers match one
+/// to one, in order. With 1F1B at most stages - stage micro-batches are between their forward and their
+/// backward pass, with GPipe all. Pure.
 std::vector<PipelineAction> pipeline_schedule(PipelineOrder order, int stage, int stages, int micros);
 
 /// Whether blocks [begin, end) can be stage number `stage`.

@@ -66,8 +66,8 @@ void ShardedTrainer::make_units(const TaskSpec& task) {
 
 void ShardedTrainer::add_unit(const TaskSpec& task, const std::vector<Parameter>& parameters) {
   units_.push_back(std::make_unique<ParameterUnit>(
-      parameters,
-      UnitPlacement{mesh_.device, options_.host, precision_, mesh_.rank, mesh_.world_size}, task.seed));
+      parameters, UnitPlacement{mesh_.device, options_.host, precision_, mesh_.rank, mesh_.world_size},
+      task.seed));
 }
 
 std::vector<Slice> ShardedTrainer::slices() const {
@@ -118,14 +118,17 @@ void ShardedTrainer::leave_all() {
     if (requested_[i]) leave(i);
 }
 
-/// At most one block's gradients are under way while the next block's are made.
-void ShardedTrainer::send_gradients(std::size_t block) {
+/// Called when the next block makes its first gradient: one block's are in memory at a time.
+void ShardedTrainer::finish_sending() {
   queue_.wait(sent_ticket_);
   sent_.clear();
+}
+
+void ShardedTrainer::send_gradients(std::size_t block) {
   for (const std::size_t i : units_of_[block]) {
     ParameterUnit& unit = *units_[i];
-    sent_.push_back(unit.close_gradient());
-    const at::Tensor whole = sent_.back();
+    const at::Tensor whole = unit.close_gradient();
+    sent_.push_back(whole);
     sent_ticket_ = queue_.submit([&unit, whole](Communicator& all) { unit.scatter(all, whole); });
   }
 }
@@ -153,7 +156,7 @@ double ShardedTrainer::train_on(const GlobalBatch& batch, Rows rows) {
   at::Tensor gradient;
   for (std::size_t i = last + 1; i-- > 0;) {
     bring(i, -1);
-    for (const std::size_t unit : units_of_[i]) units_[unit]->open_gradient();
+    for (const std::size_t unit : units_of_[i]) units_[unit]->open_gradient([this] { finish_sending(); });
     gradient = run_backward(*model_.blocks[i], std::move(runs[i]), gradient);
     send_gradients(i);
     if (options_.reshard) leave(i);

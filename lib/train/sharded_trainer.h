@@ -16,12 +16,12 @@ namespace saturn {
 /// How a ShardedTrainer keeps its weights and its activations.
 struct ShardingOptions {
   std::int64_t micro_batch = 1;  ///< rows at once
-  bool host = false;     ///< weights, gradients and optimizer state in host memory, updated by the CPU
-  bool reshard = true;   ///< a block's weights go after its forward pass and come again for its backward pass;
-                         ///< false: they stay till the end of the step
-  int ahead = 1;         ///< blocks whose weights are brought before their turn: ahead + 1 are there at most
+  bool host = false;    ///< weights, gradients and optimizer state in host memory, updated by the CPU
+  bool reshard = true;  ///< a block's weights go after its forward pass and come again for its backward pass;
+                        ///< false: they stay till the end of the step
+  int ahead = 1;        ///< blocks whose weights are brought before their turn: ahead + 1 are there at most
   Keep keep = Keep::kEverything;
-  bool beside = true;    ///< weights and gradients travel while blocks run
+  bool beside = true;  ///< weights and gradients travel while blocks run
 };
 
 /// Data-parallel training of a chain whose weights, gradients and optimizer state are divided among the ranks
@@ -51,6 +51,7 @@ class ShardedTrainer final : public Trainer {
   void leave(std::size_t block);
   void leave_all();
   void send_gradients(std::size_t block);
+  void finish_sending();
 
   at::Tensor run_blocks_forward(const at::Tensor& inputs, std::vector<BlockRun>& runs);
   double train_on(const GlobalBatch& batch, Rows rows);

@@ -14,7 +14,8 @@ Weights::Weights(std::span<const std::unique_ptr<Block>> blocks, Precision preci
     for (Parameter& parameter : block->parameters()) {
       at::Tensor& tensor = made[parameter.name];
       const bool tied = tensor.defined();
-      if (!tied) tensor = initial_value(parameter, seed).to(device, precision.compute).set_requires_grad(true);
+      if (!tied)
+        tensor = initial_value(parameter, seed).to(device, precision.compute).set_requires_grad(true);
       parameter.tensor = tensor;
       if (tied) continue;
       parameters_.push_back(parameter);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 #include "train/sharded_trainer.h"
 
@@ -31,12 +32,14 @@ class CostModel {
   double seconds(const ShardingOptions& options) const {
     const std::int64_t share = context_.task.batch_size / devices_;
     const std::int64_t portions = (share + options.micro_batch - 1) / options.micro_batch;
-    const double again = options.keep == Keep::kInput ? 4.0 / 3 : 1;  // forward twice, backward as long as two
+    const double again =
+        options.keep == Keep::kInput ? 4.0 / 3 : 1;  // forward twice, backward as long as two
     const double compute =
         context_.costs.step_seconds(share) * again * accumulation_factor(share, options.micro_batch);
     const double others = static_cast<double>(devices_ - 1) / static_cast<double>(devices_);
     const double gathers = options.reshard ? 2.0 * static_cast<double>(portions) : 1;
-    const double moved = others * (gathers * compute_bytes() + static_cast<double>(portions) * master_bytes());
+    const double moved =
+        others * (gathers * compute_bytes() + static_cast<double>(portions) * master_bytes());
     const double offloaded =
         options.host ? (gathers * compute_bytes() + master_bytes()) / static_cast<double>(devices_) : 0;
     return compute + (moved + offloaded) / context_.costs.copy_bytes_per_second;
@@ -52,7 +55,8 @@ class CostModel {
       }
     }
     const Bytes parts = options.host ? 0 : 4 * context_.costs.parameters() * master() / devices_;
-    const Bytes gathered = options.reshard ? (largest + second) * compute() : context_.costs.parameters() * compute();
+    const Bytes gathered =
+        options.reshard ? (largest + second) * compute() : context_.costs.parameters() * compute();
     const Bytes activations = options.keep == Keep::kInput
                                   ? context_.costs.checkpointed_bytes(options.micro_batch)
                                   : context_.costs.activation_bytes(options.micro_batch);
@@ -71,17 +75,19 @@ class CostModel {
 
 class Fsdp final : public Parallelism {
  public:
-  std::variant<std::vector<Candidate>, NotApplicable> candidates(const SearchContext& context) const override {
+  std::variant<std::vector<Candidate>, NotApplicable> candidates(
+      const SearchContext& context) const override {
     const std::int64_t devices = context.mesh.world_size, rows = context.task.batch_size;
-    if (devices == 1) return NotApplicable{"one device has nobody to share with: ddp and spill are for one device"};
+    if (devices == 1)
+      return NotApplicable{"one device has nobody to share with: ddp and spill are for one device"};
     if (rows % devices != 0)
       return NotApplicable{
           fmt::format("a batch of {} rows cannot be split evenly over {} devices", rows, devices)};
     std::vector<Knobs> settings{Knobs{}};
     for (const auto& [knob, values] : context.values) {
-      settings = with_choices(settings, knob,
-                              knob == "micro_batch" ? micro_batch_values(context.task, values, rows / devices)
-                                                    : values);
+      settings = with_choices(
+          settings, knob,
+          knob == "micro_batch" ? micro_batch_values(context.task, values, rows / devices) : values);
     }
     const CostModel model(context);
     std::vector<Candidate> candidates;

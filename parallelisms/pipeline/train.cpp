@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <numeric>
+#include <set>
 #include <span>
 #include <sstream>
 #include <stdexcept>
@@ -48,9 +49,9 @@ std::string split_text(const std::vector<std::size_t>& counts) {
 
 /// The blocks of each stage, as the knob says, or as even as can be. Errors: std::invalid_argument.
 std::vector<std::size_t> split_of(const Knobs& knobs, std::size_t blocks, int stages) {
-  const std::string text = knob_value(knobs, "split", "");
+  const std::string text = knob_value(knobs, "split", "auto");
   std::vector<std::size_t> counts;
-  if (text.empty()) {
+  if (text == "auto") {
     for (int stage = 0; stage < stages; ++stage) {
       const Rows part = rows_of_rank(static_cast<std::int64_t>(blocks), stage, stages);
       counts.push_back(static_cast<std::size_t>(part.count()));
@@ -62,8 +63,9 @@ std::vector<std::size_t> split_of(const Knobs& knobs, std::size_t blocks, int st
   const bool empty = std::find(counts.begin(), counts.end(), 0U) != counts.end();
   if (empty || counts.size() != static_cast<std::size_t>(stages) ||
       std::accumulate(counts.begin(), counts.end(), std::size_t{0}) != blocks)
-    throw std::invalid_argument(fmt::format(
-        "pipeline: split '{}' does not divide the model's {} blocks among {} devices", split_text(counts), blocks, stages));
+    throw std::invalid_argument(
+        fmt::format("pipeline: split '{}' does not divide the model's {} blocks among {} devices",
+                    split_text(counts), blocks, stages));
   return counts;
 }
 
@@ -180,10 +182,12 @@ class PipelineTrainer final : public Trainer {
     const c10::NoGradGuard no_gradients;
     double loss = 0;
     for (const Rows& rows : micro_batches({0, batch.rows()}, micro_rows_)) {
-      at::Tensor activation = first() ? part_of(batch, rows).inputs : neighbours_.receive_activation(rows.count());
+      at::Tensor activation =
+          first() ? part_of(batch, rows).inputs : neighbours_.receive_activation(rows.count());
       for (const auto& block : stage_blocks()) activation = block->forward(activation, Pass::kEvaluate);
       if (last()) {
-        loss += cross_entropy(activation, part_of(batch, rows).targets).item<double>() * batch.share(rows.count());
+        loss += cross_entropy(activation, part_of(batch, rows).targets).item<double>() *
+                batch.share(rows.count());
       } else {
         neighbours_.send_activation(activation.contiguous());
       }
@@ -237,8 +241,8 @@ class PipelineTrainer final : public Trainer {
   }
 
   bool owns(std::size_t index) const {
-    const auto found =
-        std::find_if(shared_.begin(), shared_.end(), [&](const Shared& shared) { return shared.index == index; });
+    const auto found = std::find_if(shared_.begin(), shared_.end(),
+                                    [&](const Shared& shared) { return shared.index == index; });
     return found == shared_.end() || found->stages.front() == mesh_.rank;
   }
 
@@ -297,7 +301,8 @@ class PipelineTrainer final : public Trainer {
         other.gradient = neighbours_.swap_with_next(flight.outgoing, other.outgoing);
         break;
       case Kind::kSwapWithPrevious:
-        other.incoming = neighbours_.swap_with_previous(flight.gradient, micros[static_cast<std::size_t>(action.other)].count());
+        other.incoming = neighbours_.swap_with_previous(
+            flight.gradient, micros[static_cast<std::size_t>(action.other)].count());
         flight = {};
         break;
     }
@@ -314,7 +319,8 @@ class PipelineTrainer final : public Trainer {
       activation = flight.runs.back().pass_on();
     }
     if (last()) {
-      flight.runs.push_back(run_loss(*blocks.back(), activation, part.targets, batch.share(rows.count()), keep_));
+      flight.runs.push_back(
+          run_loss(*blocks.back(), activation, part.targets, batch.share(rows.count()), keep_));
       loss_ += flight.runs.back().pass_on().item<double>();
     } else {
       flight.outgoing = activation.contiguous();
@@ -397,7 +403,8 @@ class CostModel {
   double step_seconds(const Knobs& knobs, double slowest) const {
     const double again = keep_of(knobs) == Keep::kInput ? 4.0 / 3 : 1;
     const double m = micros(knobs);
-    const double rows = static_cast<double>(context_.task.batch_size) / static_cast<double>(context_.costs.rows);
+    const double rows =
+        static_cast<double>(context_.task.batch_size) / static_cast<double>(context_.costs.rows);
     const double filled = (m + static_cast<double>(stages_) - 1) / m;
     return slowest * rows * again * filled;
   }
@@ -412,7 +419,8 @@ class CostModel {
       outputs += block.output_bytes;
       largest = std::max(largest, block.activation_bytes);
     }
-    const double each = static_cast<double>(micro_rows(context_.task, knobs)) / static_cast<double>(context_.costs.rows);
+    const double each =
+        static_cast<double>(micro_rows(context_.task, knobs)) / static_cast<double>(context_.costs.rows);
     const double in_flight = order_of(knobs) == PipelineOrder::kGpipe
                                  ? micros(knobs)
                                  : std::min(micros(knobs), static_cast<double>(stages_ - stage));
@@ -420,7 +428,8 @@ class CostModel {
                             ? static_cast<double>(outputs) * in_flight + static_cast<double>(largest)
                             : static_cast<double>(activations) * in_flight;
     const auto master = static_cast<Bytes>(c10::elementSize(precision_.master));
-    const Bytes copies = precision_.mixed() ? 2 * static_cast<Bytes>(c10::elementSize(precision_.compute)) : 0;
+    const Bytes copies =
+        precision_.mixed() ? 2 * static_cast<Bytes>(c10::elementSize(precision_.compute)) : 0;
     return parameters * (4 * master + copies) + static_cast<Bytes>(kept * each);
   }
 
@@ -431,15 +440,18 @@ class CostModel {
 
 class Pipeline final : public Parallelism {
  public:
-  std::variant<std::vector<Candidate>, NotApplicable> candidates(const SearchContext& context) const override {
+  std::variant<std::vector<Candidate>, NotApplicable> candidates(
+      const SearchContext& context) const override {
     const auto devices = static_cast<std::size_t>(context.mesh.world_size);
-    if (devices == 1) return NotApplicable{"a pipeline of one stage is the model itself: ddp and spill are for one device"};
+    if (devices == 1)
+      return NotApplicable{"a pipeline of one stage is the model itself: ddp and spill are for one device"};
     if (context.costs.blocks.size() < devices)
       return NotApplicable{fmt::format("the model is a chain of {} blocks, too short for {} stages",
                                        context.costs.blocks.size(), devices)};
     std::vector<Knobs> settings{Knobs{}};
     for (const auto& [knob, values] : context.values) {
-      settings = with_choices(settings, knob, knob == "micro_batches" ? portions(context.task, values) : values);
+      settings =
+          with_choices(settings, knob, knob == "micro_batches" ? portions(context.task, values) : values);
     }
     const CostModel model(context);
     std::vector<Candidate> candidates;

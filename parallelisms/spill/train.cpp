@@ -44,16 +44,17 @@ Candidate guess(const SearchContext& context, const Knobs& knobs) {
 
 class Spill final : public Parallelism {
  public:
-  std::variant<std::vector<Candidate>, NotApplicable> candidates(const SearchContext& context) const override {
+  std::variant<std::vector<Candidate>, NotApplicable> candidates(
+      const SearchContext& context) const override {
     const std::int64_t devices = context.mesh.world_size, rows = context.task.batch_size;
     if (rows % devices != 0)
       return NotApplicable{
           fmt::format("a batch of {} rows cannot be split evenly over {} devices", rows, devices)};
     std::vector<Knobs> settings{Knobs{}};
     for (const auto& [knob, values] : context.values) {
-      settings = with_choices(settings, knob,
-                              knob == "micro_batch" ? micro_batch_values(context.task, values, rows / devices)
-                                                    : values);
+      settings = with_choices(
+          settings, knob,
+          knob == "micro_batch" ? micro_batch_values(context.task, values, rows / devices) : values);
     }
     std::vector<Candidate> candidates;
     for (const Knobs& knobs : settings) candidates.push_back(guess(context, knobs));
