@@ -198,7 +198,7 @@ Session open_session(const fs::path& workload_file, const CommonOptions& options
   session.manifests = find_parallelisms(search_path(options, session.workload.file.parent_path()));
   check_parallelisms(session.workload, session.manifests);
   session.machine = this_machine();
-  session.worker = program_directory() / "saturn-worker";
+  session.worker = worker_program();
   if (may_use_gpus(session.workload.cluster)) session.machine.gpus = gpus_for(session.worker);
   for (const std::string& warning : session.machine.gpus.warnings) say("warning: " + warning);
   session.cluster = discover(session.workload.cluster, session.machine);

@@ -15,9 +15,9 @@ constexpr Bytes kParameters = kLayers * kBlockParameters + (256 + kContext + 2) 
 /// float32 weights, gradients and two optimizer states.
 constexpr Bytes kTrainingState = 16 * kParameters;
 /// What one row keeps for the backward pass: of each layer two norms, queries, keys and values, the mixture
-/// and its projection, the perceptron's inside (four widths) and the two sums; then logits and their
-/// gradient.
-constexpr Bytes kActivations = 4 * kContext * (kLayers * 13 * kWidth + 4 * kWidth + 2 * 256);
+/// and its projection, the perceptron's inside (four widths) and the two sums; logits; and the gradients of
+/// all that of the layer, and of the logits, that are just made.
+constexpr Bytes kActivations = 4 * kContext * ((kLayers + 1) * 13 * kWidth + 4 * kWidth + 2 * 256);
 
 /// A gpt whose training state is far larger than its activations, to be tried with one setting.
 Job trial_job(const std::filesystem::path& directory, int ranks, const std::string& parallelism,
