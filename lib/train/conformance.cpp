@@ -148,7 +148,7 @@ Trained train(const TaskSpec& task, const Way& way, std::int64_t from, std::int6
     }
     ShardWriter shard;
     trainer->save(shard);
-    write_shard(root, to, communicator.rank(), way.ranks, shard);
+    write_shard({root, to, communicator.rank(), way.ranks}, shard.parts());
     communicator.barrier();
   });
   commit(root, task, to);
@@ -175,7 +175,7 @@ Trained train_plainly(const TaskSpec& task, const fs::path& root) {
   optimizer.save(shard);
   optimizer.save_step(shard);
   save_slices(weights.buffers(), shard);
-  write_shard(root, kSteps, 0, 1, shard);
+  write_shard({root, kSteps, 0, 1}, shard.parts());
   commit(root, task, kSteps);
   return trained;
 }
