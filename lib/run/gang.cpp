@@ -54,7 +54,10 @@ std::string knob_problem(const Manifest& manifest, const std::string& knob, cons
     for (const auto& [name, values] : manifest.knobs) known.push_back(name);
     return fmt::format("parallelism '{}' has no knob '{}'{}", manifest.name, knob, did_you_mean(knob, known));
   }
-  if (std::find(found->second.begin(), found->second.end(), value) != found->second.end()) return "";
+  const auto is_candidate = [&](const std::string& text) {
+    return std::find(found->second.begin(), found->second.end(), text) != found->second.end();
+  };
+  if (is_candidate(value) || is_candidate("auto")) return "";  // auto: the search makes values of its own
   return fmt::format("knob '{}' of parallelism '{}' is {}, which is none of its candidates {}", knob,
                      manifest.name, value, fmt::join(found->second, ", "));
 }
