@@ -30,7 +30,8 @@ std::vector<SavedCheckpoint> read_list(const fs::path& file) {
   std::vector<SavedCheckpoint> saved;
   try {
     if (json.at("schema") != kSchema) return {};
-    for (const Json& entry : json.at("checkpoints")) saved.push_back({entry.at("step"), entry.at("path")});
+    for (const Json& entry : json.at("checkpoints"))
+      saved.push_back({entry.at("step"), entry.at("path"), entry.at("failed_starts")});
   } catch (const nlohmann::json::exception&) {
     return {};
   }
@@ -48,32 +49,48 @@ ScriptCheckpoints::ScriptCheckpoints(const fs::path& directory, std::int64_t kee
     : directory_(directory), keep_(keep), saved_(read_list(directory / "checkpoints.json")) {}
 
 SavedCheckpoint ScriptCheckpoints::latest() const {
+  SavedCheckpoint best;
   std::error_code ignored;
-  for (auto entry = saved_.rbegin(); entry != saved_.rend(); ++entry) {
-    if (fs::exists(entry->path, ignored)) return *entry;
+  for (const SavedCheckpoint& saved : saved_) {
+    const bool better = best.path.empty() || saved.failed_starts <= best.failed_starts;
+    if (better && fs::exists(saved.path, ignored)) best = saved;
   }
-  return {};
+  return best;
+}
+
+void ScriptCheckpoints::note_failed_start(const SavedCheckpoint& checkpoint) {
+  for (SavedCheckpoint& saved : saved_) {
+    if (saved.path == checkpoint.path) ++saved.failed_starts;
+  }
+  write();
 }
 
 void ScriptCheckpoints::add(std::int64_t step, const std::string& path) {
   const fs::path full = (fs::path(checkpoints_directory(directory_)) / path).lexically_normal();
-  // Going on from an earlier step makes later ones another training's.
-  std::erase_if(saved_, [&](const SavedCheckpoint& c) { return c.path == full || c.step > step; });
+  std::erase_if(saved_, [&](const SavedCheckpoint& saved) {
+    if (saved.path == full) return true;
+    // Going on from an earlier step makes later ones another training's.
+    if (saved.step > step) remove(saved);
+    return saved.step > step;
+  });
   saved_.push_back({step, full.string()});
-  remove_old();
-  Json list = Json::array();
-  for (const SavedCheckpoint& c : saved_) list.push_back({{"step", c.step}, {"path", c.path}});
-  write_file_atomically(directory_ / "checkpoints.json",
-                        Json{{"schema", kSchema}, {"checkpoints", list}}.dump(2) + "\n");
+  for (; std::ssize(saved_) > keep_; saved_.erase(saved_.begin())) remove(saved_.front());
+  write();
 }
 
-void ScriptCheckpoints::remove_old() {
-  while (std::ssize(saved_) > keep_) {
-    std::error_code ignored;
-    if (is_within(saved_.front().path, checkpoints_directory(directory_)))
-      fs::remove_all(saved_.front().path, ignored);
-    saved_.erase(saved_.begin());
-  }
+void ScriptCheckpoints::remove(const SavedCheckpoint& checkpoint) const {
+  std::error_code ignored;
+  if (is_within(checkpoint.path, checkpoints_directory(directory_))) fs::remove_all(checkpoint.path, ignored);
+}
+
+void ScriptCheckpoints::write() const {
+  Json list = Json::array();
+  for (const SavedCheckpoint& saved : saved_)
+    list.push_back({{"step", saved.step}, {"path", saved.path}, {"failed_starts", saved.failed_starts}});
+  const Json json = {{"schema", kSchema}, {"checkpoints", list}};
+  // A path may have bytes that are no UTF-8.
+  write_file_atomically(directory_ / "checkpoints.json",
+                        json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 ScriptMetrics::ScriptMetrics(const fs::path& file, std::int64_t step)

@@ -15,7 +15,8 @@ namespace saturn {
 /// A checkpoint that a script has reported.
 struct SavedCheckpoint {
   std::int64_t step = 0;
-  std::string path;  ///< absolute; empty: there is none
+  std::string path;       ///< absolute; empty: there is none
+  int failed_starts = 0;  ///< that went on from it and died before their first step
 };
 
 /// The checkpoints that a script has reported, in the file checkpoints.json of the task's directory (schema
@@ -26,13 +27,17 @@ class ScriptCheckpoints {
   /// A damaged or missing file counts as no checkpoints.
   ScriptCheckpoints(const std::filesystem::path& directory, std::int64_t keep);
 
-  /// The latest one that is still there; the empty path without one.
+  /// The latest one that is still there, of those with the fewest failed starts: one that a script does not
+  /// get over is passed over for the one before. The empty path without any.
   SavedCheckpoint latest() const;
+  /// A start from it has died before its first step. Errors: SystemError.
+  void note_failed_start(const SavedCheckpoint& checkpoint);
   /// A relative path is one in the checkpoints folder. Errors: SystemError (the list cannot be written).
   void add(std::int64_t step, const std::string& path);
 
  private:
-  void remove_old();
+  void remove(const SavedCheckpoint& checkpoint) const;
+  void write() const;
 
   std::filesystem::path directory_;
   std::int64_t keep_;

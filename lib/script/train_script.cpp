@@ -58,6 +58,15 @@ class ScriptTraining {
   std::string whereabouts() const {
     return clock_.reported() ? fmt::format("after step {}", step_) : "before its first step";
   }
+  /// It may be damaged: the next start tries the one before.
+  void suspect_checkpoint() {
+    if (clock_.reported() || saved_.path.empty()) return;
+    checkpoints_.note_failed_start(saved_);
+    const std::int64_t next = checkpoints_.latest().step;
+    note(fmt::format(
+        "the script did not get over its checkpoint of step {}; the next start goes on from step {}",
+        saved_.step, next));
+  }
   static void note(const std::string& text) { (void)write_all(STDERR_FILENO, "saturn: " + text + "\n"); }
 
   const RankSetup& setup_;
@@ -152,6 +161,7 @@ int ScriptTraining::end() {
   if (!went_well) {
     Failed failed = script_.failure();
     failed.message += " (" + whereabouts() + ")";
+    if (failed.reason == Failed::Reason::kError) suspect_checkpoint();
     return give_up(failed);
   }
   if (!clock_.reported() && saved_.path.empty())

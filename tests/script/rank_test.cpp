@@ -95,6 +95,20 @@ TEST_CASE_FIXTURE(RankFixture, "an untouched script is heard by a pattern, carri
           "printf '\\rstep 9/9 loss=1.5' >&2\n") == "ready 0; saved 2; finished 9 1.5 nan ; exit 0");
 }
 
+TEST_CASE_FIXTURE(RankFixture, "a checkpoint that is damaged: the one before is used, and said so") {
+  const std::string save =
+      "for n in 1 2; do echo \"{\\\"event\\\":\\\"step\\\",\\\"step\\\":$n}\"; echo $n >task/checkpoints/$n\n"
+      "echo \"{\\\"event\\\":\\\"checkpointed\\\",\\\"step\\\":$n,\\\"path\\\":\\\"$n\\\"}\"; done; exit 1\n";
+  CHECK(run(save).starts_with("ready 0; saved 1; saved 2; failed error"));
+  const std::string go_on = "grep -q $SATURN_STEP $SATURN_CHECKPOINT || exit 4\n" + step_line(10);
+  write_file_atomically(job.directory / "checkpoints/2", "damaged");
+  CHECK(run(go_on) ==
+        "ready 2; failed error: the command exited with code 4 (before its first step); exit 1");
+  CHECK(log().find("saturn: the script did not get over its checkpoint of step 2; the next start goes on "
+                   "from step 1\n") != std::string::npos);
+  CHECK(run(go_on) == "ready 1; finished 10 0.5 nan ; exit 0");
+}
+
 TEST_CASE_FIXTURE(RankFixture, "a checkpoint that is not there is none") {
   CHECK(run(step_line(1) + "echo '{\"event\":\"checkpointed\",\"step\":1,\"path\":\"/none\"}'\n") ==
         "ready 0; not saved 1; finished 1 0.5 nan ; exit 0");

@@ -46,6 +46,21 @@ TEST_CASE("a checkpoint that is gone is passed over; one file written again and 
   CHECK(checkpoints.latest().path == (task / "checkpoints/last").string());
 }
 
+TEST_CASE("a checkpoint that a script does not get over is passed over for the one before") {
+  const test::TemporaryDirectory task;
+  ScriptCheckpoints checkpoints(task.path(), 2);
+  save(task, checkpoints, 1);
+  const std::string second = save(task, checkpoints, 2);
+  checkpoints.note_failed_start(checkpoints.latest());
+  CHECK(checkpoints.latest().step == 1);
+  CHECK(ScriptCheckpoints(task.path(), 2).latest().step == 1);
+  checkpoints.note_failed_start(checkpoints.latest());
+  CHECK(checkpoints.latest().step == 2);  // it was not the checkpoint: the latest again
+  save(task, checkpoints, 1);
+  CHECK(checkpoints.latest().step == 1);  // what came after it is no longer of this training
+  CHECK_FALSE(fs::exists(second));
+}
+
 TEST_CASE("what lies outside of the checkpoints folder is not removed") {
   const test::TemporaryDirectory task;
   ScriptCheckpoints checkpoints(task.path(), 1);
