@@ -75,11 +75,31 @@ std::optional<CheckpointOutcome> BackgroundCheckpoint::prepare(Trainer& trainer,
   return std::nullopt;
 }
 
+void BackgroundCheckpoint::reserve(Trainer& trainer) {
+  ShardWriter live;
+  trainer.save(live);
+  bytes_ = agree_on_sum(context_.communicator(), live.bytes());
+  reserved_ = true;
+  phase_ = Phase::kReserving;
+  const Bytes needed = Snapshot::bytes_for(live);
+  if (!memory_for(needed)) return;
+  work_ = in_background([this, needed] {
+    try {
+      snapshot_.reserve(needed);
+    } catch (const c10::OutOfMemoryError&) {  // begin() asks again
+    }
+  });
+}
+
 /// The gang's ranks may all be on this host, and others take memory at the same time: twice what all need
 /// must be there.
+bool BackgroundCheckpoint::memory_for(Bytes needed) const {
+  return needed <= snapshot_.capacity() || available_memory() >= 2 * bytes_;
+}
+
 bool BackgroundCheckpoint::take_snapshots(const ShardWriter& live) {
   bool copied = false;
-  if (Snapshot::bytes_for(live) <= snapshot_.capacity() || available_memory() >= 2 * bytes_) {
+  if (memory_for(Snapshot::bytes_for(live))) {
     try {
       snapshot_.take(live);
       copied = true;
@@ -108,6 +128,8 @@ bool BackgroundCheckpoint::writing() const {
 std::optional<CheckpointOutcome> BackgroundCheckpoint::advance(bool any_writing) {
   if (!busy() || any_writing) return std::nullopt;
   const std::string mine = work_.valid() ? work_.get() : "";
+  if (phase_ == Phase::kReserving) phase_ = Phase::kIdle;
+  if (!busy()) return std::nullopt;
   const std::string error = agree_on_error(context_.communicator(), mine);
   if (!error.empty() || phase_ == Phase::kJoining) return end(error);
   phase_ = Phase::kJoining;

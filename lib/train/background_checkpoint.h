@@ -36,6 +36,10 @@ class BackgroundCheckpoint {
   /// What is being written is given up.
   ~BackgroundCheckpoint();
 
+  /// Fetches the memory for the copies in the background, so that the first one takes no longer than the
+  /// others; not while busy.
+  void reserve(Trainer& trainer);
+  bool reserved() const { return reserved_; }
   /// Not while busy. When the host has no memory for the copies on some rank, the checkpoint is written
   /// before this returns.
   [[nodiscard]] std::optional<CheckpointOutcome> begin(Trainer& trainer, std::int64_t step);
@@ -45,18 +49,19 @@ class BackgroundCheckpoint {
   bool busy() const { return phase_ != Phase::kIdle; }
   /// Whether this rank still has something to do for the phase that it is in.
   bool writing() const;
-  /// Goes on to the next phase when no rank was writing() at one moment.
+  /// Goes on to the next phase when no rank was writing() at one moment. The end of reserve() is no outcome.
   [[nodiscard]] std::optional<CheckpointOutcome> advance(bool any_writing);
   /// Waits for the end of what is being written, if anything.
   [[nodiscard]] std::optional<CheckpointOutcome> finish();
 
  private:
-  enum class Phase { kIdle, kShards, kJoining };
+  enum class Phase { kIdle, kReserving, kShards, kJoining };
 
   /// Makes the directory and collects what this rank keeps.
   std::optional<CheckpointOutcome> prepare(Trainer& trainer, std::int64_t step, ShardWriter& live);
   /// Whether every rank has taken its copy.
   bool take_snapshots(const ShardWriter& live);
+  bool memory_for(Bytes needed) const;
   void write_shards(const std::vector<TensorPart>& parts);
   void join_shards() const;
   CheckpointOutcome end(const std::string& error);
@@ -65,6 +70,7 @@ class BackgroundCheckpoint {
   std::filesystem::path root_;
   Snapshot snapshot_;
   Phase phase_ = Phase::kIdle;
+  bool reserved_ = false;
   std::int64_t step_ = 0;
   Bytes bytes_ = 0;  ///< of all ranks
   double began_at_ = 0, held_seconds_ = 0;

@@ -15,6 +15,9 @@ class Snapshot {
   /// `device`: where the tensors live that will be copied.
   explicit Snapshot(at::Device device) : device_(device) {}
 
+  /// Fetches the memory for as much from the machine: the first touch of new pages takes longer than a copy,
+  /// and can be over before one is due. Errors: c10::OutOfMemoryError (then it has none).
+  void reserve(Bytes bytes);
   /// Copies the shard's values. Errors: c10::OutOfMemoryError (then it is empty).
   void take(const ShardWriter& shard);
   const std::vector<TensorPart>& parts() const { return parts_; }

@@ -44,6 +44,7 @@ class TrainingLoop {
   }
 
   void run() {
+    if (task_.checkpoint_every_steps > 0) checkpoint_.reserve(trainer_);
     while (step_ < task_.steps) {
       train_one();
       if (step_ == task_.steps) break;
@@ -136,9 +137,11 @@ double TrainingLoop::validate_now() {
   return loss;
 }
 
-/// When checkpoints are due at steps faster than they can be written, training waits for the one before.
+/// When checkpoints are due at steps faster than they can be written, training waits for the one before. The
+/// first one that is due by the clock is so until the memory for it is there.
 void TrainingLoop::begin_save() {
   report(checkpoint_.finish());
+  if (!checkpoint_.reserved()) return checkpoint_.reserve(trainer_);
   report(checkpoint_.begin(trainer_, step_));
 }
 

@@ -86,8 +86,10 @@ class Measurement {
   void measure_checkpoint(Measured& measured) {
     const std::filesystem::path root = context_.job.directory / "trial-checkpoint";
     BackgroundCheckpoint checkpoint(context_, root);
+    checkpoint.reserve(trainer_);
+    auto outcome = checkpoint.finish();  // none yet
     const double start = now();
-    auto outcome = checkpoint.begin(trainer_, 1);
+    outcome = checkpoint.begin(trainer_, 1);
     measured.checkpoint_held_seconds = now() - start;
     if (!outcome) outcome = checkpoint.finish();
     measured.checkpoint_seconds = now() - start;

@@ -132,6 +132,22 @@ TEST_CASE("what is written is what was there at the beginning, while training go
   }
 }
 
+TEST_CASE("memory for the copies can be fetched before, without an outcome") {
+  const test::TemporaryDirectory root;
+  const auto results = run_ranks(2, [&](const RankContext& context) {
+    Counter trainer(context.mesh);
+    BackgroundCheckpoint checkpoint(context, root.path());
+    checkpoint.reserve(trainer);
+    if (!checkpoint.reserved() || !checkpoint.busy()) return std::string("not in the background");
+    while (checkpoint.busy())
+      if (checkpoint.advance(any_writing(context, checkpoint))) return std::string("an outcome");
+    trainer.add(3);
+    const std::string at_once = text_of(checkpoint.begin(trainer, 4));
+    return at_once + train_until_written(context, checkpoint, trainer);
+  });
+  CHECK(results == same(2, "written 4"));
+}
+
 TEST_CASE("a checkpoint of four ranks is gone on with by one, two and three") {
   const test::TemporaryDirectory root;
   const auto write = [&](const RankContext& context) {
