@@ -23,7 +23,7 @@ for file in bin/saturn bin/saturn-worker share/saturn/LICENSE share/saturn/workl
   [[ -f $file ]] || fail "not installed: $file; there is:
 $(find . -type f)"
 done
-stray=$(find . -type f | grep -vE '^\./(bin/saturn(-worker)?|lib/saturn/(libsaturn_train|saturn-cuda)\.so|lib/saturn/parallelisms/[^/]+/[^/]+\.(yaml|so)|share/saturn/.+)$' || true)
+stray=$(find . -type f | grep -vE '^\./(bin/saturn(-worker)?|lib/saturn/(libsaturn_train|saturn-cuda)\.so|lib/saturn/parallelisms/[^/]+/[^/]+\.(yaml|so)|include/saturn/[^/]+/[^/]+\.h|lib/cmake/Saturn/[^/]+\.cmake|share/saturn/.+)$' || true)
 [[ -z $stray ]] || fail "installed and unexpected: $stray"
 
 bin/saturn --help >"$world/help" || fail "bin/saturn --help does not end with 0"

@@ -3,8 +3,8 @@
 # include_direction.sh ROOT: who may include what. Prints every offending line and exits 1 if there is one.
 #   base <- workload <- cluster <- launch <- profile <- plan <- run <- replan <- app; report reads the types up to run;
 #   script, rank 0 of a command, sees what is below launch and is seen by app.
-#   The worker's side (lib/train, parallelisms, app/worker_*) sees what both programs share: the task, its knobs, the
-#   cluster, the job and the events. It alone (and a benchmark of it) sees Torch and CUDA. A library from outside is used
+#   The worker's side (lib/train, parallelisms, templates, app/worker_*) sees what both programs share: the task, its knobs,
+#   the cluster, the job and the events. It alone (and a benchmark of it) sees Torch and CUDA. A library from outside is used
 #   in one place.
 set -euo pipefail
 # shellcheck source=tests/structure/sources.sh
@@ -35,7 +35,7 @@ BEGIN {
   place["^((c10|ATen)/cuda/|(nccl|cuda|cuda_runtime|cuda_runtime_api)\\.h$)"] = "^(lib/train/cuda|tests/train)/"
 }
 function part_of(file, words) {
-  if (file ~ /^(lib\/train|parallelisms)\// || file ~ /^app\/worker_/) return "worker"
+  if (file ~ /^(lib\/train|parallelisms|templates)\// || file ~ /^app\/worker_/) return "worker"
   if (file ~ /^scripts\/bench\//) return "bench"
   split(file, words, "/")
   return words[1] == "lib" ? words[2] : words[1]

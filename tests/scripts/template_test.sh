@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# template_test.sh BUILD TORCH: what is installed is enough to write a parallelism: the template, copied out of the prefix,
+# is built by find_package(Saturn), held to plain training, and trains a task. The prefix is moved before it is used.
+set -euo pipefail
+
+build=$1 torch=$2
+[[ -x $build/bin/saturn && -x $build/bin/saturn-worker ]] || { echo "skipped: the programs are not built" && exit 77; }
+world=$(mktemp -d)
+trap 'rm -rf "$world"' EXIT
+export XDG_CACHE_HOME=$world/cache NO_COLOR=1
+unset SATURN_TORCH_DIR SATURN_PARALLELISM_PATH
+fail() {
+  echo "$1" >&2
+  [[ ! -f $world/log ]] || cat "$world/log" >&2
+  exit 1
+}
+# try COMMAND...: it must go well; what it says is in the log.
+try() { "$@" >"$world/log" 2>&1 || fail "'$*' failed"; }
+says() { grep -qF -- "$1" <(tr -s ' \n' ' ' <"$world/log") || fail "it does not say '$1'"; }
+
+try cmake --install "$build" --prefix "$world/first"
+mv "$world/first" "$world/moved"
+saturn=$world/moved/bin/saturn
+cp -r "$world/moved/share/saturn/templates" "$world/mine"
+cd "$world/mine"
+
+# No LibTorch: said, with what to pass.
+! cmake -S parallelism -B wrong -DCMAKE_PREFIX_PATH="$world/moved" -DSATURN_TORCH_DIR="$world/nowhere" >"$world/log" 2>&1 ||
+  fail 'a LibTorch that is not there is taken'
+says "no LibTorch in $world/nowhere: pass -DSATURN_TORCH_DIR="
+
+try cmake -S parallelism -B build -DCMAKE_PREFIX_PATH="$world/moved" -DSATURN_TORCH_DIR="$torch"
+try cmake --build build
+[[ -f build/averaging/averaging.so && -f build/averaging/parallelism.yaml ]] || fail 'build/averaging is not complete'
+try "$saturn" conformance averaging --parallelism-path build
+for what in 'averaging x1' 'averaging x2' 'averaging x4' 'averaging x4 -> averaging x1'; do
+  says "$(printf 'gpt\t%s\t' "$what")"
+done
+
+seq 1 20000 >corpus.txt
+cat >mine.yaml <<'EOF'
+name: mine
+cluster: {slots: 2, slot_memory: 1GiB}
+parallelisms: [averaging]
+tasks:
+  - name: small
+    model: {layers: 1, heads: 2, width: 32, context: 32}
+    data: {files: corpus.txt}
+    batch_size: 8
+    steps: 20
+    devices: [2]
+profile: {trial_time: 100ms, max_steps: 20}
+EOF
+try "$saturn" run mine.yaml --parallelism-path build
+grep -qF '"parallelism": "averaging"' runs/mine/plan.json || fail 'the plan does not use it'
+[[ -f runs/mine/tasks/small/model.safetensors ]] || fail 'the task was not trained'
