@@ -19,8 +19,8 @@ struct SearchOrder {
 /// can be wrong are hopeless. Pure.
 SearchOrder order_candidates(std::vector<Candidate> candidates, Bytes budget);
 
-/// Why a candidate need not be tried once `best` was measured: it is guessed to take much longer. Empty when
-/// it should be. Pure.
-std::string not_worth_trying(const Candidate& candidate, const Candidate& best);
+/// Whether a candidate should be tried once `best` was measured: not when it is guessed to take much longer.
+/// Pure.
+bool worth_trying(const Candidate& candidate, const Candidate& best);
 
 }  // namespace saturn

@@ -187,13 +187,7 @@ class Search {
   }
 
   bool skip(const Candidate& candidate) const {
-    if (!best_) return false;
-    const std::string why =
-        measured_ >= kMostMeasured
-            ? fmt::format("not tried: {} with better guesses were measured", kMostMeasured)
-            : not_worth_trying(candidate, *best_);
-    if (!why.empty()) context_.events.write(CandidateTried{candidate.knobs, NotApplicable{why}});
-    return !why.empty();
+    return best_ && (measured_ >= kMostMeasured || !worth_trying(candidate, *best_));
   }
 
   void try_one(const Candidate& candidate) {

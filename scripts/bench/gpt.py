@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The GPT-2 that step_time.py and ddp_step.py train in PyTorch, as a careful user writes it: nn.Linear,
+"""The GPT-2 that step_time.py and parallelism_step.py train in PyTorch, as a careful user writes it: nn.Linear,
 scaled_dot_product_attention, tanh-gelu, tied embeddings, fused AdamW with two groups, gradients set to None.
 """
 import torch

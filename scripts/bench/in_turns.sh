@@ -13,7 +13,7 @@ need_torch() {
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
-# in_turns PROGRAM... -- PYTHON_SCRIPT ARGUMENT...: fills "$results" with lines "OURS_WALL OURS_CPU THEIRS_WALL THEIRS_CPU".
+# in_turns PROGRAM... -- OTHER_PROGRAM...: fills "$results" with lines "OURS_WALL OURS_CPU THEIRS_WALL THEIRS_CPU".
 in_turns() {
   local program=()
   while [[ $1 != -- ]]; do program+=("$1"); shift; done
@@ -24,7 +24,7 @@ in_turns() {
   # bash has one coprocess at a time: the other side talks through named pipes.
   local pipes; pipes=$(mktemp -d)
   mkfifo "$pipes/in" "$pipes/out"
-  "$python" "$@" <"$pipes/in" >"$pipes/out" & local theirs_pid=$!
+  "$@" <"$pipes/in" >"$pipes/out" & local theirs_pid=$!
   exec 8>"$pipes/in" 9<"$pipes/out"
   rm -r "$pipes"
   read -r _ <&"$ours_out"
@@ -41,12 +41,12 @@ in_turns() {
   wait "$ours_pid" "$theirs_pid" || true
 }
 
-# report wall|cpu LABEL: the medians over the rounds and their ratio (below 1: Saturn is faster).
+# report wall|cpu LABEL [OTHER]: the medians over the rounds and their ratio (below 1: Saturn is faster).
 report() {
-  local columns=(1 3) our their
+  local columns=(1 3) our their other=${3:-pytorch}
   if [[ $1 == cpu ]]; then columns=(2 4); fi
   our=$(awk -v c="${columns[0]}" '{ print $c }' "$results" | median)
   their=$(awk -v c="${columns[1]}" '{ print $c }' "$results" | median)
-  awk -v s="$2" -v n="$1" -v o="$our" -v t="$their" \
-    'BEGIN { printf "%-46s %-4s  saturn %8.2f ms  pytorch %8.2f ms  ratio %.3f\n", s, n, o, t, o / t }'
+  awk -v s="$2" -v n="$1" -v o="$our" -v t="$their" -v other="$other" \
+    'BEGIN { printf "%-58s %-4s  saturn %8.2f ms  %s %8.2f ms  ratio %.3f\n", s, n, o, other, t, o / t }'
 }

@@ -17,7 +17,7 @@ cmake --build "$build" --target bench_step >/dev/null
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 compare() {  # LAYERS WIDTH CONTEXT BATCH HEADS
-  in_turns "$build/bin/bench_step" "$@" -- "$here/step_time.py" "$@"
+  in_turns "$build/bin/bench_step" "$@" -- "$python" "$here/step_time.py" "$@"
   report wall "$1 layers, $2 wide, context $3, batch $4"
   report cpu "$1 layers, $2 wide, context $3, batch $4"
 }

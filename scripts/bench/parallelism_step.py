@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step time of a GPT-2 under PyTorch's DistributedDataParallel over gloo: the other side of ddp_step.sh.
+"""Step time of a GPT-2 under PyTorch's DistributedDataParallel or FSDP2 over gloo: the other side of parallelisms.sh.
 
-    ddp_step.py LAYERS WIDTH CONTEXT BATCH HEADS
+    parallelism_step.py ddp|fsdp2 LAYERS WIDTH CONTEXT BATCH HEADS
 
 Two processes on cores 0 and 1, one thread each, half of the batch each. Prints "ready", then for every line
 read from standard input trains for about that many seconds and prints the medians of a step of rank 0 in
@@ -25,20 +25,33 @@ def timed(training, steps):
     return statistics.median(wall), statistics.median(cpu)
 
 
+def parallel(model, way):
+    """The model as PyTorch's documentation has it for `way`: FSDP2 shards every layer, then the rest."""
+    if way == "ddp":
+        from torch.nn.parallel import DistributedDataParallel
+        return DistributedDataParallel(model, gradient_as_bucket_view=True)
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    mesh = init_device_mesh("cpu", (2,))
+    for layer in model.layers:
+        fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    return model
+
+
 def train(rank, store):
     os.sched_setaffinity(0, {rank})  # before the first thread, so that gloo's go along
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     import torch
     from torch import distributed
-    from torch.nn.parallel import DistributedDataParallel
 
     from gpt import Gpt, Training
 
-    layers, width, context, batch, heads = map(int, sys.argv[1:])
+    layers, width, context, batch, heads = map(int, sys.argv[2:])
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     torch.manual_seed(1 + rank)
-    model = DistributedDataParallel(Gpt(layers, width, context, heads), gradient_as_bucket_view=True)
+    model = parallel(Gpt(layers, width, context, heads), sys.argv[1])
     training = Training(model, batch // 2, context)
     timed(training, 5)  # DDP rebuilds its buckets in the second step
     step_seconds = timed(training, 5)[0]

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Step time of a GPT-2 under the ddp plug-in on two slots, one core each: our side of ddp_step.sh, with the
-// protocol of ddp_step.py.
+// Step time of a GPT-2 under a parallelism on one or two slots, one core each: our side of parallelisms.sh,
+// with the protocol of parallelism_step.py.
+#include <ATen/Parallel.h>
 #include <ATen/ops/randint.h>
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -34,11 +36,23 @@ saturn::TaskSpec task_of(char** sizes) {
   return task;
 }
 
+/// "checkpoint=off,prefetch=1"; "-" = none.
+saturn::Knobs knobs_of(const std::string& text) {
+  saturn::Knobs knobs;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, ',');) {
+    const std::size_t equals = part.find('=');
+    if (equals != std::string::npos) knobs[part.substr(0, equals)] = part.substr(equals + 1);
+  }
+  return knobs;
+}
+
 class Bench {
  public:
-  Bench(const saturn::Parallelism& ddp, const saturn::TaskSpec& task, const saturn::Mesh& mesh)
+  Bench(const saturn::Parallelism& parallelism, const saturn::TaskSpec& task, const saturn::Knobs& knobs,
+        const saturn::Mesh& mesh)
       : task_(task), tokens_(at::randint(256, {64, task.batch_size, task.model.gpt.context + 1}, at::kLong)) {
-    trainer_ = ddp.prepare(task, {}, mesh);
+    trainer_ = parallelism.prepare(task, knobs, mesh);
   }
 
   Stopwatch measure(std::int64_t steps) {
@@ -83,22 +97,26 @@ void serve(Bench& bench, saturn::Communicator& communicator) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 7) {
-    std::cerr << "usage: bench_ddp_step DDP_LIBRARY LAYERS WIDTH CONTEXT BATCH HEADS\n";
+  if (argc != 9) {
+    std::cerr << "usage: bench_parallelism_step LIBRARY KNOBS SLOTS LAYERS WIDTH CONTEXT BATCH HEADS\n";
     return 2;
   }
+  const int slots = std::atoi(argv[3]);
   const int file = ::memfd_create("rendezvous", 0);
-  const pid_t child = ::fork();
+  const pid_t child = slots > 1 ? ::fork() : -1;
   const int rank = child == 0 ? 1 : 0;
   saturn::pin_to_cores({rank});
+  at::set_num_threads(1);
   saturn::set_memory_budget(0);  // the allocator of a worker
-  const auto communicator = saturn::make_shared_memory_communicator(fmt::format("/proc/self/fd/{}", file),
-                                                                    rank, 2, saturn::Seconds(600));
-  const auto ddp = saturn::load_parallelism("ddp", argv[1]);
+  const auto communicator =
+      slots == 1 ? saturn::make_single_communicator()
+                 : saturn::make_shared_memory_communicator(fmt::format("/proc/self/fd/{}", file), rank, slots,
+                                                           saturn::Seconds(600));
+  const auto parallelism = saturn::load_parallelism("measured", argv[1]);
   {
-    Bench bench(*ddp, task_of(argv + 2), {communicator.get(), rank, 2});
+    Bench bench(*parallelism, task_of(argv + 4), knobs_of(argv[2]), {communicator.get(), rank, slots});
     serve(bench, *communicator);
   }
   if (child == 0) ::_exit(0);
-  ::waitpid(child, nullptr, 0);
+  if (child > 0) ::waitpid(child, nullptr, 0);
 }
