@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <c10/core/GradMode.h>
 #include <cmath>
-#include <fmt/format.h>
 #include <optional>
 
 #include "train/agreement.h"
@@ -222,20 +221,13 @@ class Ddp final : public Parallelism {
  public:
   std::variant<std::vector<Candidate>, NotApplicable> candidates(
       const SearchContext& context) const override {
-    const std::int64_t devices = context.mesh.world_size, rows = context.task.batch_size;
-    if (rows % devices != 0)
-      return NotApplicable{
-          fmt::format("a batch of {} rows cannot be split evenly over {} devices", rows, devices)};
-    std::vector<Knobs> settings{Knobs{}};
-    for (const auto& [knob, values] : context.values) {
-      if (knob == "micro_batch") {
-        settings = with_choices(settings, knob, micro_batch_values(context.task, values, rows / devices));
-      } else if (devices > 1) {  // else nothing is reduced
-        settings = with_choices(settings, knob, values);
-      }
-    }
+    const std::int64_t devices = context.mesh.world_size;
+    if (std::string why = uneven_share(context.task, devices); !why.empty()) return NotApplicable{why};
+    auto values = context.values;
+    if (devices == 1) std::erase_if(values, [](const auto& knob) { return knob.first != "micro_batch"; });
     std::vector<Candidate> candidates;
-    for (Knobs& knobs : settings) candidates.push_back(guess(context, std::move(knobs)));
+    for (const Knobs& knobs : knob_settings(context.task, values, context.task.batch_size / devices))
+      candidates.push_back(guess(context, knobs));
     return candidates;
   }
 
@@ -247,7 +239,7 @@ class Ddp final : public Parallelism {
  private:
   /// README.md: weights, gradients and two optimizer states on every device, and the activations of a
   /// micro-batch; the reduction is hidden behind half of the computation at best.
-  static Candidate guess(const SearchContext& context, Knobs knobs) {
+  static Candidate guess(const SearchContext& context, const Knobs& knobs) {
     const std::int64_t devices = context.mesh.world_size;
     const std::int64_t share = context.task.batch_size / devices;
     const std::int64_t micro = micro_batch_rows(context.task, knobs, share);
@@ -261,7 +253,7 @@ class Ddp final : public Parallelism {
                      : 2.0 * static_cast<double>(devices - 1) / static_cast<double>(devices) *
                            static_cast<double>(parameters * master) / context.costs.copy_bytes_per_second;
     const Bytes memory = parameters * (4 * master + copies) + context.costs.activation_bytes(micro);
-    return {std::move(knobs), compute + std::max(reduce - compute / 2, 0.1 * reduce), memory};
+    return {knobs, compute + std::max(reduce - compute / 2, 0.1 * reduce), memory};
   }
 };
 

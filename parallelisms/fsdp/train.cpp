@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <fmt/format.h>
 #include <utility>
 
 #include "train/sharded_trainer.h"
@@ -77,21 +76,14 @@ class Fsdp final : public Parallelism {
  public:
   std::variant<std::vector<Candidate>, NotApplicable> candidates(
       const SearchContext& context) const override {
-    const std::int64_t devices = context.mesh.world_size, rows = context.task.batch_size;
+    const std::int64_t devices = context.mesh.world_size;
     if (devices == 1)
       return NotApplicable{"one device has nobody to share with: ddp and spill are for one device"};
-    if (rows % devices != 0)
-      return NotApplicable{
-          fmt::format("a batch of {} rows cannot be split evenly over {} devices", rows, devices)};
-    std::vector<Knobs> settings{Knobs{}};
-    for (const auto& [knob, values] : context.values) {
-      settings = with_choices(
-          settings, knob,
-          knob == "micro_batch" ? micro_batch_values(context.task, values, rows / devices) : values);
-    }
+    if (std::string why = uneven_share(context.task, devices); !why.empty()) return NotApplicable{why};
     const CostModel model(context);
     std::vector<Candidate> candidates;
-    for (const Knobs& knobs : settings) candidates.push_back(model.guess(knobs));
+    for (const Knobs& knobs : knob_settings(context.task, context.values, context.task.batch_size / devices))
+      candidates.push_back(model.guess(knobs));
     return candidates;
   }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <fmt/format.h>
 
 #include "train/sharded_trainer.h"
 
@@ -46,18 +45,11 @@ class Spill final : public Parallelism {
  public:
   std::variant<std::vector<Candidate>, NotApplicable> candidates(
       const SearchContext& context) const override {
-    const std::int64_t devices = context.mesh.world_size, rows = context.task.batch_size;
-    if (rows % devices != 0)
-      return NotApplicable{
-          fmt::format("a batch of {} rows cannot be split evenly over {} devices", rows, devices)};
-    std::vector<Knobs> settings{Knobs{}};
-    for (const auto& [knob, values] : context.values) {
-      settings = with_choices(
-          settings, knob,
-          knob == "micro_batch" ? micro_batch_values(context.task, values, rows / devices) : values);
-    }
+    const std::int64_t devices = context.mesh.world_size;
+    if (std::string why = uneven_share(context.task, devices); !why.empty()) return NotApplicable{why};
     std::vector<Candidate> candidates;
-    for (const Knobs& knobs : settings) candidates.push_back(guess(context, knobs));
+    for (const Knobs& knobs : knob_settings(context.task, context.values, context.task.batch_size / devices))
+      candidates.push_back(guess(context, knobs));
     return candidates;
   }
 

@@ -43,6 +43,13 @@ TEST_CASE("what is guessed to take much longer than what was measured is not tri
   CHECK(worth_trying(candidate("a", 3, 0), candidate("b", 0, 0)));
 }
 
+TEST_CASE("rows that do not divide are no even shares") {
+  TaskSpec task;
+  task.batch_size = 8;
+  CHECK(uneven_share(task, 4) == "");
+  CHECK(uneven_share(task, 3) == "a batch of 8 rows cannot be split evenly over 3 devices");
+}
+
 TEST_CASE("rows are dealt out evenly and in micro-batches") {
   CHECK(rows_of_rank(8, 1, 4) == Rows{2, 4});
   CHECK(micro_batches({2, 7}, 2) == std::vector<Rows>{{2, 4}, {4, 6}, {6, 7}});
@@ -50,10 +57,14 @@ TEST_CASE("rows are dealt out evenly and in micro-batches") {
   CHECK(micro_batch_rows(task, {}, 8) == 8);
   CHECK(micro_batch_rows(task, {{"micro_batch", "1/4"}}, 8) == 2);
   CHECK(micro_batch_rows(task, {{"micro_batch", "1/4"}}, 2) == 1);
-  CHECK(micro_batch_values(task, {"all", "1/2", "1/4"}, 2) == std::vector<std::string>{"all", "1/2"});
+  CHECK(knob_settings(task, {{"depth", {"1", "2"}}, {"micro_batch", {"all", "1/2", "1/4"}}}, 2) ==
+        std::vector<Knobs>{{{"depth", "1"}, {"micro_batch", "all"}},
+                           {{"depth", "1"}, {"micro_batch", "1/2"}},
+                           {{"depth", "2"}, {"micro_batch", "all"}},
+                           {{"depth", "2"}, {"micro_batch", "1/2"}}});
   CHECK(accumulation_factor(8, 8) == 1);
   CHECK(accumulation_factor(8, 2) == 1.5);
   task.micro_batch_size = 3;
   CHECK(micro_batch_rows(task, {{"micro_batch", "1/4"}}, 8) == 3);
-  CHECK(micro_batch_values(task, {"all", "1/2"}, 8) == std::vector<std::string>{"all"});
+  CHECK(knob_settings(task, {{"micro_batch", {"all", "1/2"}}}, 8) == std::vector<Knobs>{Knobs{}});
 }
