@@ -64,6 +64,7 @@ sweep() {
   cat >"$1" <<EOF
 name: sweep
 cluster: {slots: 2, slot_memory: 1GiB}
+parallelisms: [ddp]
 defaults:
   model: {layers: 1, heads: 2, width: 32, context: 32}
   data: {files: corpus.txt}
