@@ -28,11 +28,13 @@ at::Tensor joined_heads(const at::Tensor& mixed) {
 /// Torch's flash attention for the CPU. As a function of its own it puts the three gradients straight into
 /// one matrix; the gradients of the views would be copied twice.
 struct CpuAttention : torch::autograd::Function<CpuAttention> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv, std::int64_t heads) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv, std::int64_t heads,
+                            bool causal) {
     const auto [query, key, value] = parts_of(qkv, heads);
-    auto [mixed, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(query, key, value, 0, true);
+    auto [mixed, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(query, key, value, 0, causal);
     context->save_for_backward({qkv, mixed, log_sums});
     context->saved_data["heads"] = heads;
+    context->saved_data["causal"] = causal;
     return joined_heads(mixed);
   }
 
@@ -44,23 +46,28 @@ struct CpuAttention : torch::autograd::Function<CpuAttention> {
     const at::Tensor gradient =
         gradients[0].reshape({qkv.size(0), qkv.size(1), heads, qkv.size(2) / 3 / heads}).transpose(1, 2);
     const auto [query_gradient, key_gradient, value_gradient] =
-        at::_scaled_dot_product_flash_attention_for_cpu_backward(gradient, query, key, value, saved[1],
-                                                                 saved[2], 0, true);
+        at::_scaled_dot_product_flash_attention_for_cpu_backward(
+            gradient, query, key, value, saved[1], saved[2], 0, context->saved_data["causal"].toBool());
     at::Tensor result = at::empty(qkv.sizes(), qkv.options());
     auto to = parts_of(result, heads);
     to[0].copy_(query_gradient);
     to[1].copy_(key_gradient);
     to[2].copy_(value_gradient);
-    return {result, {}};
+    return {result, {}, {}};
   }
 };
 
 }  // namespace
 
-at::Tensor causal_attention(const at::Tensor& qkv, std::int64_t heads) {
-  if (qkv.is_cpu()) return CpuAttention::apply(qkv, heads);
+at::Tensor self_attention(const at::Tensor& qkv, std::int64_t heads, Sight sight) {
+  if (qkv.is_cpu()) return CpuAttention::apply(qkv, heads, sight == Sight::kBackward);
   const auto [query, key, value] = parts_of(qkv, heads);
-  return joined_heads(at::scaled_dot_product_attention(query, key, value, {}, 0, true));
+  return self_attention(query, key, value, sight);
+}
+
+at::Tensor self_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                          Sight sight) {
+  return joined_heads(at::scaled_dot_product_attention(query, key, value, {}, 0, sight == Sight::kBackward));
 }
 
 }  // namespace saturn

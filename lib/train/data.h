@@ -10,8 +10,9 @@
 
 namespace saturn {
 
-/// Some rows of a global batch. Of text, inputs and targets: [rows, context] int64; targets are the inputs
-/// one token further.
+/// Some rows of a global batch. Of tokens, inputs and targets: [rows, context] int64; targets are the inputs
+/// one token further. Of samples: inputs [rows, ...] (images: channels, height, width) of a floating type,
+/// targets [rows] int64, the classes.
 struct Batch {
   at::Tensor inputs;
   at::Tensor targets;
@@ -38,20 +39,23 @@ class GlobalBatch {
 };
 
 /// A task's data, memory-mapped. The training batch is a function of (seed, step) alone, whatever the
-/// parallelism and the number of ranks; validation batches are fixed. Errors of open_data: InputError
-/// (missing, empty, shorter than one block), SystemError.
+/// parallelism and the number of ranks; validation batches are fixed.
 class Data {
  public:
   virtual ~Data() = default;
   virtual GlobalBatch training_batch(std::int64_t step) const = 0;
   virtual GlobalBatch validation_batch(std::int64_t index) const = 0;
-  /// At most the task's data.validation_batches; fewer when the held-out part has fewer blocks, 0 when
-  /// nothing is held out.
+  /// At most the task's data.validation_batches; fewer when the held-out part has fewer rows, 0 when nothing
+  /// is held out.
   virtual std::int64_t validation_batches() const = 0;
-  virtual std::int64_t training_tokens() const = 0;
-  virtual std::int64_t validation_tokens() const = 0;
 };
+
+/// Errors: InputError (a file that is not what its kind says, a model that does not fit, too little for a
+/// row), SystemError.
 std::unique_ptr<Data> open_data(const TaskSpec& task);
+
+/// The same, with the rows of the next step made while a step runs (prefetch.h).
+std::unique_ptr<Data> open_prefetched_data(const TaskSpec& task);
 
 /// What decides, beside the seed, which batches there are: "text of 550018 bytes, 0.05 held out, batches of
 /// 16". Errors: filesystem_error.

@@ -9,6 +9,7 @@
 
 #include "train/attention.h"
 #include "train/linear.h"
+#include "train/parameters.h"
 
 namespace saturn {
 namespace {
@@ -16,21 +17,9 @@ namespace {
 constexpr double kDeviation = 0.02;  // GPT-2's
 constexpr double kNormEpsilon = 1e-5;
 
-std::vector<Parameter> norm_parameters(const std::string& name, std::int64_t width) {
-  return {{name + ".weight", {width}, Start::ones(), false, {}},
-          {name + ".bias", {width}, Start::zeros(), false, {}}};
-}
-
-std::vector<Parameter> linear_parameters(const std::string& name, std::int64_t in, std::int64_t out,
-                                         double deviation = kDeviation) {
-  return {{name + ".weight", {in, out}, Start::normal(deviation), true, {}},
-          {name + ".bias", {out}, Start::zeros(), false, {}}};
-}
-
-std::vector<Parameter> joined(std::initializer_list<std::vector<Parameter>> parts) {
-  std::vector<Parameter> all;
-  for (const std::vector<Parameter>& part : parts) all.insert(all.end(), part.begin(), part.end());
-  return all;
+std::vector<Parameter> projection(const std::string& name, std::int64_t in, std::int64_t out,
+                                  double deviation = kDeviation) {
+  return linear_parameters(name, in, out, deviation, Layout::kInOut);
 }
 
 Parameter token_embedding(const GptModel& model) {
@@ -47,11 +36,10 @@ std::vector<Parameter> layer_parameters(const GptModel& model, std::int64_t laye
   const std::int64_t width = model.width;
   // Two additions to the residual stream a layer: their variances add up to one projection's.
   const double residual = kDeviation / std::sqrt(2.0 * static_cast<double>(model.layers));
-  return joined(
-      {norm_parameters(name + ".ln_1", width), linear_parameters(name + ".attn.c_attn", width, 3 * width),
-       linear_parameters(name + ".attn.c_proj", width, width, residual),
-       norm_parameters(name + ".ln_2", width), linear_parameters(name + ".mlp.c_fc", width, 4 * width),
-       linear_parameters(name + ".mlp.c_proj", 4 * width, width, residual)});
+  return joined({norm_parameters(name + ".ln_1", width), projection(name + ".attn.c_attn", width, 3 * width),
+                 projection(name + ".attn.c_proj", width, width, residual),
+                 norm_parameters(name + ".ln_2", width), projection(name + ".mlp.c_fc", width, 4 * width),
+                 projection(name + ".mlp.c_proj", 4 * width, width, residual)});
 }
 
 std::vector<Parameter> head_parameters(const GptModel& model) {
@@ -77,7 +65,8 @@ class Layer final : public Block {
       : Block(std::move(parameters)), heads_(heads) {}
 
   at::Tensor forward(const at::Tensor& input, Pass) override {
-    const at::Tensor mixed = causal_attention(linear(norm(input, at(0), at(1)), at(2), at(3)), heads_);
+    const at::Tensor qkv = linear(norm(input, at(0), at(1)), at(2), at(3));
+    const at::Tensor mixed = self_attention(qkv, heads_, Sight::kBackward);
     const at::Tensor x = at::add(input, linear(mixed, at(4), at(5)));
     return at::add(x, perceptron(norm(x, at(6), at(7)), {at(8), at(9), at(10), at(11)}));
   }

@@ -112,36 +112,54 @@ struct Linear : torch::autograd::Function<Linear> {
 };
 
 struct LinearTransposed : torch::autograd::Function<LinearTransposed> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias) {
     context->save_for_backward({x, weight});
-    return shaped_like(times_transposed(matrix(x), weight), x);
+    context->saved_data["bias"] = bias.has_value();
+    return shaped_like(affine(matrix(x), weight.t(), bias.value_or(at::Tensor{})), x);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor gradient = matrix(gradients[0]);
-    return {shaped_like(affine(gradient, saved[1], {}), saved[0]),
-            transposed_times(gradient, matrix(saved[0]))};
+    // Pixels and the like have no gradient.
+    const at::Tensor input_gradient =
+        context->needs_input_grad(0) ? shaped_like(affine(gradient, saved[1], {}), saved[0]) : at::Tensor{};
+    return {input_gradient, transposed_times(gradient, matrix(saved[0])),
+            context->saved_data["bias"].toBool() ? gradient.sum(0) : at::Tensor{}};
   }
 };
+
+/// As [in, out].
+at::Tensor in_out(const at::Tensor& weight, bool transposed) {
+  return transposed ? weight.t() : weight;
+}
+
+/// The gradient of a weight, in its own layout.
+at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& gradient, bool transposed) {
+  return transposed ? transposed_times(gradient, x) : transposed_times(x, gradient);
+}
 
 struct PerceptronFunction : torch::autograd::Function<PerceptronFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& up_weight,
                             const at::Tensor& up_bias, const at::Tensor& down_weight,
-                            const at::Tensor& down_bias) {
-    const at::Tensor hidden = affine(matrix(x), up_weight, up_bias);
+                            const at::Tensor& down_bias, bool transposed) {
+    const at::Tensor hidden = affine(matrix(x), in_out(up_weight, transposed), up_bias);
     context->save_for_backward({x, up_weight, down_weight, hidden});
-    return shaped_like(affine(gelu_of(hidden), down_weight, down_bias), x);
+    context->saved_data["transposed"] = transposed;
+    return shaped_like(affine(gelu_of(hidden), in_out(down_weight, transposed), down_bias), x);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor& up_weight = saved[1];
-    const at::Tensor& down_weight = saved[2];
+    const bool transposed = context->saved_data["transposed"].toBool();
     const at::Tensor gradient = matrix(gradients[0]);
-    at::Tensor hidden_gradient = times_transposed(gradient, down_weight);
+    at::Tensor hidden_gradient = times_transposed(gradient, in_out(saved[2], transposed));
     const at::Tensor activation = gelu_backward_in_place(saved[3], hidden_gradient);
-    return {shaped_like(times_transposed(hidden_gradient, up_weight), saved[0]),
-            transposed_times(matrix(saved[0]), hidden_gradient), hidden_gradient.sum(0),
-            transposed_times(activation, gradient), gradient.sum(0)};
+    return {shaped_like(times_transposed(hidden_gradient, in_out(saved[1], transposed)), saved[0]),
+            weight_gradient(matrix(saved[0]), hidden_gradient, transposed),
+            hidden_gradient.sum(0),
+            weight_gradient(activation, gradient, transposed),
+            gradient.sum(0),
+            {}};
   }
 };
 
@@ -173,13 +191,13 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   return Linear::apply(x, weight, bias);
 }
 
-at::Tensor linear_transposed(const at::Tensor& x, const at::Tensor& weight) {
-  return LinearTransposed::apply(x, weight);
+at::Tensor linear_transposed(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return LinearTransposed::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
 }
 
 at::Tensor perceptron(const at::Tensor& x, const Perceptron& weights) {
   return PerceptronFunction::apply(x, weights.up_weight, weights.up_bias, weights.down_weight,
-                                   weights.down_bias);
+                                   weights.down_bias, weights.transposed);
 }
 
 }  // namespace saturn

@@ -5,8 +5,8 @@
 
 namespace saturn {
 
-/// Matrix products of training, and the two layers made of them. Weights are [in, out], as GPT-2's
-/// checkpoints have them. Matrices are 2-dimensional.
+/// Matrix products of training, and the layers made of them. Weights are [in, out], as GPT-2's checkpoints
+/// have them, unless said otherwise. Matrices are 2-dimensional.
 
 /// Who multiplies float32 matrices on the CPU.
 enum class MatrixLibrary {
@@ -30,15 +30,17 @@ at::Tensor transposed_times(const at::Tensor& x, const at::Tensor& a,
 
 /// affine() with gradients, over the last dimension of `x`.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
-/// x W^T with gradients, over the last dimension of `x`; weight [out, in] (an embedding used as the head).
-at::Tensor linear_transposed(const at::Tensor& x, const at::Tensor& weight);
+/// x W^T + bias with gradients, over the last dimension of `x`; weight [out, in], as torch.nn.Linear has it;
+/// `bias` may be undefined.
+at::Tensor linear_transposed(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
 
 /// The weights of a two-layer perceptron.
 struct Perceptron {
   at::Tensor up_weight, up_bias, down_weight, down_bias;
+  bool transposed = false;  ///< weights are [out, in]
 };
-/// gelu(x Up + b) Down + c with gradients. Keeps x and x Up + b for the backward pass, not the gelu, which
-/// is made again there.
+/// gelu(x Up + b) Down + c with gradients; gelu by its tanh formula. Keeps x and x Up + b for the backward
+/// pass, not the gelu, which is made again there.
 at::Tensor perceptron(const at::Tensor& x, const Perceptron& weights);
 
 }  // namespace saturn

@@ -54,13 +54,14 @@ MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t step, b
 
 void MetricsFile::add(const StepMetrics& m) {
   last_loss_ = m.loss;
-  write(Json{{"step", m.step},
-             {"loss", number(m.loss)},
-             {"lr", number(m.learning_rate)},
-             {"gradient_norm", number(m.gradient_norm)},
-             {"step_seconds", number(m.step_seconds)},
-             {"tokens_per_second", number(m.tokens_per_second)}}
-            .dump());
+  Json line{{"step", m.step},
+            {"loss", number(m.loss)},
+            {"lr", number(m.learning_rate)},
+            {"gradient_norm", number(m.gradient_norm)},
+            {"step_seconds", number(m.step_seconds)},
+            {"samples_per_second", number(m.samples_per_second)}};
+  if (m.tokens_per_second > 0) line["tokens_per_second"] = number(m.tokens_per_second);
+  write(line.dump());
 }
 
 void MetricsFile::add_validation(std::int64_t step, double loss) {

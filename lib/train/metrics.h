@@ -17,13 +17,14 @@ struct StepMetrics {
   double learning_rate = 0;
   double gradient_norm = 0;
   double step_seconds = 0;
-  double tokens_per_second = 0;
+  double samples_per_second = 0;  ///< sequences, or samples
+  double tokens_per_second = 0;   ///< of sequences of tokens; 0 otherwise
 };
 
 /// The file metrics.jsonl of a task: a line for each step ({"step", "loss", "lr", "gradient_norm",
-/// "step_seconds", "tokens_per_second"}) and one for each validation ({"step", "validation_loss"}), in the
-/// order in which they happened, each step once. A value that is no finite number is null. Writing is best
-/// effort: a full disk costs lines, not the training.
+/// "step_seconds", "samples_per_second" and, of tokens, "tokens_per_second"}) and one for each validation
+/// ({"step", "validation_loss"}), in the order in which they happened, each step once. A value that is no
+/// finite number is null. Writing is best effort: a full disk costs lines, not the training.
 class MetricsFile {
  public:
   /// Opens the file to go on after `step` steps: lines of later steps, and what is no whole line, are cut

@@ -14,13 +14,14 @@
 #include <stdexcept>
 
 #include "train/gpt.h"
+#include "train/gptj.h"
+#include "train/mlp.h"
+#include "train/model_plugin.h"
+#include "train/resnet.h"
+#include "train/vit.h"
 
 namespace saturn {
 namespace {
-
-void require_known(const ModelSpec& spec) {
-  if (spec.kind != "gpt") throw std::invalid_argument(fmt::format("there is no model kind '{}'", spec.kind));
-}
 
 /// Every parameter has a generator of its own, so its values do not depend on the parameters before it.
 std::uint64_t parameter_seed(std::uint64_t seed, const std::string& name) {
@@ -74,8 +75,13 @@ at::Tensor Model::forward(const at::Tensor& inputs, Pass pass) const {
 }
 
 Model build_model(const ModelSpec& spec) {
-  require_known(spec);
-  return {make_gpt_blocks(spec.gpt)};
+  if (spec.kind == "gpt") return {make_gpt_blocks(spec.gpt)};
+  if (spec.kind == "gptj") return {make_gptj_blocks(spec.gptj)};
+  if (spec.kind == "mlp") return {make_mlp_blocks(spec.mlp)};
+  if (spec.kind == "vit") return {make_vit_blocks(spec.vit)};
+  if (spec.kind == "resnet") return {make_resnet_blocks(spec.resnet)};
+  if (spec.kind == "library") return {make_plugin_blocks(spec.plugin)};
+  throw std::invalid_argument(fmt::format("there is no model kind '{}'", spec.kind));
 }
 
 at::Tensor initial_value(const Parameter& parameter, std::uint64_t seed) {
@@ -93,15 +99,17 @@ at::Tensor initial_value(const Parameter& parameter, std::uint64_t seed) {
 
 void materialize(Model& model, std::uint64_t seed, const at::TensorOptions& options) {
   std::map<std::string, at::Tensor> tensors;
-  const auto tensor_of = [&](const Parameter& parameter) -> at::Tensor& {
+  const auto tensor_of = [&](const Parameter& parameter, const at::TensorOptions& as) -> at::Tensor& {
     at::Tensor& tensor = tensors[parameter.name];
-    if (!tensor.defined()) tensor = initial_value(parameter, seed).to(options);
+    if (!tensor.defined()) tensor = initial_value(parameter, seed).to(as);
     return tensor;
   };
+  const bool coarse = c10::isReducedFloatingType(c10::typeMetaToScalarType(options.dtype()));
   for (const std::unique_ptr<Block>& block : model.blocks) {
     for (Parameter& parameter : block->parameters())
-      parameter.tensor = tensor_of(parameter).set_requires_grad(true);
-    for (Parameter& buffer : block->buffers()) buffer.tensor = tensor_of(buffer);
+      parameter.tensor = tensor_of(parameter, options).set_requires_grad(true);
+    for (Parameter& buffer : block->buffers())
+      buffer.tensor = tensor_of(buffer, coarse ? options.dtype(at::kFloat) : options);
   }
 }
 
@@ -112,9 +120,7 @@ Model build_model(const ModelSpec& spec, std::uint64_t seed) {
 }
 
 std::string model_signature(const ModelSpec& spec) {
-  require_known(spec);
-  return fmt::format("gpt layers={} heads={} width={} context={} vocabulary={}", spec.gpt.layers,
-                     spec.gpt.heads, spec.gpt.width, spec.gpt.context, spec.gpt.vocabulary);
+  return describe(spec);
 }
 
 std::int64_t parameter_count(const ModelSpec& spec) {

@@ -87,7 +87,8 @@ Model build_model(const ModelSpec& spec);
 /// CPU.
 at::Tensor initial_value(const Parameter& parameter, std::uint64_t seed);
 
-/// Puts a tensor with the initial value into every slot of the blocks, tied ones the same.
+/// Puts a tensor with the initial value into every slot of the blocks, tied ones the same. Buffers are
+/// float32 at least: averages need more digits than weights that are computed with.
 void materialize(Model& model, std::uint64_t seed, const at::TensorOptions& options);
 
 /// Both: float32, CPU.

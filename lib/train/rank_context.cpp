@@ -52,14 +52,16 @@ void EventWriter::write(const Event& event) const {
   [[maybe_unused]] const int error = write_all(fd_, to_line(event));
 }
 
-Failed failure_of(const std::exception& error) {
+Failed failure_of(const std::exception& error, const TaskSpec* task) {
   const std::string text = text_of(error);
   if (dynamic_cast<const NotFiniteError*>(&error) != nullptr) return {Failed::Reason::kNotFinite, text};
   const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr;
   const bool may_be = dynamic_cast<const CommunicatorError*>(&error) != nullptr ||
                       dynamic_cast<const c10::Error*>(&error) != nullptr;
-  return {memory || (may_be && tells_of_memory(text)) ? Failed::Reason::kOutOfMemory : Failed::Reason::kError,
-          text};
+  if (memory || (may_be && tells_of_memory(text))) return {Failed::Reason::kOutOfMemory, text};
+  const std::string library = task == nullptr ? "" : task->model.plugin.library;
+  if (library.empty() || text.find(library) != std::string::npos) return {Failed::Reason::kError, text};
+  return {Failed::Reason::kError, fmt::format("{} (the model is the plug-in {})", text, library)};
 }
 
 void with_abort(const Mesh& mesh, const std::function<void()>& body) {

@@ -45,7 +45,8 @@ class NotFiniteError : public std::runtime_error {
 };
 
 /// How a gang's training or one candidate ended in an exception, from any rank's point of view.
-Failed failure_of(const std::exception& error);
+/// Of a task whose model is a plug-in, an error names it: most such errors are its own.
+Failed failure_of(const std::exception& error, const TaskSpec* task = nullptr);
 
 /// Runs `body`; when it throws, all other ranks hear why before the exception goes on, so that none waits for
 /// this one.

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "base/mapped_file.h"
+#include "base/safetensors.h"
 #include "train/checkpoint.h"
-#include "train/mapped_file.h"
-#include "train/safetensors.h"
 
 namespace saturn {
 

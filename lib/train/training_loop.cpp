@@ -13,6 +13,7 @@
 #include "train/gang_checkpoint.h"
 #include "train/metrics.h"
 #include "train/schedule.h"
+#include "train/start_weights.h"
 
 namespace saturn {
 namespace {
@@ -116,6 +117,7 @@ void TrainingLoop::train_one() {
 void TrainingLoop::report_step(const StepResult& result, double rate, double seconds) {
   if (!context_.leads()) return;
   metrics_->add({step_, result.loss, rate, result.gradient_norm, seconds,
+                 static_cast<double>(task_.batch_size) / seconds,
                  static_cast<double>(task_.tokens_per_step()) / seconds});
   unreported_seconds_ += seconds;
   ++unreported_steps_;
@@ -177,6 +179,19 @@ std::string TrainingLoop::save_weights() const {
   return path.string();
 }
 
+/// Loads the last checkpoint, or else what the model starts from; returns the step.
+std::int64_t load(const RankContext& context, Trainer& trainer) {
+  const std::int64_t step = load_latest(context, trainer, context.job.directory / "checkpoints");
+  const ModelSpec& model = context.job.task.model;
+  if (step > 0 || model.start_from.empty()) return step;
+  try {
+    trainer.load(*open_start_weights(model));
+  } catch (const CheckpointError& error) {
+    throw CheckpointError(fmt::format("cannot start from {}: {}", model.start_from, error.what()));
+  }
+  return step;
+}
+
 }  // namespace
 
 double validate(Trainer& trainer, const Data& data) {
@@ -190,7 +205,7 @@ void run_training(const RankContext& context, const Data& data) {
   std::unique_ptr<Trainer> trainer;
   with_abort(context.mesh, [&] {
     trainer = context.parallelism.prepare(context.job.task, context.job.knobs, context.mesh);
-    const std::int64_t step = load_latest(context, *trainer, context.job.directory / "checkpoints");
+    const std::int64_t step = load(context, *trainer);
     context.communicator().barrier();  // everybody is up before rank 0 says so
     context.events.write(Ready{step, process_age_seconds()});
     if (wait_for_release(context) == Release::kLeave) return context.events.write(Stopped{step});

@@ -131,7 +131,7 @@ Outcome try_candidate(const RankContext& context, const Data& data, const Knobs&
     });
     return measured;
   } catch (const std::exception& error) {
-    const Failed failed = failure_of(error);
+    const Failed failed = failure_of(error, &context.job.task);
     if (failed.reason == Failed::Reason::kOutOfMemory) return OutOfMemory{failed.message};
     return TrialFailed{failed.message, ""};
   }

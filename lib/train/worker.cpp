@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <optional>
 #include <signal.h>
 #include <string_view>
 #include <sys/prctl.h>
@@ -74,7 +75,7 @@ void run_rank(const WorkerOptions& options, const Job& job, const EventWriter& e
         {options.rendezvous, options.rank, job.world_size(), kLongestWait, generation});
   };
   const auto parallelism = load_parallelism(job.parallelism, job.library);
-  const auto data = open_data(job.task);
+  const auto data = open_prefetched_data(job.task);
   const Mesh mesh{nullptr,         options.rank,        job.world_size(),
                   job.device_kind, device.memory_bytes, accelerator->device()};
   RankContext context{job, *parallelism, *accelerator, mesh, events, STDIN_FILENO};
@@ -92,12 +93,13 @@ int run_worker(const WorkerOptions& options) {
   explain_bus_errors();
   const EventWriter events(options.rank == 0 ? claim_standard_output() : -1);
   if (options.rank != 0) ::dup2(STDERR_FILENO, STDOUT_FILENO);
+  std::optional<Job> job;
   try {
-    const Job job = read_checked_job(options);
-    run_rank(options, job, events);
+    job = read_checked_job(options);
+    run_rank(options, *job, events);
     return 0;
   } catch (const std::exception& error) {
-    const Failed failed = failure_of(error);
+    const Failed failed = failure_of(error, job ? &job->task : nullptr);
     fmt::print(stderr, "rank {}: {}\n", options.rank, failed.message);
     events.write(failed);
     return 1;

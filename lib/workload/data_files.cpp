@@ -8,10 +8,13 @@
 #include <fmt/format.h>
 #include <map>
 #include <set>
+#include <tuple>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "workload/data_fit.h"
+#include "workload/dataset.h"
 #include "workload/glob.h"
-#include "workload/text_split.h"
 #include "workload/tree.h"
 
 namespace saturn {
@@ -19,14 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct File {
-  std::string path;
-  std::int64_t bytes;
-};
-
 /// What one entry of data.files stands for.
 struct Resolved {
-  std::vector<File> files;
+  std::vector<std::string> files;
   std::string problem;  ///< empty when everything is there
 };
 
@@ -68,7 +66,7 @@ Resolved resolve(const std::string& pattern) {
   for (const fs::path& path : paths) {
     resolved.problem = problem_of_file(path);
     if (!resolved.problem.empty()) return resolved;
-    resolved.files.push_back({path.string(), static_cast<std::int64_t>(fs::file_size(path, ignored))});
+    resolved.files.push_back(path.string());
   }
   return resolved;
 }
@@ -86,56 +84,125 @@ class Resolver {
   std::map<std::string, Resolved> resolved_;
 };
 
-Mark mark_of_pattern(const TaskDraft& draft, size_t index) {
-  const Value* files = find_path(draft.value, "data.files");
+/// The place of entry `index` of the list under `path`, or of one that stands for a list.
+Mark mark_of_pattern(const TaskDraft& draft, const std::string& path, size_t index) {
+  const Value* files = find_path(draft.value, path);
   if (files == nullptr) return draft.value.mark;
   return files->kind == Value::Kind::kList && index < files->items.size() ? files->items[index].mark
                                                                           : files->mark;
 }
 
-/// Replaces the patterns by files, each once. Returns their bytes, or -1 when something is wrong.
-std::int64_t resolve_files(TaskDraft& draft, Resolver& resolver, Diagnostics& diagnostics) {
+/// Replaces the patterns by files, each once. False when something is wrong.
+bool resolve_files(const TaskDraft& draft, const std::string& path, std::vector<std::string>& patterns,
+                   Resolver& resolver, Diagnostics& diagnostics) {
   std::vector<std::string> files;
   std::set<std::string> seen;
-  bool sound = !draft.task.data.files.empty();
-  std::int64_t bytes = 0;
-  for (size_t i = 0; i < draft.task.data.files.size(); ++i) {
-    const Resolved& resolved = resolver(draft.task.data.files[i]);
+  bool sound = true;
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    const Resolved& resolved = resolver(patterns[i]);
     if (!resolved.problem.empty()) {
-      diagnostics.error(mark_of_pattern(draft, i), "data: " + resolved.problem);
+      diagnostics.error(mark_of_pattern(draft, path, i), "data: " + resolved.problem);
       sound = false;
     }
-    for (const File& file : resolved.files) {
-      if (!seen.insert(file.path).second) continue;
-      files.push_back(file.path);
-      bytes += file.bytes;
+    for (const std::string& file : resolved.files)
+      if (seen.insert(file).second) files.push_back(file);
+  }
+  patterns = std::move(files);
+  return sound;
+}
+
+/// Datasets of tasks that read the same files, opened once.
+class Datasets {
+ public:
+  /// Reports at the task's data what is wrong with the files; null then.
+  const Dataset* open(const TaskDraft& draft, Diagnostics& diagnostics) {
+    const DataSpec& data = draft.task.data;
+    const auto [found, fresh] = opened_.try_emplace({data.kind, data.files, data.validation_files});
+    Opened& opened = found->second;
+    if (fresh) read(data, opened);
+    if (opened.problem.empty()) return &opened.dataset;
+    diagnostics.error(mark_of_pattern(draft, "data.files", kNoEntry), "data: " + opened.problem);
+    return nullptr;
+  }
+
+ private:
+  static constexpr size_t kNoEntry = static_cast<size_t>(-1);
+  struct Opened {
+    Dataset dataset;
+    std::string problem;
+  };
+
+  static void read(const DataSpec& data, Opened& opened) {
+    try {
+      if (data.kind != "synthetic") opened.dataset = read_dataset(data);
+    } catch (const InputError& error) {
+      opened.problem = error.diagnostics().front().message;
+    } catch (const SystemError& error) {
+      opened.problem = error.what();
     }
   }
-  draft.task.data.files = std::move(files);
-  return sound ? bytes : -1;
+
+  std::map<std::tuple<std::string, std::vector<std::string>, std::vector<std::string>>, Opened> opened_;
+};
+
+bool fits(const TaskDraft& draft, const Dataset& dataset, Diagnostics& diagnostics) {
+  const TaskSpec& task = draft.task;
+  const auto misfit = task.data.kind == "synthetic"
+                          ? find_synthetic_misfit(task.model)
+                          : find_misfit(task.model, task.data.kind, dataset.content);
+  const Value* model = find_path(draft.value, "model");
+  if (misfit) report_misfit(model == nullptr ? draft.value : *model, misfit, diagnostics);
+  return !misfit;
 }
 
-/// "" or why a part of the text has no block.
-std::string part_problem(const char* part, std::int64_t tokens, std::int64_t blocks, std::int64_t context) {
-  if (blocks > 0) return "";
-  return fmt::format("the {} part has {} tokens; one block takes {} (context {} and the token after it)",
-                     part, tokens, context + 1, context);
-}
-
-void check_size(TaskDraft& draft, std::int64_t bytes, Diagnostics& diagnostics) {
+void count_steps(TaskDraft& draft, const Dataset& dataset, Diagnostics& diagnostics) {
   TaskSpec& task = draft.task;
-  const std::int64_t context = task.model.gpt.context;
-  if (context < 1 || task.batch_size < 1) return;  // reported already
-  const TextSplit split = split_text(bytes, task.data.validation_fraction, context);
-  std::string problem = part_problem("training", split.training_tokens, split.training_blocks, context);
-  if (problem.empty() && task.data.validation_fraction > 0)
-    problem = part_problem("held-out", split.validation_tokens, split.validation_blocks, context);
-  if (!problem.empty()) {
-    const Value* files = find_path(draft.value, "data.files");
-    diagnostics.error(files == nullptr ? draft.value.mark : files->mark, "data: " + problem);
-    return;
+  if (task.batch_size < 1 || !fits(draft, dataset, diagnostics)) return;
+  const std::int64_t length = task.data.kind == "synthetic" ? 0 : row_length(dataset.content, task.model);
+  const DataSplit split = split_of(task.data, dataset, length);
+  const std::string problem = size_problem(task.data, split, length);
+  if (!problem.empty())
+    return diagnostics.error(mark_of_pattern(draft, "data.files", static_cast<size_t>(-1)),
+                             "data: " + problem);
+  if (task.epochs > 0) task.steps = steps_in_epochs(split, task.epochs, task.batch_size, length);
+}
+
+/// A task whose model is wrong is not compared with its data.
+bool has_sizes(const TaskSpec& task) {
+  const ModelInput input = input_of(task.model);
+  return input.kind == ModelInput::Kind::kUnknown || input.context > 0 || input.numbers > 0;
+}
+
+void resolve_task(TaskDraft& draft, Resolver& resolver, Datasets& datasets, Diagnostics& diagnostics) {
+  DataSpec& data = draft.task.data;
+  const bool there = resolve_files(draft, "data.files", data.files, resolver, diagnostics);
+  const bool own =
+      resolve_files(draft, "data.validation_files", data.validation_files, resolver, diagnostics);
+  if (!there || !own || (data.files.empty() && data.kind != "synthetic")) return;
+  const Dataset* dataset = datasets.open(draft, diagnostics);
+  if (dataset != nullptr && has_sizes(draft.task)) count_steps(draft, *dataset, diagnostics);
+}
+
+Mark mark_of(const TaskDraft& draft, const std::string& path) {
+  const Value* value = find_path(draft.value, path);
+  return value == nullptr ? draft.value.mark : value->mark;
+}
+
+/// The plug-in and the weights to start from; takes down what the plug-in is.
+void look_at_model(TaskDraft& draft, Diagnostics& diagnostics) {
+  ModelSpec& model = draft.task.model;
+  const std::string& library = model.plugin.library;
+  if (!library.empty()) {
+    const std::string problem = problem_of_file(library);
+    if (problem.empty())
+      model.plugin.content = file_hash(library);
+    else
+      diagnostics.error(mark_of(draft, "model.library"), "model: " + problem);
   }
-  if (task.epochs > 0) task.steps = steps_in_epochs(split, task.epochs, task.batch_size, context);
+  std::error_code ignored;
+  if (model.start_from.empty() || fs::is_directory(model.start_from, ignored)) return;
+  const std::string problem = problem_of_file(model.start_from);
+  if (!problem.empty()) diagnostics.error(mark_of(draft, "model.start_from"), "model: " + problem);
 }
 
 void check_warmup(const TaskDraft& draft, Diagnostics& diagnostics) {
@@ -151,10 +218,11 @@ void check_warmup(const TaskDraft& draft, Diagnostics& diagnostics) {
 
 void resolve_data(std::vector<TaskDraft>& drafts, Diagnostics& diagnostics) {
   Resolver resolver;
+  Datasets datasets;
   for (TaskDraft& draft : drafts) {
-    const bool has_data = !draft.task.data.kind.empty();  // a script may find its own
-    const std::int64_t bytes = !has_data ? -1 : resolve_files(draft, resolver, diagnostics);
-    if (bytes >= 0) check_size(draft, bytes, diagnostics);
+    // A script may find its own data.
+    if (!draft.task.data.kind.empty()) resolve_task(draft, resolver, datasets, diagnostics);
+    look_at_model(draft, diagnostics);
     check_warmup(draft, diagnostics);
   }
 }

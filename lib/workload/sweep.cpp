@@ -159,8 +159,12 @@ bool check_paths(const Value& map, const std::string& what, const std::vector<st
   return true;
 }
 
+bool has_free_name(std::string_view path) {
+  return path.starts_with("arguments.") || path.starts_with("model.options.");
+}
+
 bool is_task_path(const std::string& path, const std::vector<std::string>& paths) {
-  return path.starts_with(kArgumentPrefix) || std::find(paths.begin(), paths.end(), path) != paths.end();
+  return has_free_name(path) || std::find(paths.begin(), paths.end(), path) != paths.end();
 }
 
 std::string suggest_path(const std::string& path, const std::vector<std::string>& paths) {

@@ -13,10 +13,10 @@ namespace saturn {
 bool check_paths(const Value& map, const std::string& what, const std::vector<std::string>& paths,
                  Diagnostics& diagnostics);
 
-/// Of the paths of arguments, whose names are free.
-inline constexpr std::string_view kArgumentPrefix = "arguments.";
+/// Whether the path is of an argument or of a plug-in's option, whose names are the user's.
+bool has_free_name(std::string_view path);
 
-/// Whether the dotted path is one of `paths`, or an argument's.
+/// Whether the dotted path is one of `paths`, or has a free name.
 bool is_task_path(const std::string& path, const std::vector<std::string>& paths);
 
 /// The dotted paths that a task has, outer ones first: "model", "model.layers", ...

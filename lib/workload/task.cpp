@@ -6,17 +6,13 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "workload/data_fit.h"
+#include "workload/free_names.h"
+#include "workload/limits.h"
+
 namespace saturn {
 namespace {
 
-// Limits far above anything that can be trained: they catch slips of the keyboard before they become
-// overflows. A product of two of them stays within 64 bits.
-constexpr std::int64_t kMostLayers = 10'000;
-constexpr std::int64_t kMostWidth = 1'000'000;
-constexpr std::int64_t kMostTokens = 100'000'000;
-constexpr std::int64_t kMostBatch = 1'000'000;
-constexpr std::int64_t kMostSteps = 1'000'000'000'000;
-constexpr std::int64_t kMostDevices = 1'000'000;
 constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
 
 /// A number in (0, max].
@@ -37,39 +33,6 @@ double fraction_below_one(MapReader& reader, std::string_view key, double fallba
 
 std::int64_t required_integer(MapReader& reader, std::string_view key, std::int64_t max) {
   return reader.require(key) ? reader.integer(key, 0, 1, max) : 0;
-}
-
-GptModel read_gpt(MapReader& reader) {
-  GptModel gpt;
-  gpt.layers = required_integer(reader, "layers", kMostLayers);
-  gpt.heads = required_integer(reader, "heads", kMostWidth);
-  gpt.width = required_integer(reader, "width", kMostWidth);
-  gpt.context = required_integer(reader, "context", kMostTokens);
-  gpt.vocabulary = reader.integer("vocabulary", gpt.vocabulary, 1, kMostTokens);
-  if (gpt.heads > 0 && gpt.width > 0 && gpt.width % gpt.heads != 0)
-    reader.error("heads", fmt::format("is {}, which does not divide width {}: every head gets an equal part",
-                                      gpt.heads, gpt.width));
-  return gpt;
-}
-
-ModelSpec read_model(const Value& value, Diagnostics& diagnostics) {
-  MapReader reader(value, "model", diagnostics);
-  ModelSpec model;
-  model.kind = reader.choice("kind", model.kind, {"gpt"});
-  model.gpt = read_gpt(reader);
-  reader.finish();
-  return model;
-}
-
-DataSpec read_data(const Value& value, Diagnostics& diagnostics) {
-  MapReader reader(value, "data", diagnostics);
-  DataSpec data;
-  data.kind = reader.choice("kind", data.kind, {"text"});
-  if (reader.require("files")) data.files = reader.texts("files");
-  data.validation_fraction = fraction_below_one(reader, "validation_fraction", data.validation_fraction);
-  data.validation_batches = reader.integer("validation_batches", data.validation_batches, 1, kMostSteps);
-  reader.finish();
-  return data;
 }
 
 Schedule read_schedule(const Value& value, Diagnostics& diagnostics) {
@@ -98,26 +61,6 @@ OptimizerSpec read_optimizer(const Value& value, Diagnostics& diagnostics) {
   return optimizer;
 }
 
-/// Letters, digits, _ and -: a dot would be a path of its own in sweeps.
-bool names_argument(const std::string& name) {
-  constexpr const char* kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-  return !name.empty() && name.find_first_not_of(kAllowed) == std::string::npos;
-}
-
-std::map<std::string, std::string> read_arguments(const Value& value, Diagnostics& diagnostics) {
-  MapReader reader(value, "arguments", diagnostics);
-  std::map<std::string, std::string> arguments;
-  for (const Value::Member& member : value.members) {
-    if (!names_argument(member.key))
-      diagnostics.error(
-          member.mark,
-          fmt::format("arguments: '{}' names no argument (letters, digits, _ and - only)", member.key));
-    arguments.emplace(member.key, reader.text(member.key));
-  }
-  reader.finish();
-  return arguments;
-}
-
 void read_same_speed(MapReader& reader, TaskSpec& task) {
   task.same_speed = reader.texts("same_speed");
   std::vector<std::string> names;
@@ -135,7 +78,8 @@ void read_subject(MapReader& reader, TaskSpec& task) {
   const Value* model = reader.value("model");
   const Value* data = reader.value("data");
   task.script = reader.value("arguments") != nullptr;
-  if (task.script) task.arguments = read_arguments(*reader.value("arguments"), diagnostics);
+  if (task.script)
+    task.arguments = read_free_scalars(*reader.value("arguments"), "arguments", "argument", diagnostics);
   read_same_speed(reader, task);
   const bool own = task.script && model == nullptr && data == nullptr;
   if (own) task.model.kind = task.data.kind = "";
@@ -162,26 +106,12 @@ void read_amounts(MapReader& reader, TaskSpec& task) {
   task.validate_every_steps = reader.integer("validate_every_steps", 0, 0, kMostSteps);
 }
 
+/// What can be told without a look at the files.
 void check_together(MapReader& reader, const TaskSpec& task) {
-  if (task.data.kind == "text" && task.model.kind == "gpt" && task.model.gpt.vocabulary < 256) {
-    const Value* model = reader.value("model");
-    reader.diagnostics().error(
-        model->find("vocabulary")->mark,
-        fmt::format("model: 'vocabulary' must be at least 256 for text data (one token a byte), not {}",
-                    task.model.gpt.vocabulary));
-  }
-}
-
-nlohmann::ordered_json to_json(const ModelSpec& model) {
-  return {{"kind", model.kind},       {"layers", model.gpt.layers},   {"heads", model.gpt.heads},
-          {"width", model.gpt.width}, {"context", model.gpt.context}, {"vocabulary", model.gpt.vocabulary}};
-}
-
-nlohmann::ordered_json to_json(const DataSpec& data) {
-  return {{"kind", data.kind},
-          {"files", data.files},
-          {"validation_fraction", data.validation_fraction},
-          {"validation_batches", data.validation_batches}};
+  const Value* model = reader.value("model");
+  Content content;
+  if (model == nullptr || task.data.kind.empty() || !known_content(task.data.kind, content)) return;
+  report_misfit(*model, find_misfit(task.model, task.data.kind, content), reader.diagnostics());
 }
 
 nlohmann::ordered_json to_json(const OptimizerSpec& o) {
@@ -206,6 +136,7 @@ nlohmann::ordered_json to_json(const TaskSpec& task) {
     json["model"] = to_json(task.model);
     json["data"] = to_json(task.data);
   }
+  if (!task.model.plugin.content.empty()) json["library_content"] = task.model.plugin.content;
   if (task.script) {
     json["arguments"] = task.arguments;
     json["same_speed"] = task.same_speed;
@@ -227,6 +158,7 @@ nlohmann::ordered_json to_json(const TaskSpec& task) {
 TaskSpec task_from_value(const Value& value, Diagnostics& diagnostics) {
   MapReader reader(value, "task", diagnostics);
   TaskSpec task = read_task_fields(reader);
+  task.model.plugin.content = reader.text("library_content");
   reader.finish();
   return task;
 }
@@ -263,14 +195,10 @@ std::string speed_signature(const TaskSpec& task) {
   const std::string arguments = arguments_signature(task);
   if (task.model.kind.empty())
     return fmt::format("script batch={} micro={}{}", task.batch_size, task.micro_batch_size, arguments);
-  const GptModel& gpt = task.model.gpt;
-  return fmt::format(
-      "{} layers={} heads={} width={} context={} vocabulary={}; {} validation={}; {}{}; {} batch={} "
-      "micro={}{}",
-      task.model.kind, gpt.layers, gpt.heads, gpt.width, gpt.context, gpt.vocabulary, task.data.kind,
-      task.data.validation_fraction > 0 ? task.data.validation_batches : 0, task.optimizer.kind,
-      task.optimizer.clip > 0 ? " clip" : "", task.precision, task.batch_size, task.micro_batch_size,
-      arguments);
+  return fmt::format("{}; {} validation={}; {}{}; {} batch={} micro={}{}", describe(task.model),
+                     task.data.kind, holds_out(task.data) ? task.data.validation_batches : 0,
+                     task.optimizer.kind, task.optimizer.clip > 0 ? " clip" : "", task.precision,
+                     task.batch_size, task.micro_batch_size, arguments);
 }
 
 }  // namespace saturn

@@ -9,36 +9,10 @@
 
 #include "base/document.h"
 #include "base/units.h"
+#include "workload/data_spec.h"
+#include "workload/model_spec.h"
 
 namespace saturn {
-
-/// A GPT-2: `layers` transformer blocks of width `width`, `heads` attention heads, context of `context`
-/// tokens.
-struct GptModel {
-  std::int64_t layers = 0;
-  std::int64_t heads = 0;
-  std::int64_t width = 0;
-  std::int64_t context = 0;
-  std::int64_t vocabulary = 256;  ///< byte-level text needs 256
-
-  bool operator==(const GptModel&) const = default;
-};
-
-struct ModelSpec {
-  std::string kind = "gpt";
-  GptModel gpt;  ///< used when kind == "gpt"
-
-  bool operator==(const ModelSpec&) const = default;
-};
-
-struct DataSpec {
-  std::string kind = "text";            ///< bytes of files, one token a byte
-  std::vector<std::string> files;       ///< absolute paths, globs resolved and sorted
-  double validation_fraction = 0.05;    ///< of the tokens, taken from the end of the text
-  std::int64_t validation_batches = 8;  ///< batches of the task's size, the same at every validation
-
-  bool operator==(const DataSpec&) const = default;
-};
 
 struct Schedule {
   std::string kind = "constant";  ///< constant | linear | cosine
@@ -71,7 +45,7 @@ struct TaskSpec {
   std::map<std::string, std::string> arguments;  ///< of a script, as they were written ("3e-4")
   std::vector<std::string> same_speed;           ///< names of arguments that do not change the speed
   OptimizerSpec optimizer;
-  std::int64_t batch_size = 0;  ///< sequences a step, over all devices; 0 = a script did not say
+  std::int64_t batch_size = 0;  ///< sequences or samples a step, over all devices; 0 = a script did not say
   std::int64_t micro_batch_size =
       0;  ///< sequences a device holds at once (gradient accumulation); 0 = the search chooses
   std::string precision = "fp32";  ///< fp32 | bf16 (with float32 masters) | fp64
@@ -85,7 +59,8 @@ struct TaskSpec {
   std::int64_t validate_every_steps = 0;  ///< 0 = only at the end
   Mark mark;                              ///< where the workload file says it; not part of the JSON
 
-  std::int64_t tokens_per_step() const { return batch_size * model.gpt.context; }
+  /// 0 for a model that does not take tokens.
+  std::int64_t tokens_per_step() const { return batch_size * input_of(model).context; }
 };
 
 /// Key-ordered JSON with every field but `mark`.

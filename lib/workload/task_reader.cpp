@@ -70,8 +70,7 @@ Rendered field_text(const TaskDraft& draft, const std::string& path) {
   if (!is_task_path(path, paths))
     return {"", fmt::format("a task has no field '{}'{}", path, suggest_path(path, paths))};
   const Value* found = find_path(draft.value, path);
-  if (found == nullptr && path.starts_with(kArgumentPrefix))
-    return {"", fmt::format("the task has no '{}'", path)};
+  if (found == nullptr && has_free_name(path)) return {"", fmt::format("the task has no '{}'", path)};
   return found == nullptr ? default_text(draft.task, path) : name_text(*found, path);
 }
 
@@ -104,8 +103,15 @@ void check_length(MapReader& reader, const TaskSpec& task, Diagnostics& diagnost
   }
 }
 
-void make_absolute(std::vector<std::string>& files, const std::filesystem::path& directory) {
-  for (std::string& file : files) file = (directory / file).lexically_normal().string();
+void make_absolute(std::string& file, const std::filesystem::path& directory) {
+  if (!file.empty()) file = (directory / file).lexically_normal().string();
+}
+
+void make_paths_absolute(TaskSpec& task, const std::filesystem::path& directory) {
+  for (std::string& file : task.data.files) make_absolute(file, directory);
+  for (std::string& file : task.data.validation_files) make_absolute(file, directory);
+  make_absolute(task.model.plugin.library, directory);
+  make_absolute(task.model.start_from, directory);
 }
 
 TaskDraft read_draft(const Value& value, const Origin& origin, const std::filesystem::path& directory,
@@ -115,13 +121,15 @@ TaskDraft read_draft(const Value& value, const Origin& origin, const std::filesy
   draft.task = read_task_fields(reader);
   reader.value("sweep");  // expanded already
   check_length(reader, draft.task, diagnostics);
-  const Value* files = find_path(draft.value, "data.files");
-  if (files != nullptr && files->kind == Value::Kind::kList && files->items.empty())
-    diagnostics.error(files->mark, "data: 'files' is empty");
+  for (const std::string key : {"files", "validation_files"}) {
+    const Value* files = find_path(draft.value, "data." + key);
+    if (files != nullptr && files->kind == Value::Kind::kList && files->items.empty())
+      diagnostics.error(files->mark, "data: '" + key + "' is empty");
+  }
   reader.finish();
   if (!reader.has("seed")) draft.task.seed = origin.seed;
   read_name(draft, diagnostics);
-  make_absolute(draft.task.data.files, directory);
+  make_paths_absolute(draft.task, directory);
   return draft;
 }
 
@@ -208,7 +216,9 @@ std::vector<std::string> task_paths() {
   const Document empty =
       parse_json("", R"({"name": "", "model": {}, "data": {}, "optimizer": {"schedule": {}}})");
   Diagnostics diagnostics(empty);
-  (void)task_from_value(empty.root, diagnostics);  // for the keys that it looks for
+  MapReader reader(empty.root, "task", diagnostics);
+  (void)read_task_fields(reader);  // for the keys that it looks for
+  reader.finish();
   std::vector<std::string> paths;
   const auto& keys = diagnostics.accepted_keys();
   for (const std::string& key : keys.at("task")) {

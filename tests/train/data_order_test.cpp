@@ -5,7 +5,7 @@
 #include <set>
 #include <vector>
 
-#include "workload/text_split.h"
+#include "workload/data_split.h"
 
 using namespace saturn;
 
@@ -79,19 +79,19 @@ TEST_CASE("validation blocks are spread evenly and differ") {
 }
 
 TEST_CASE("a text is split into training tokens and the end that is held out") {
-  const TextSplit split = split_text(1000, 0.1, 64);
-  CHECK(split.training_tokens == 900);
-  CHECK(split.validation_tokens == 100);
-  CHECK(split.training_blocks == 14);  // 899 tokens that have a next one
-  CHECK(split.validation_blocks == 1);
-  CHECK(split_text(999, 0.1, 64).validation_tokens == 99);
-  CHECK(split_text(65, 0, 64).training_blocks == 1);
-  CHECK(split_text(64, 0, 64).training_blocks == 0);
-  CHECK(split_text(0, 0.5, 64).training_tokens == 0);
+  const DataSplit split = split_data(1000, 0.1, 64);
+  CHECK(split.training_size == 900);
+  CHECK(split.validation_size == 100);
+  CHECK(split.training_rows == 14);  // 899 tokens that have a next one
+  CHECK(split.validation_rows == 1);
+  CHECK(split_data(999, 0.1, 64).validation_size == 99);
+  CHECK(split_data(65, 0, 64).training_rows == 1);
+  CHECK(split_data(64, 0, 64).training_rows == 0);
+  CHECK(split_data(0, 0.5, 64).training_size == 0);
 }
 
 TEST_CASE("epochs become steps by the training tokens") {
-  const TextSplit split = split_text(1000, 0.1, 64);
+  const DataSplit split = split_data(1000, 0.1, 64);
   CHECK(steps_in_epochs(split, 1, 2, 64) == 7);
   CHECK(steps_in_epochs(split, 2, 2, 64) == 14);
   CHECK(steps_in_epochs(split, 0.5, 2, 64) == 3);

@@ -71,8 +71,6 @@ std::string refusal(const TaskSpec& task) {
 TEST_CASE("rows are blocks of the text across file boundaries, targets one token further") {
   const test::TemporaryDirectory directory;
   const auto data = open_data(task_over(directory, {100, 0, 7, 393}));  // 400 for training: 24 blocks
-  CHECK(data->training_tokens() == 400);
-  CHECK(data->validation_tokens() == 100);
   std::set<std::int64_t> places;
   for (std::int64_t step = 0; step < 8; ++step) {
     const Batch batch = data->training_batch(step).slice(0, 3);
@@ -135,27 +133,30 @@ TEST_CASE("a small held-out part gives fewer batches, the last one filled up fro
 TEST_CASE("data that cannot be trained on is refused with its sizes") {
   const test::TemporaryDirectory directory;
   CHECK(refusal(task_over(directory, {10, 10})) ==
-        "task 't': the text has 20 bytes in 2 files, 4 of them held out: 16 are left for training and one "
-        "block of "
-        "the model's context needs 17");
+        "task 't': data: the training part has 16 tokens; one block takes 17 (context 16 and the token after "
+        "it)");
   CHECK(refusal(task_over(directory, {0})) ==
-        "task 't': the text has 0 bytes in 1 file, 0 of them held out: 0 are left for training and one "
-        "block of the "
-        "model's context needs 17");
+        "task 't': data: the training part has 0 tokens; one block takes 17 (context 16 and the token after "
+        "it)");
   CHECK(refusal(task_over(directory, {80})) ==
-        "task 't': the text has 80 bytes in 1 file, 16 of them held out for validation, and one block of the "
-        "model's context needs 17; raise data.validation_fraction or set it to 0");
+        "task 't': data: the held-out part has 16 tokens; one block takes 17 (context 16 and the token after "
+        "it)");
   TaskSpec task = task_over(directory, {500});
   task.model.gpt.vocabulary = 100;
   CHECK(refusal(task) ==
-        "task 't': text data has 256 different tokens (bytes) and the model a vocabulary of 100; set "
-        "model.vocabulary to 256");
-  task = task_over(directory, {500});
-  task.data.files.push_back((directory / "gone").string());
-  CHECK(refusal(task) == "data file '" + (directory / "gone").string() + "' does not exist");
+        "task 't': model: 'vocabulary' must be at least 256 for text data (one token a byte), not 100");
   task = task_over(directory, {500});
   task.data.kind = "images";
-  CHECK(refusal(task) == "task 't': there is no data kind 'images'");
+  CHECK(refusal(task) == "there is no data kind 'images'");
+}
+
+TEST_CASE("a data file that is gone is named") {
+  const test::TemporaryDirectory directory;
+  TaskSpec task = task_over(directory, {500});
+  task.data.files.push_back((directory / "gone").string());
+  CHECK_THROWS_WITH_AS(
+      open_data(task),
+      ("cannot read " + (directory / "gone").string() + ": No such file or directory").c_str(), SystemError);
 }
 
 TEST_CASE("a data file that is a directory cannot be read") {

@@ -11,22 +11,22 @@ using namespace saturn;
 namespace {
 
 const std::string kThreeSteps =
-    R"({"step":1,"loss":3.5,"lr":0.1,"gradient_norm":1.0,"step_seconds":0.5,"tokens_per_second":64.0})"
+    R"({"step":1,"loss":3.5,"lr":0.1,"gradient_norm":1.0,"step_seconds":0.5,"samples_per_second":8.0,"tokens_per_second":64.0})"
     "\n"
-    R"({"step":2,"loss":2.5,"lr":0.1,"gradient_norm":null,"step_seconds":0.5,"tokens_per_second":64.0})"
+    R"({"step":2,"loss":2.5,"lr":0.1,"gradient_norm":null,"step_seconds":0.5,"samples_per_second":8.0,"tokens_per_second":64.0})"
     "\n"
     R"({"step":2,"validation_loss":2.75})"
     "\n"
-    R"({"step":3,"loss":1.5,"lr":0.1,"gradient_norm":1.0,"step_seconds":0.5,"tokens_per_second":64.0})"
+    R"({"step":3,"loss":1.5,"lr":0.1,"gradient_norm":1.0,"step_seconds":0.5,"samples_per_second":8.0,"tokens_per_second":64.0})"
     "\n";
 
 void write_three_steps(const std::filesystem::path& path) {
   MetricsFile metrics(path, 0, false);
   CHECK(!metrics.last_loss());
-  metrics.add({1, 3.5, 0.1, 1, 0.5, 64});
-  metrics.add({2, 2.5, 0.1, std::numeric_limits<double>::quiet_NaN(), 0.5, 64});
+  metrics.add({1, 3.5, 0.1, 1, 0.5, 8, 64});
+  metrics.add({2, 2.5, 0.1, std::numeric_limits<double>::quiet_NaN(), 0.5, 8, 64});
   metrics.add_validation(2, 2.75);
-  metrics.add({3, 1.5, 0.1, 1, 0.5, 64});
+  metrics.add({3, 1.5, 0.1, 1, 0.5, 8, 64});
   CHECK(*metrics.last_loss() == 1.5);
 }
 
@@ -36,6 +36,14 @@ TEST_CASE("metrics are a line of JSON for each step and validation") {
   const test::TemporaryDirectory directory;
   write_three_steps(directory / "metrics.jsonl");
   CHECK(read_file(directory / "metrics.jsonl") == kThreeSteps);
+}
+
+TEST_CASE("samples that are no sequences have no tokens") {
+  const test::TemporaryDirectory directory;
+  MetricsFile(directory / "metrics.jsonl", 0, false).add({1, 3.5, 0.1, 1, 0.5, 8, 0});
+  CHECK(read_file(directory / "metrics.jsonl") ==
+        "{\"step\":1,\"loss\":3.5,\"lr\":0.1,\"gradient_norm\":1.0,\"step_seconds\":0.5,"
+        "\"samples_per_second\":8.0}\n");
 }
 
 TEST_CASE("metrics beyond the step that is resumed, and half a line, are cut off") {

@@ -20,9 +20,12 @@ TEST_CASE("a sweep over a missing path says which one was meant") {
         "3:90 sweep.grid: a task has no field 'lr' (did you mean 'optimizer.lr'?)\n"
         "3:99 sweep.grid: a task has no field 'model.layrs' (did you mean 'model.layers'?)\n");
   CHECK(wrong("{zip: {sweep: [1]}}") ==
-        "3:70 sweep.zip: a task has no field 'sweep'; its fields: name, model, model.kind, model.layers, "
-        "model.heads, model.width, model.context, model.vocabulary, data, data.kind, data.files, "
-        "data.validation_fraction, data.validation_batches, arguments, same_speed, optimizer, "
+        "3:70 sweep.zip: a task has no field 'sweep'; its fields: name, model, model.kind, model.preset, "
+        "model.library, model.start_from, model.layers, model.heads, model.width, model.context, "
+        "model.vocabulary, model.rotary, model.inputs, model.classes, model.image, model.channels, "
+        "model.patch, model.mlp_width, model.pool, model.stages, model.options, data, data.kind, data.files, "
+        "data.validation_files, data.samples, data.validation_fraction, data.validation_batches, arguments, "
+        "same_speed, optimizer, "
         "optimizer.kind, optimizer.lr, "
         "optimizer.weight_decay, optimizer.beta1, optimizer.beta2, optimizer.epsilon, optimizer.clip, "
         "optimizer.schedule, optimizer.schedule.kind, optimizer.schedule.warmup_steps, "

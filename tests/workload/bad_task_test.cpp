@@ -103,7 +103,8 @@ TEST_CASE("the optimizer's values are checked") {
 
 TEST_CASE("the data's values are checked") {
   CHECK(wrong("data: {kind: txt, files: [], validation_fraction: 1, validation_batches: 0}") ==
-        "3:54 data: 'kind' must be text, not the text 'txt'\n"
+        "3:54 data: 'kind' must be one of text, tokens, mnist, cifar10, safetensors, synthetic, not the text "
+        "'txt' (did you mean 'text'?)\n"
         "3:66 data: 'files' is empty\n"
         "3:91 data: 'validation_fraction' must be less than 1\n"
         "3:114 data: 'validation_batches' must be at least 1, not 0\n");

@@ -40,9 +40,41 @@ const Value& object_of(const std::string& section) {
   return *schema().find("$defs")->find(kDefinitions.at(section));
 }
 
+/// A sound model of the kind that has a key which a gpt has not; "" for other keys.
+std::string model_with(const std::string& key, const std::string& entry) {
+  static const std::map<std::string, std::vector<std::string>> kKinds{
+      {"gptj", {"rotary"}},
+      {"mlp", {"inputs", "classes"}},
+      {"vit", {"image", "channels", "patch", "mlp_width", "pool"}},
+      {"resnet", {"stages"}},
+      {"library", {"options"}}};
+  static const std::map<std::string, std::map<std::string, std::string>> kSizes{
+      {"gptj", {{"layers", "1"}, {"heads", "1"}, {"width", "8"}, {"context", "4"}}},
+      {"mlp", {{"inputs", "4"}, {"layers", "1"}, {"width", "4"}, {"classes", "2"}}},
+      {"vit",
+       {{"image", "8"}, {"patch", "4"}, {"layers", "1"}, {"heads", "1"}, {"width", "8"}, {"classes", "2"}}},
+      {"resnet", {{"image", "8"}, {"stages", "[1]"}, {"classes", "2"}}},
+      {"library", {{"library", "x.so"}, {"context", "4"}, {"vocabulary", "300"}}}};
+  for (const auto& [kind, keys] : kKinds) {
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) continue;
+    std::string text = "{kind: " + kind;
+    for (const auto& [size, value] : kSizes.at(kind))
+      if (size != key) text += ", " + size + ": " + value;
+    return text + ", " + entry + "}";
+  }
+  return "";
+}
+
 /// A sound workload in which one map has this entry ("clip: 3"), or none more.
-std::string text_with(const std::string& section, const std::string& entry) {
+/// `owner`: the key whose kind of model or data it is, when the entry is empty.
+std::string text_with(const std::string& section, const std::string& entry, std::string owner = "") {
   const std::string key = entry.substr(0, entry.find(':'));
+  if (owner.empty()) owner = key;
+  if (const std::string model = model_with(owner, entry); section == "model" && !model.empty())
+    return "tasks: [{name: a, batch_size: 1, steps: 9, data: {kind: synthetic}, model: " + model + "}]\n";
+  if (section == "data" && owner == "samples")
+    return "tasks: [{name: a, batch_size: 1, steps: 9, data: {kind: synthetic, " + entry +
+           "}, model: {layers: 1, heads: 1, width: 8, context: 4}}]\n";
   const auto besides = [&](const std::string& other, const std::string& value) {
     return key == other ? "" : other + ": " + value + ", ";
   };
@@ -217,8 +249,9 @@ TEST_CASE("the schema's defaults are the reader's") {
     ++defaults;
     CAPTURE(key.section);
     CAPTURE(key.name);
-    const Workload without = test::parse(text_with(key.section, ""));
-    const Workload with = test::parse(text_with(key.section, key.name + ": " + key.fallback->scalar));
+    const std::string entry = key.name + ": " + key.fallback->scalar;
+    const Workload without = test::parse(text_with(key.section, "", key.name));
+    const Workload with = test::parse(text_with(key.section, entry));
     CHECK(with.cluster == without.cluster);
     CHECK(with.profile == without.profile);
     CHECK(with.plan == without.plan);
@@ -297,5 +330,6 @@ TEST_CASE("the schema finds what is wrong in a workload") {
   CHECK(wrong("tasks: [{steps: x}]\n") == Problems{".tasks[].steps: the text 'x' breaks type integer"});
   CHECK(wrong("tasks: [{sweep: {grid: {lr: [1]}}}]\n") ==
         Problems{".tasks[].sweep.grid key lr: the text 'lr' breaks enum ",
-                 ".tasks[].sweep.grid key lr: the text 'lr' breaks pattern ^arguments\\.[A-Za-z0-9_-]+$"});
+                 ".tasks[].sweep.grid key lr: the text 'lr' breaks pattern "
+                 "^(arguments|model\\.options)\\.[A-Za-z0-9_-]+$"});
 }

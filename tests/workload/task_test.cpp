@@ -64,7 +64,7 @@ TEST_CASE("what is wrong with a task's JSON is reported with its place") {
                        "t.json:2:25: error: task: unknown key 'batch'; known keys: name, model, data, "
                        "arguments, same_speed, optimizer, "
                        "batch_size, micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, "
-                       "checkpoint_every_steps, validate_every_steps\n"
+                       "checkpoint_every_steps, validate_every_steps, library_content\n"
                        "     2 |  \"data\": {\"files\": []}, \"batch\": 1}\n"
                        "       |                         ^",
                        InputError);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/safetensors.h"
+#include "base/safetensors.h"
 
 #include <algorithm>
 #include <array>

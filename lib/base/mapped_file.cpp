@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/mapped_file.h"
+#include "base/mapped_file.h"
 
 #include <cerrno>
 #include <cstdint>

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/safetensors.h"
+#include "base/safetensors.h"
 
 #include <cstring>
 #include <doctest/doctest.h>
 #include <string>
-
-#include "train/checksum.h"
 
 using namespace saturn;
 
@@ -109,22 +107,4 @@ TEST_CASE("two tensors that share bytes are refused") {
   CHECK(refusal(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
                         R"("b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
                         4)) == "tensor 'b' of 4 bytes stands at [0, 4), where [4, 8) was expected");
-}
-
-TEST_CASE("the checksum sees every flipped bit and every length") {
-  for (std::size_t size = 0; size < 100; ++size) {
-    std::string text(size, '\0');
-    const std::uint64_t before = checksum64(bytes_of(text));
-    CHECK(checksum64(bytes_of(text + '\0')) != before);
-    for (std::size_t bit = 0; bit < 8 * size; ++bit) {
-      text[bit / 8] = static_cast<char>(text[bit / 8] ^ (1 << bit % 8));
-      CHECK(checksum64(bytes_of(text)) != before);
-      text[bit / 8] = static_cast<char>(text[bit / 8] ^ (1 << bit % 8));
-    }
-  }
-}
-
-TEST_CASE("the checksum stays what it was: checkpoints are read by later versions") {
-  CHECK(checksum64(bytes_of("")) == 10007490141009759377ULL);
-  CHECK(checksum64(bytes_of("a checkpoint of forty-five bytes, four lanes.")) == 1895978092451041953ULL);
 }
