@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/safetensors.h"
 #include "train/checkpoint.h"
-#include "train/safetensors.h"
 #include "train/tensor_file.h"
 
 namespace saturn {
