@@ -8,7 +8,6 @@
 #include <set>
 #include <string_view>
 
-
 namespace saturn {
 namespace {
 

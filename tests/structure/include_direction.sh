@@ -24,7 +24,7 @@ BEGIN {
   may["report"] = may["run"] "report "
   may["script"] = may["launch"] "script "
   may["app"] = may["app"] "report script "
-  may["worker"] = " base cluster train workload/task.h workload/knobs.h workload/text_split.h launch/event.h launch/job.h "
+  may["worker"] = " base cluster train workload/task.h workload/knobs.h workload/model_spec.h workload/dataset.h workload/data_fit.h launch/event.h launch/job.h "
   known = may["app"] "train "
   may["bench"] = known
 
