@@ -60,7 +60,7 @@ void ShardedTrainer::make_units(const TaskSpec& task) {
         if (uses[parameter.name] == 1) parameter.tensor = units_.back()->leaves()[next++];
     }
     for (Parameter& buffer : block.buffers())
-      buffer.tensor = initial_value(buffer, task.seed).to(mesh_.device, precision_.compute);
+      buffer.tensor = initial_value(buffer, task.seed).to(mesh_.device, precision_.master);
   }
 }
 

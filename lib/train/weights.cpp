@@ -24,7 +24,7 @@ Weights::Weights(std::span<const std::unique_ptr<Block>> blocks, Precision preci
       masters_.push_back(whole_slice(parameter, master));
     }
     for (Parameter& buffer : block->buffers()) {
-      buffer.tensor = initial_value(buffer, seed).to(device, precision.compute);
+      buffer.tensor = initial_value(buffer, seed).to(device, precision.master);
       buffers_.push_back(whole_slice(buffer, buffer.tensor));
     }
   }
