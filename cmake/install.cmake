@@ -29,7 +29,7 @@ install(FILES parallelisms/command/saturn.py DESTINATION "${saturn_share}/python
 install(FILES lib/plan/plan.schema.json lib/profile/profile.schema.json DESTINATION "${saturn_share}/schemas")
 install(FILES LICENSE DESTINATION "${saturn_share}")
 
-# What parallelisms of one's own are built with: headers, and a CMake package that finds the rest from its own place.
+# What parallelisms and models of one's own are built with: headers, and a CMake package that finds the rest from its own place.
 if(TARGET saturn_train)
   install(CODE "set(saturn_source \"${PROJECT_SOURCE_DIR}\")")
   install(SCRIPT cmake/install_headers.cmake)

@@ -1,10 +1,10 @@
 # Run by `cmake --install`: the headers that parallelisms and models of one's own are written with, and all that those
 # include of Saturn. Given: saturn_source.
 cmake_policy(VERSION 3.25)
-set(waiting "${saturn_source}/lib/train/parallelism.h" "${saturn_source}/lib/train/attention.h" "${saturn_source}/lib/train/linear.h")
-if(EXISTS "${saturn_source}/lib/train/model_plugin.h")
-  list(APPEND waiting "${saturn_source}/lib/train/model_plugin.h")
-endif()
+set(waiting "")
+foreach(header attention linear model_plugin parallelism parameters)
+  list(APPEND waiting "${saturn_source}/lib/train/${header}.h")
+endforeach()
 file(GLOB examples "${saturn_source}/parallelisms/*/*.cpp" "${saturn_source}/templates/*/*.cpp")
 list(APPEND waiting ${examples})
 

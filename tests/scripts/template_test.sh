@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# template_test.sh BUILD TORCH: what is installed is enough to write a parallelism: the template, copied out of the prefix,
-# is built by find_package(Saturn), held to plain training, and trains a task. The prefix is moved before it is used.
+# template_test.sh BUILD TORCH: what is installed is enough to write a parallelism and a model: the templates, copied out of
+# the prefix, are built by find_package(Saturn); the parallelism is held to plain training; both train tasks. The prefix is
+# moved before it is used.
 set -euo pipefail
 
 build=$1 torch=$2
@@ -38,20 +39,15 @@ for what in 'averaging x1' 'averaging x2' 'averaging x4' 'averaging x4 -> averag
   says "$(printf 'gpt\t%s\t' "$what")"
 done
 
-seq 1 20000 >corpus.txt
-cat >mine.yaml <<'EOF'
-name: mine
-cluster: {slots: 2, slot_memory: 1GiB}
-parallelisms: [averaging]
-tasks:
-  - name: small
-    model: {layers: 1, heads: 2, width: 32, context: 32}
-    data: {files: corpus.txt}
-    batch_size: 8
-    steps: 20
-    devices: [2]
-profile: {trial_time: 100ms, max_steps: 20}
-EOF
-try "$saturn" run mine.yaml --parallelism-path build
-grep -qF '"parallelism": "averaging"' runs/mine/plan.json || fail 'the plan does not use it'
-[[ -f runs/mine/tasks/small/model.safetensors ]] || fail 'the task was not trained'
+# The model, by the template of a parallelism and by one that takes its chain apart.
+cd model
+try cmake -S . -B build -DCMAKE_PREFIX_PATH="$world/moved" -DSATURN_TORCH_DIR="$torch"
+try cmake --build build
+for way in averaging pipeline; do
+  sed "s/^name: .*/name: $way/; \$ a parallelisms: [$way]" workload.yaml >"$way.yaml"
+  try "$saturn" run "$way.yaml" --parallelism-path ../build
+  grep -qF "\"parallelism\": \"$way\"" "runs/$way/plan.json" || fail "the plan does not use $way"
+  for task in depth1 depth2; do
+    grep -q 'layers.0.up.weight' "runs/$way/tasks/$task/model.safetensors" || fail "$way has not trained the model of $task"
+  done
+done
