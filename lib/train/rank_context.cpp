@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdexcept>
 #include <time.h>
 #include <unistd.h>
 
@@ -70,6 +71,10 @@ void with_abort(const Mesh& mesh, const std::function<void()>& body) {
   } catch (const std::exception& error) {
     mesh.communicator->abort(fmt::format("rank {}: {}", mesh.rank, text_of(error)));
     throw;
+  } catch (...) {  // of a plug-in
+    constexpr const char* kText = "the parallelism threw what is no std::exception";
+    mesh.communicator->abort(fmt::format("rank {}: {}", mesh.rank, kText));
+    throw std::runtime_error(kText);
   }
 }
 

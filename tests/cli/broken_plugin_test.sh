@@ -13,7 +13,7 @@ parallelism() {
 }
 parallelism throws "$2" candidates
 parallelism throws-number "$2" candidates-number
-parallelism unprepared "$2" 'first, second'
+parallelism unprepared "$2" 'first, number, second'
 parallelism crashes "$2" 'first, crash, never'
 parallelism old "$3" none
 parallelism empty "$4" none
@@ -34,8 +34,8 @@ EOF
 expect 0 "$saturn" profile sweep.yaml --parallelism-path ways
 says err '7 trials measured, 0 known already, 6 failed'
 says out 'small, throws, 2 devices: failed: a mistake in candidates'
-says out 'small, throws-number, 2 devices: failed: rank '
-says out "terminate called after throwing an instance of 'int'"
+says out 'small, throws-number, 2 devices: failed: the parallelism threw what is no std::exception'
+says out 'small, unprepared mistake=number, 2 devices: failed: the parallelism threw what is no std::exception'
 says out 'small, unprepared mistake=first, 2 devices: failed: a mistake in first'
 says out 'small, unprepared mistake=second, 2 devices: failed: a mistake in second'
 says out 'small, crashes mistake=first, 2 devices: failed: a mistake in first'

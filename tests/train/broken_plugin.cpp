@@ -25,7 +25,7 @@ class Broken final : public Parallelism {
   std::unique_ptr<Trainer> prepare(const TaskSpec&, const Knobs& knobs, const Mesh&) const override {
     const std::string mistake = knob_value(knobs, "mistake", "");
     if (mistake == "crash") std::raise(SIGSEGV);
-    if (mistake == "prepare-number") throw 7;
+    if (mistake == "number") throw 7;
     throw std::runtime_error("a mistake in " + mistake);
   }
 };
