@@ -41,6 +41,28 @@ Plan solve_remaining(const Session& session, const Profile& profile, const RunSt
   return plan;
 }
 
+/// What is left of the old plan, in time; 0 when the workload and the cluster are such now that nothing of it
+/// can be carried out any more.
+double seconds_left(const RemainingInputs& inputs) {
+  Plan current = inputs.current;
+  std::erase_if(current.assignments,
+                [&](const Assignment& line) { return inputs.setup.task(line.task) == nullptr; });
+  try {
+    const RemainingInputs known{inputs.setup, inputs.profile, inputs.state, current};
+    return projected_seconds(known, remaining_problem(known, {}));
+  } catch (const InputError&) {
+    return 0;
+  }
+}
+
+/// The journal tells every plan. A run without a session has none yet: its first one will say so.
+void record_plan(const RunDirectory& directory, double seconds_before, const Plan& plan) {
+  Journal journal(directory.journal_file());
+  const RunState state = replay(journal.past());
+  if (state.plans.empty()) return;
+  journal.append(PlanAdopted{state.session_seconds, "replan", seconds_before, plan.makespan_seconds});
+}
+
 /// The run goes on where the workload says; a run directory that was moved is no longer that place.
 std::string how_to_go_on(const Session& session) {
   const std::string file = session.workload.file.string();
@@ -69,9 +91,12 @@ int run_replan(const ReplanCommand& command, const CommonOptions& options, Inter
     say(line);
   print(options.json ? to_text(plan) : compare_plans(current, plan, style_of(STDOUT_FILENO)));
   if (command.dry_run) return 0;
+  const RunSetup setup = session.setup(profile);
+  const double before_seconds = seconds_left({setup, profile, state, current});
   replace_plan(directory.plan_file(), plan);
   write_file_atomically(directory.run_file(),
                         to_text(RunIdentity{session.workload.file, session.workload.tasks}));
+  record_plan(directory, before_seconds, plan);
   say(how_to_go_on(session));
   return 0;
 }

@@ -61,6 +61,15 @@ std::filesystem::path replaceable(const std::filesystem::path& path) {
   return error ? path : target;
 }
 
+/// `NAME.tmp.PID`
+bool is_temporary(std::string_view name) {
+  constexpr std::string_view kMiddle = ".tmp.";
+  const size_t at = name.rfind(kMiddle);
+  if (at == std::string_view::npos || at == 0) return false;
+  const std::string_view pid = name.substr(at + kMiddle.size());
+  return !pid.empty() && pid.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 }  // namespace
 
 void sync_directory(const std::filesystem::path& directory) {
@@ -93,6 +102,14 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
     throw SystemError("write", path.string(), error, advice_for(error));
   }
   sync_directory(target.parent_path());
+}
+
+void remove_temporary_files(const std::filesystem::path& directory) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (is_temporary(entry->path().filename().string())) ::unlink(entry->path().c_str());
+  }
 }
 
 void make_directories(const std::filesystem::path& path) {

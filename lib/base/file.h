@@ -15,6 +15,10 @@ std::string read_file(const std::filesystem::path& path);
 /// a symbolic link points to is replaced, not the link; a device or a pipe is refused.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+/// Removes the files `NAME.tmp.PID` that writers killed in the middle have left in the directory (not below
+/// it). For directories in which nobody is writing. Best effort: what cannot be removed stays.
+void remove_temporary_files(const std::filesystem::path& directory);
+
 /// Makes the names in the directory durable; does nothing where the file system cannot.
 void sync_directory(const std::filesystem::path& directory);
 

@@ -32,6 +32,9 @@ struct Writer {
   Json operator()(const StepDone& e) const {
     return {{"event", "step"}, {"step", e.step}, {"loss", number(e.loss)}, {"step_seconds", e.step_seconds}};
   }
+  Json operator()(const Validating& e) const {
+    return {{"event", "validating"}, {"step", e.step}, {"batch", e.batch}, {"batches", e.batches}};
+  }
   Json operator()(const Validated& e) const {
     return {{"event", "validated"}, {"step", e.step}, {"loss", number(e.loss)}, {"seconds", e.seconds}};
   }
@@ -92,6 +95,7 @@ std::optional<Event> event_from(const nlohmann::json& j) {
   const std::string name = j.at("event");
   if (name == "ready") return Ready{j.at("step"), j.at("startup_seconds")};
   if (name == "step") return StepDone{j.at("step"), number(j, "loss"), j.at("step_seconds")};
+  if (name == "validating") return Validating{j.at("step"), j.at("batch"), j.at("batches")};
   if (name == "validated") return Validated{j.at("step"), number(j, "loss"), j.at("seconds")};
   if (name == "checkpointed") {
     return Checkpointed{j.at("step"), j.at("path"), j.at("seconds"), j.at("bytes"),

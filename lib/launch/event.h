@@ -62,6 +62,12 @@ struct StepDone {
   double step_seconds =
       0;  ///< mean since the last such event (checkpoints and validations not included); 0: not known
 };
+/// A validation is under way: a sign of life, sent after its first batch and then every few seconds.
+struct Validating {
+  std::int64_t step = 0;
+  std::int64_t batch = 0;    ///< done so far
+  std::int64_t batches = 0;  ///< of this validation
+};
 struct Validated {
   std::int64_t step = 0;
   double loss = 0;
@@ -103,8 +109,8 @@ struct Failed {
 };
 
 /// What rank 0 of a gang reports: one line of JSON each on its standard output, `{"event": "step", ...}`.
-using Event = std::variant<Ready, StepDone, Validated, Checkpointed, CheckpointFailed, CandidateTried,
-                           TrialDone, Stopped, Finished, Failed>;
+using Event = std::variant<Ready, StepDone, Validating, Validated, Checkpointed, CheckpointFailed,
+                           CandidateTried, TrialDone, Stopped, Finished, Failed>;
 
 /// One line, with its newline.
 std::string to_line(const Event& event);

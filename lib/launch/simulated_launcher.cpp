@@ -2,10 +2,13 @@
 #include "launch/simulated_launcher.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <deque>
 #include <map>
 #include <signal.h>
 #include <utility>
+
+#include "base/error.h"
 
 namespace saturn {
 namespace {
@@ -22,6 +25,7 @@ struct Gang {
   bool ready = false;
   bool released = false;
   bool stopping = false;
+  std::optional<double> validating_until;
 };
 
 class SimulatedLauncher final : public Launcher {
@@ -31,6 +35,7 @@ class SimulatedLauncher final : public Launcher {
 
   GangId start(const GangSpec& spec) override {
     Gang gang{.task = spec.name, .behaviour = behaviour_(spec)};
+    if (gang.behaviour.fails_to_start) throw SystemError("start", spec.ranks.at(0).at(0), EAGAIN);
     gang.step = checkpoints_[spec.name];
     if (!gang.behaviour.hangs_at_start) gang.next = now() + gang.behaviour.startup_seconds;
     gangs_[next_id_] = gang;
@@ -61,6 +66,7 @@ class SimulatedLauncher final : public Launcher {
   double now() const { return clock_.now().count(); }
   void happen(GangId id, Gang& gang);
   void after_step(GangId id, Gang& gang);
+  void go_on_validating(GangId id, Gang& gang);
   void checkpoint(GangId id, const Gang& gang);
   void leave(GangId id, int code);
 
@@ -97,6 +103,7 @@ std::optional<GangNews> SimulatedLauncher::wait(Seconds timeout) {
 }
 
 void SimulatedLauncher::happen(GangId id, Gang& gang) {
+  if (gang.validating_until) return go_on_validating(id, gang);
   if (gang.released) return after_step(id, gang);
   if (gang.stopping && !gang.behaviour.ignores_stop) {
     news_.push_back({id, Stopped{gang.step}});
@@ -130,7 +137,21 @@ void SimulatedLauncher::after_step(GangId id, Gang& gang) {
   } else if (leaving) {
     news_.push_back({id, Stopped{gang.step}});
   }
-  if (last || leaving) leave(id, 0);
+  if (last || leaving) return leave(id, 0);
+  if (behaviour.validation_seconds <= 0) return;
+  gang.validating_until = now() + behaviour.validation_seconds;
+  gang.next = std::min(now() + behaviour.alive_every_seconds, *gang.validating_until);
+}
+
+void SimulatedLauncher::go_on_validating(GangId id, Gang& gang) {
+  if (now() < *gang.validating_until) {
+    news_.push_back({id, Validating{gang.step, 0, 0}});
+    gang.next = std::min(now() + gang.behaviour.alive_every_seconds, *gang.validating_until);
+    return;
+  }
+  gang.validating_until.reset();
+  news_.push_back({id, Validated{gang.step, 0.5, gang.behaviour.validation_seconds}});
+  gang.next = now() + gang.behaviour.step_seconds;
 }
 
 void SimulatedLauncher::checkpoint(GangId id, const Gang& gang) {

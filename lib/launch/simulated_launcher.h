@@ -21,6 +21,9 @@ struct SimulatedGang {
   std::optional<std::int64_t>
       dies_at_step;  ///< it is killed when it comes to this step, if it has not passed it before
   std::optional<Failed> fails_with;  ///< instead of being killed it says so
+  double validation_seconds = 0;     ///< after every step but the last
+  double alive_every_seconds = 2;    ///< between the signs of life of a validation
+  bool fails_to_start = false;       ///< as on a machine that has no process left
   bool lingers = false;              ///< having failed it does not leave
   bool ignores_stop = false;         ///< leaves only when killed
   bool hangs_at_start = false;       ///< never gets ready

@@ -15,6 +15,8 @@ namespace {
 
 constexpr Seconds kTick{1};
 constexpr int kTailLines = 10;
+/// A machine that has no process or no memory left may have some again.
+constexpr double kRetryStartAfterSeconds = 5;
 
 std::string signal_name(int signal) {
   const char* name = ::sigabbrev_np(signal);
@@ -88,7 +90,8 @@ void Executor::loop() {
     check_interrupt();
     introspect();
     start_due();
-    if (live_.empty()) return;  // nothing runs and nothing could be started: done, or stopped
+    const bool idle = effects_.interrupt.signal != 0 || due(plan_, state_).empty();
+    if (live_.empty() && idle) return;  // nothing runs and nothing is to be started: done, or stopped
     if (const auto news = effects_.launcher.wait(kTick)) on_news(*news);
     check_hung();
     effects_.observer.update(state_, plan_);
@@ -98,14 +101,25 @@ void Executor::loop() {
 void Executor::start_due() {
   if (effects_.interrupt.signal != 0) return;
   // A gang that fails at its start frees its devices again: ask anew until nothing more is due.
-  for (auto next = due(plan_, state_); !next.empty(); next = due(plan_, state_)) {
+  for (auto next = startable(); !next.empty(); next = startable()) {
     for (const Assignment* assignment : next) start(*assignment);
   }
+}
+
+/// What is due, less what is to be tried again later; nothing overtakes that on its devices.
+std::vector<const Assignment*> Executor::startable() const {
+  std::vector<const Assignment*> next = due(plan_, state_);
+  std::erase_if(next, [&](const Assignment* assignment) {
+    const auto found = retry_at_.find(assignment->task);
+    return found != retry_at_.end() && now() < found->second;
+  });
+  return next;
 }
 
 void Executor::start(const Assignment& assignment) {
   const Job job = make_job(setup_, assignment);
   make_directories(job.directory);
+  remove_temporary_files(job.directory);  // of a gang that was killed: this run has no other writer
   write_file_atomically(job.directory / "job.json", to_json(job).dump(2) + "\n");
   record(GangStarted{now(), assignment.task, assignment.parallelism, assignment.knobs, assignment.node,
                      assignment.devices, assignment.duration_seconds});
@@ -116,7 +130,8 @@ void Executor::start(const Assignment& assignment) {
     live_[effects_.launcher.start(make_gang(setup_, assignment))] = live;
   } catch (const SystemError& error) {
     record(GangEnded{now(), assignment.task, error.what(), true});
-    give_up(assignment.task, error.what());
+    retry_at_[assignment.task] = now() + kRetryStartAfterSeconds;
+    give_up_or_retry(assignment.task, error.what());
   }
 }
 
@@ -196,12 +211,14 @@ void Executor::on_failure(const Live& live, const std::string& why) {
   record(GangEnded{now(), live.task, why, true});
   const bool repeats = live.failure && live.failure->reason != Failed::Reason::kError;
   // Out of memory and a loss that is no number would only come again.
-  if (repeats || state_.tasks[live.task].failures > setup_.settings.retries) {
-    give_up(live.task, why);
-  } else {
-    effects_.observer.message(fmt::format("warning: task '{}' is started again from step {}: {}", live.task,
-                                          state_.tasks[live.task].step, why));
-  }
+  if (repeats) return give_up(live.task, why);
+  give_up_or_retry(live.task, why);
+}
+
+void Executor::give_up_or_retry(const std::string& task, const std::string& why) {
+  if (state_.tasks[task].failures > setup_.settings.retries) return give_up(task, why);
+  effects_.observer.message(fmt::format("warning: task '{}' is started again from step {}: {}", task,
+                                        state_.tasks[task].step, why));
 }
 
 void Executor::check_interrupt() {

@@ -94,6 +94,7 @@ class Executor {
   void reopen();
   void loop();
   void start_due();
+  std::vector<const Assignment*> startable() const;
   void start(const Assignment& assignment);
   void give_up(const std::string& task, const std::string& why);
   void on_news(const GangNews& news);
@@ -101,6 +102,7 @@ class Executor {
   void on_exit(GangId gang, const GangExited& exited);
   std::string failure_text(const Live& live, const GangExited& exited) const;
   void on_failure(const Live& live, const std::string& why);
+  void give_up_or_retry(const std::string& task, const std::string& why);
   void check_interrupt();
   void check_hung();
   void introspect();
@@ -121,6 +123,7 @@ class Executor {
   int interrupts_seen_ = 0;
   bool first_plan_kept_ = false;
   std::map<GangId, Live> live_;
+  std::map<std::string, double> retry_at_;  ///< tasks whose processes could not be started a moment ago
 };
 
 }  // namespace saturn

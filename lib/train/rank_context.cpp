@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fmt/format.h>
+#include <new>
 #include <poll.h>
 #include <signal.h>
 #include <stdexcept>
@@ -28,6 +29,8 @@ std::atomic<bool> stop_asked{false};  // a signal handler reaches nothing else
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 std::string text_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr)
+    return "out of memory: the machine gives this process no more";
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
   return torch != nullptr ? torch->what_without_backtrace() : error.what();
 }
@@ -56,7 +59,8 @@ void EventWriter::write(const Event& event) const {
 Failed failure_of(const std::exception& error, const TaskSpec* task) {
   const std::string text = text_of(error);
   if (dynamic_cast<const NotFiniteError*>(&error) != nullptr) return {Failed::Reason::kNotFinite, text};
-  const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr;
+  const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+                      dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
   const bool may_be = dynamic_cast<const CommunicatorError*>(&error) != nullptr ||
                       dynamic_cast<const c10::Error*>(&error) != nullptr;
   if (memory || (may_be && tells_of_memory(text))) return {Failed::Reason::kOutOfMemory, text};

@@ -19,6 +19,8 @@ namespace saturn {
 namespace {
 
 constexpr double kEventEverySeconds = 0.5;
+/// Between the signs of life of a validation after the one at its first batch.
+constexpr double kAliveEverySeconds = 2;
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -133,7 +135,12 @@ void TrainingLoop::report_step(const StepResult& result, double rate, double sec
 double TrainingLoop::validate_now() {
   if (data_.validation_batches() == 0) return std::numeric_limits<double>::quiet_NaN();
   const double start = now();
-  const double loss = validate(trainer_, data_);
+  double told = 0;
+  const double loss = validate(trainer_, data_, [&](std::int64_t batch) {
+    if (now() - told < kAliveEverySeconds) return;
+    told = now();
+    context_.events.write(Validating{step_, batch, data_.validation_batches()});
+  });
   context_.events.write(Validated{step_, loss, now() - start});
   if (metrics_) metrics_->add_validation(step_, loss);
   return loss;
@@ -194,10 +201,13 @@ std::int64_t load(const RankContext& context, Trainer& trainer) {
 
 }  // namespace
 
-double validate(Trainer& trainer, const Data& data) {
+double validate(Trainer& trainer, const Data& data, const std::function<void(std::int64_t)>& after_batch) {
   double sum = 0;
   const std::int64_t batches = data.validation_batches();
-  for (std::int64_t i = 0; i < batches; ++i) sum += trainer.evaluate(data.validation_batch(i));
+  for (std::int64_t i = 0; i < batches; ++i) {
+    sum += trainer.evaluate(data.validation_batch(i));
+    if (after_batch) after_batch(i + 1);
+  }
   return batches == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(batches);
 }
 

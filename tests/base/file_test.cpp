@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/file.h"
 
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -33,6 +34,18 @@ TEST_CASE("a file is replaced as a whole and leaves no temporary one") {
   write_file_atomically(path, std::string("two\0x", 5));
   CHECK(read_file(path) == std::string("two\0x", 5));
   CHECK(names_in(directory.path()) == std::vector<std::string>{"a.txt"});
+}
+
+TEST_CASE("what killed writers have left is removed, and nothing else") {
+  const test::TemporaryDirectory directory;
+  std::filesystem::create_directory(directory / "d.tmp.1");
+  for (const char* name : {"a.tmp.12", "b.safetensors.tmp.999999", "c", "c.tmp.", "c.tmp.12x", ".tmp.3"})
+    write_file_atomically(directory / name, "x");
+  remove_temporary_files(directory.path());
+  std::vector<std::string> left = names_in(directory.path());
+  std::sort(left.begin(), left.end());
+  CHECK(left == std::vector<std::string>{".tmp.3", "c", "c.tmp.", "c.tmp.12x", "d.tmp.1"});
+  remove_temporary_files(directory / "not there");
 }
 
 TEST_CASE("a symbolic link stays one: what it points to is replaced") {

@@ -53,7 +53,10 @@ expect 2 "$saturn" plan edit.yaml --force -o runs/edit/plan.json # by another sp
 says err "error: the run in $work/runs/edit has begun: "
 cmp begun.json runs/edit/plan.json
 cp runs/edit/run.json before.json
+[ "$(grep -c '"record":"plan_adopted"' runs/edit/journal.jsonl)" -eq 1 ] || fail 'a plan is recorded that nobody adopted'
 expect 0 "$saturn" replan runs/edit
+[ "$(grep -c '"record":"plan_adopted"' runs/edit/journal.jsonl)" -eq 2 ] || fail 'the journal does not tell the new plan'
+grep -q '"record":"plan_adopted".*"reason":"replan","remaining_seconds_before":[0-9.]*[1-9]' runs/edit/journal.jsonl || fail 'nor what was left of the old one'
 says err "task 'short' has changed: steps 30 -> 60"
 says err "task 'added' is new"
 cmp -s before.json runs/edit/run.json && fail 'run.json still describes the old workload'

@@ -18,6 +18,7 @@ void check_round_trip(const Event& event, const std::string& line) {
 TEST_CASE("every event is one line of JSON that reads back the same") {
   check_round_trip(Ready{7, 0.5}, R"({"event":"ready","step":7,"startup_seconds":0.5})");
   check_round_trip(StepDone{8, 2.25, 0.125}, R"({"event":"step","step":8,"loss":2.25,"step_seconds":0.125})");
+  check_round_trip(Validating{9, 3, 7}, R"({"event":"validating","step":9,"batch":3,"batches":7})");
   check_round_trip(Validated{9, 2, 0.5}, R"({"event":"validated","step":9,"loss":2.0,"seconds":0.5})");
   check_round_trip(
       Checkpointed{9, "/c/9", 0.5, 100, 0.25},

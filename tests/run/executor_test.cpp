@@ -98,6 +98,56 @@ TEST_CASE_FIXTURE(RunFixture,
             "warning: task 'stuck' is started again from step 0: no progress for 50 s"});
 }
 
+TEST_CASE_FIXTURE(RunFixture, "a long validation is no hang as long as it gives signs of life") {
+  setup.settings.hang_timeout_seconds = 50;
+  add("long", {0}, 0, {.steps = 3, .validation_seconds = 200, .alive_every_seconds = 2});
+  add("silent", {1}, 0, {.steps = 3, .validation_seconds = 200, .alive_every_seconds = 1e9});
+  next_behaviours["silent"] = {{}};
+  CHECK(run() == RunEnd::kDone);
+  CHECK(state.tasks["long"].starts == 1);
+  CHECK(state.tasks["silent"].starts == 2);
+  CHECK(messages == std::vector<std::string>{
+                        "warning: task 'silent' is started again from step 0: no progress for 50 s"});
+}
+
+TEST_CASE_FIXTURE(RunFixture, "processes that cannot be started are tried again after a while") {
+  add("a", {0}, 0, {.fails_to_start = true});
+  add("next", {0}, 11);  // does not overtake it
+  next_behaviours["a"] = {{}};
+  CHECK(run() == RunEnd::kDone);
+  CHECK(starts == std::vector<std::string>{"a@0", "a@5", "next@16"});
+  CHECK(messages == std::vector<std::string>{"warning: task 'a' is started again from step 0: cannot start "
+                                             "/bin/worker: Resource temporarily unavailable"});
+}
+
+TEST_CASE_FIXTURE(RunFixture, "processes that can never be started are given up after run.retries") {
+  add("a", {0}, 0, {.fails_to_start = true});
+  add("next", {0}, 11);
+  CHECK(run() == RunEnd::kSomeFailed);
+  CHECK(starts == std::vector<std::string>{"a@0", "a@5", "next@5"});
+  CHECK(state.tasks["a"].phase == Phase::kFailed);
+  CHECK(state.tasks["a"].failures == 2);  // run.retries is 1
+}
+
+TEST_CASE_FIXTURE(RunFixture, "an interrupt ends a run that only waits to start something again") {
+  add("a", {0}, 0, {.fails_to_start = true});
+  next_behaviours["a"] = {{}};
+  on_update = [&](const RunState&, const Plan&) { interrupt.signal = SIGTERM, interrupt.count = 1; };
+  CHECK(run() == RunEnd::kInterrupted);
+  CHECK(starts == std::vector<std::string>{"a@0"});
+  CHECK(clock.now() < Seconds(5));
+}
+
+TEST_CASE_FIXTURE(RunFixture, "what a killed gang left half written is removed before the task goes on") {
+  add("a", {0}, 0);
+  const auto of_task = setup.directory.task_directory("a");
+  make_directories(of_task);
+  write_file_atomically(of_task / "model.safetensors.tmp.123", "half");
+  CHECK(run() == RunEnd::kDone);
+  CHECK_FALSE(std::filesystem::exists(of_task / "model.safetensors.tmp.123"));
+  CHECK(std::filesystem::exists(of_task / "job.json"));
+}
+
 TEST_CASE_FIXTURE(RunFixture,
                   "an interrupt stops every gang at a checkpoint, and the next session goes on from there") {
   add("a", {0}, 0, {.steps = 20});

@@ -72,6 +72,7 @@ struct RankFixture {
     struct Words {
       std::string operator()(const Ready& e) const { return fmt::format("ready {}; ", e.step); }
       std::string operator()(const StepDone&) const { return ""; }
+      std::string operator()(const Validating&) const { return ""; }
       std::string operator()(const Validated& e) const {
         return fmt::format("validated {} {}; ", e.step, e.loss);
       }

@@ -59,11 +59,15 @@ TEST_CASE("a gang trains to the end: events, metrics, checkpoint and weights") {
   REQUIRE(history.exited.code == 0);
   CHECK(std::get<Ready>(history.events.front()).step == 0);
   CHECK(std::get<Ready>(history.events.front()).startup_seconds > 0);
-  std::vector<std::int64_t> saved, validated;
+  std::vector<std::int64_t> saved, validating, validated;
   for (const auto& event : history.all<Checkpointed>()) saved.push_back(event.step);
+  for (const auto& event : history.all<Validating>()) {
+    if (event.batch == 1 && event.batches == 2) validating.push_back(event.step);
+  }
   for (const auto& event : history.all<Validated>()) validated.push_back(event.step);
   CHECK(saved == std::vector<std::int64_t>{4, 8, 12});
   CHECK(history.last<Checkpointed>().path == (job.directory / "checkpoints" / "step-00000012").string());
+  CHECK(validating == std::vector<std::int64_t>{5, 10, 12});  // a sign of life at the start of each
   CHECK(validated == std::vector<std::int64_t>{5, 10, 12});
   CHECK(history.last<StepDone>().step == 12);
   const auto finished = history.last<Finished>();
