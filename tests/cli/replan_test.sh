@@ -8,6 +8,7 @@ write() {
   cat >edit.yaml <<EOF
 name: edit
 cluster: {slots: 2, slot_memory: 1GiB}
+parallelisms: [ddp]
 defaults:
   model: {layers: 1, heads: 2, width: 32, context: 32}
   data: {files: corpus.txt}
@@ -69,7 +70,7 @@ expect 0 "$saturn" show --json runs/edit
 # A model that has trained cannot become another one under its name.
 write '  - {name: short, steps: 60, batch_size: 4}'
 expect 2 "$saturn" replan runs/edit
-says err "edit.yaml:8:5: error: task 'short' has changed: batch_size 8 -> 4 since its checkpoints were written: give it another name to train it anew, or move $work/runs/edit/tasks/short away"
+says err "edit.yaml:9:5: error: task 'short' has changed: batch_size 8 -> 4 since its checkpoints were written: give it another name to train it anew, or move $work/runs/edit/tasks/short away"
 rm runs/edit/journal.jsonl # nor when the journal is lost
 expect 2 "$saturn" run edit.yaml
 says err "task 'short' has changed: batch_size 8 -> 4 since its checkpoints were written"
