@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/background_checkpoint.h"
 
+#include <algorithm>
 #include <c10/util/Exception.h>
 #include <chrono>
 #include <functional>
@@ -145,7 +146,9 @@ std::optional<CheckpointOutcome> BackgroundCheckpoint::finish() {
     outcome = advance(false);  // where the others are waited for
   }
   if (!outcome) return outcome;
-  if (auto* written = std::get_if<Checkpointed>(&*outcome)) written->held_seconds += now() - start;
+  // The clock is read again here, a moment after `seconds` was: the part is never more than the whole.
+  if (auto* written = std::get_if<Checkpointed>(&*outcome))
+    written->held_seconds = std::min(written->held_seconds + now() - start, written->seconds);
   return outcome;
 }
 
