@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "train/keep.h"
 #include "train/model.h"
 
 namespace saturn {
@@ -21,12 +22,6 @@ struct BlockRun {
 
   /// The output for the next block; a run that keeps no activations lets go of it.
   at::Tensor pass_on();
-};
-
-/// What a block keeps until its backward pass.
-enum class Keep {
-  kEverything,
-  kInput,  ///< activation checkpointing (Chen et al., arXiv 1604.06174): the backward pass runs it again
 };
 
 BlockRun run_forward(Block& block, const at::Tensor& input, Keep keep = Keep::kEverything);

@@ -97,7 +97,8 @@ at::Tensor initial_value(const Parameter& parameter, std::uint64_t seed) {
   return at::empty(parameter.shape).normal_(0, parameter.start.deviation, generator);
 }
 
-void materialize(Model& model, std::uint64_t seed, const at::TensorOptions& options) {
+void materialize(std::span<const std::unique_ptr<Block>> blocks, std::uint64_t seed,
+                 const at::TensorOptions& options) {
   std::map<std::string, at::Tensor> tensors;
   const auto tensor_of = [&](const Parameter& parameter, const at::TensorOptions& as) -> at::Tensor& {
     at::Tensor& tensor = tensors[parameter.name];
@@ -105,7 +106,7 @@ void materialize(Model& model, std::uint64_t seed, const at::TensorOptions& opti
     return tensor;
   };
   const bool coarse = c10::isReducedFloatingType(c10::typeMetaToScalarType(options.dtype()));
-  for (const std::unique_ptr<Block>& block : model.blocks) {
+  for (const std::unique_ptr<Block>& block : blocks) {
     for (Parameter& parameter : block->parameters())
       parameter.tensor = tensor_of(parameter, options).set_requires_grad(true);
     for (Parameter& buffer : block->buffers())
@@ -115,7 +116,7 @@ void materialize(Model& model, std::uint64_t seed, const at::TensorOptions& opti
 
 Model build_model(const ModelSpec& spec, std::uint64_t seed) {
   Model model = build_model(spec);
-  materialize(model, seed, at::TensorOptions().dtype(at::kFloat));
+  materialize(model.blocks, seed, at::TensorOptions().dtype(at::kFloat));
   return model;
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/Tensor.h>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -89,7 +90,8 @@ at::Tensor initial_value(const Parameter& parameter, std::uint64_t seed);
 
 /// Puts a tensor with the initial value into every slot of the blocks, tied ones the same. Buffers are
 /// float32 at least: averages need more digits than weights that are computed with.
-void materialize(Model& model, std::uint64_t seed, const at::TensorOptions& options);
+void materialize(std::span<const std::unique_ptr<Block>> blocks, std::uint64_t seed,
+                 const at::TensorOptions& options);
 
 /// Both: float32, CPU.
 Model build_model(const ModelSpec& spec, std::uint64_t seed);

@@ -25,19 +25,14 @@ double ModelCosts::step_seconds(std::int64_t of_rows) const {
   return sum * static_cast<double>(of_rows) / static_cast<double>(std::max<std::int64_t>(rows, 1));
 }
 
-Bytes ModelCosts::activation_bytes(std::int64_t of_rows) const {
-  Bytes sum = 0;
-  for (const BlockCost& block : blocks) sum += block.activation_bytes;
-  return scaled(sum, of_rows, rows);
-}
-
-Bytes ModelCosts::checkpointed_bytes(std::int64_t of_rows) const {
-  Bytes outputs = 0, largest = 0;
+Bytes ModelCosts::kept_bytes(std::int64_t of_rows, Keep keep) const {
+  Bytes everything = 0, outputs = 0, largest = 0;
   for (const BlockCost& block : blocks) {
+    everything += block.activation_bytes;
     outputs += block.output_bytes;
     largest = std::max(largest, block.activation_bytes);
   }
-  return scaled(outputs + largest, of_rows, rows);
+  return scaled(keep == Keep::kInput ? outputs + largest : everything, of_rows, rows);
 }
 
 }  // namespace saturn

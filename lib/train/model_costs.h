@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "train/keep.h"
 
 namespace saturn {
 
@@ -27,10 +28,9 @@ struct ModelCosts {
   std::int64_t parameters() const;
   /// Forward and backward of all blocks.
   double step_seconds(std::int64_t of_rows) const;
-  /// Of all blocks, kept for the backward pass.
-  Bytes activation_bytes(std::int64_t of_rows) const;
-  /// With activation checkpointing: what goes from block to block, and everything of the largest block.
-  Bytes checkpointed_bytes(std::int64_t of_rows) const;
+  /// Kept for the backward pass: everything of all blocks, or (activation checkpointing) what goes from block
+  /// to block and everything of the largest.
+  Bytes kept_bytes(std::int64_t of_rows, Keep keep) const;
 };
 
 }  // namespace saturn

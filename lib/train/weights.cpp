@@ -2,31 +2,25 @@
 #include "train/weights.h"
 
 #include <ATen/ops/_foreach_copy.h>
-#include <map>
+#include <set>
+#include <string>
 
 namespace saturn {
 
 Weights::Weights(std::span<const std::unique_ptr<Block>> blocks, Precision precision, at::Device device,
                  std::uint64_t seed)
     : precision_(precision) {
-  std::map<std::string, at::Tensor> made;
+  materialize(blocks, seed, at::TensorOptions().dtype(precision.compute).device(device));
+  std::set<std::string> names;
   for (const auto& block : blocks) {
-    for (Parameter& parameter : block->parameters()) {
-      at::Tensor& tensor = made[parameter.name];
-      const bool tied = tensor.defined();
-      if (!tied)
-        tensor = initial_value(parameter, seed).to(device, precision.compute).set_requires_grad(true);
-      parameter.tensor = tensor;
-      if (tied) continue;
+    for (const Parameter& parameter : block->parameters()) {
+      if (!names.insert(parameter.name).second) continue;  // tied
       parameters_.push_back(parameter);
       const at::Tensor master =
-          precision.mixed() ? initial_value(parameter, seed).to(device, precision.master) : tensor;
+          precision.mixed() ? initial_value(parameter, seed).to(device, precision.master) : parameter.tensor;
       masters_.push_back(whole_slice(parameter, master));
     }
-    for (Parameter& buffer : block->buffers()) {
-      buffer.tensor = initial_value(buffer, seed).to(device, precision.master);
-      buffers_.push_back(whole_slice(buffer, buffer.tensor));
-    }
+    for (const Parameter& buffer : block->buffers()) buffers_.push_back(whole_slice(buffer, buffer.tensor));
   }
 }
 

@@ -252,7 +252,8 @@ class Ddp final : public Parallelism {
         devices == 1 ? 0
                      : 2.0 * static_cast<double>(devices - 1) / static_cast<double>(devices) *
                            static_cast<double>(parameters * master) / context.costs.copy_bytes_per_second;
-    const Bytes memory = parameters * (4 * master + copies) + context.costs.activation_bytes(micro);
+    const Bytes memory =
+        parameters * (4 * master + copies) + context.costs.kept_bytes(micro, Keep::kEverything);
     return {knobs, compute + std::max(reduce - compute / 2, 0.1 * reduce), memory};
   }
 };

@@ -12,7 +12,7 @@ ShardingOptions options_of(const TaskSpec& task, const Knobs& knobs, int devices
   options.micro_batch = micro_batch_rows(task, knobs, task.batch_size / devices);
   options.host = knob_value(knobs, "offload", "off") == "on";
   options.reshard = knob_value(knobs, "reshard", "on") == "on";
-  options.keep = knob_value(knobs, "checkpoint", "off") == "on" ? Keep::kInput : Keep::kEverything;
+  options.keep = keep_of(knobs);
   return options;
 }
 
@@ -31,10 +31,8 @@ class CostModel {
   double seconds(const ShardingOptions& options) const {
     const std::int64_t share = context_.task.batch_size / devices_;
     const std::int64_t portions = (share + options.micro_batch - 1) / options.micro_batch;
-    const double again =
-        options.keep == Keep::kInput ? 4.0 / 3 : 1;  // forward twice, backward as long as two
-    const double compute =
-        context_.costs.step_seconds(share) * again * accumulation_factor(share, options.micro_batch);
+    const double compute = context_.costs.step_seconds(share) * time_factor(options.keep) *
+                           accumulation_factor(share, options.micro_batch);
     const double others = static_cast<double>(devices_ - 1) / static_cast<double>(devices_);
     const double gathers = options.reshard ? 2.0 * static_cast<double>(portions) : 1;
     const double moved =
@@ -56,9 +54,7 @@ class CostModel {
     const Bytes parts = options.host ? 0 : 4 * context_.costs.parameters() * master() / devices_;
     const Bytes gathered =
         options.reshard ? (largest + second) * compute() : context_.costs.parameters() * compute();
-    const Bytes activations = options.keep == Keep::kInput
-                                  ? context_.costs.checkpointed_bytes(options.micro_batch)
-                                  : context_.costs.activation_bytes(options.micro_batch);
+    const Bytes activations = context_.costs.kept_bytes(options.micro_batch, options.keep);
     return parts + gathered + largest * master() + activations;
   }
 

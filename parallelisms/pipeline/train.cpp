@@ -30,10 +30,6 @@ PipelineOrder order_of(const Knobs& knobs) {
   return knob_value(knobs, "schedule", "1f1b") == "gpipe" ? PipelineOrder::kGpipe : PipelineOrder::k1F1B;
 }
 
-Keep keep_of(const Knobs& knobs) {
-  return knob_value(knobs, "checkpoint", "off") == "on" ? Keep::kInput : Keep::kEverything;
-}
-
 /// Rows of a micro-batch: the last one may have fewer.
 std::int64_t micro_rows(const TaskSpec& task, const Knobs& knobs) {
   if (task.micro_batch_size > 0) return task.micro_batch_size;
@@ -401,12 +397,11 @@ class CostModel {
 
   /// `slowest`: forward and backward of the rows that were measured through the slowest stage.
   double step_seconds(const Knobs& knobs, double slowest) const {
-    const double again = keep_of(knobs) == Keep::kInput ? 4.0 / 3 : 1;
     const double m = micros(knobs);
     const double rows =
         static_cast<double>(context_.task.batch_size) / static_cast<double>(context_.costs.rows);
     const double filled = (m + static_cast<double>(stages_) - 1) / m;
-    return slowest * rows * again * filled;
+    return slowest * rows * time_factor(keep_of(knobs)) * filled;
   }
 
   Bytes memory(const Knobs& knobs, std::size_t begin, std::size_t end, std::size_t stage) const {

@@ -11,7 +11,7 @@ ShardingOptions options_of(const TaskSpec& task, const Knobs& knobs, int devices
   options.micro_batch = micro_batch_rows(task, knobs, task.batch_size / devices);
   options.host = true;
   options.ahead = std::stoi(knob_value(knobs, "prefetch", "1"));
-  options.keep = knob_value(knobs, "checkpoint", "off") == "on" ? Keep::kInput : Keep::kEverything;
+  options.keep = keep_of(knobs);
   return options;
 }
 
@@ -25,18 +25,15 @@ Candidate guess(const SearchContext& context, const Knobs& knobs) {
   const auto master = static_cast<Bytes>(c10::elementSize(precision.master));
   const auto compute = static_cast<Bytes>(c10::elementSize(precision.compute));
 
-  const double again = options.keep == Keep::kInput ? 4.0 / 3 : 1;  // forward twice, backward as long as two
-  const double running =
-      context.costs.step_seconds(share) * again * accumulation_factor(share, options.micro_batch);
+  const double running = context.costs.step_seconds(share) * time_factor(options.keep) *
+                         accumulation_factor(share, options.micro_batch);
   const auto parameters = static_cast<double>(context.costs.parameters());
   const double moved = static_cast<double>(portions) * parameters * static_cast<double>(2 * compute + master);
   const double moving = moved / context.costs.copy_bytes_per_second;
 
   std::int64_t largest = 0;
   for (const BlockCost& block : context.costs.blocks) largest = std::max(largest, block.parameters);
-  const Bytes activations = options.keep == Keep::kInput
-                                ? context.costs.checkpointed_bytes(options.micro_batch)
-                                : context.costs.activation_bytes(options.micro_batch);
+  const Bytes activations = context.costs.kept_bytes(options.micro_batch, options.keep);
   const Bytes memory = largest * (compute * (1 + options.ahead) + master) + activations;
   return {knobs, std::max(running, moving) + 0.1 * std::min(running, moving), memory};
 }

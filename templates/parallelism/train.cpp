@@ -64,9 +64,9 @@ struct AveragingTrainer final : Trainer {
 
 struct Averaging final : Parallelism {
   std::variant<std::vector<Candidate>, NotApplicable> candidates(const SearchContext& c) const override {
+    if (std::string why = uneven_share(c.task, c.mesh.world_size); !why.empty()) return NotApplicable{why};
     const std::int64_t rows = c.task.batch_size / c.mesh.world_size;
-    if (rows * c.mesh.world_size != c.task.batch_size) return NotApplicable{"a batch cannot be split evenly"};
-    const Bytes memory = c.costs.parameters() * 16 + c.costs.activation_bytes(rows);  // 4 numbers of 4 bytes
+    const Bytes memory = 16 * c.costs.parameters() + c.costs.kept_bytes(rows, Keep::kEverything);
     return std::vector<Candidate>{{{}, c.costs.step_seconds(rows), memory}};
   }
   std::unique_ptr<Trainer> prepare(const TaskSpec& task, const Knobs&, const Mesh& mesh) const override {

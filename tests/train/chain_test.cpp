@@ -19,7 +19,7 @@ struct Sample {
 
 Model in_double() {
   Model model = build_model(kSpec);
-  materialize(model, 3, at::TensorOptions().dtype(at::kDouble));
+  materialize(model.blocks, 3, at::TensorOptions().dtype(at::kDouble));
   return model;
 }
 

@@ -102,7 +102,7 @@ inline void check_type(const ModelSpec& spec, const Example& example, at::Scalar
                        double scale = 5) {
   const Model precise = in_double(spec, scale);
   Model model = build_model(spec);
-  materialize(model, 3, at::TensorOptions().dtype(type));
+  materialize(model.blocks, 3, at::TensorOptions().dtype(type));
   for (const Parameter& parameter : model.parameters())
     parameter.tensor.set_data(by_name(precise).at(parameter.name).to(type));
   Example cast = example;

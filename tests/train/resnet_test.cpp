@@ -163,9 +163,9 @@ TEST_CASE("resnet: float32 and bfloat16 have the gradients of float64") {
 
 TEST_CASE("resnet: running statistics move in training alone, by a tenth, and are float32 at least") {
   Model model = build_model(small());
-  materialize(model, 3, at::TensorOptions().dtype(at::kBFloat16));
+  materialize(model.blocks, 3, at::TensorOptions().dtype(at::kBFloat16));
   for (const Parameter& buffer : model.buffers()) CHECK((buffer.tensor.scalar_type() == at::kFloat));
-  materialize(model, 3, at::TensorOptions().dtype(at::kDouble));
+  materialize(model.blocks, 3, at::TensorOptions().dtype(at::kDouble));
   const at::Tensor images = samples().inputs;
   const auto clones = [&] {
     std::map<std::string, at::Tensor> all;
