@@ -17,10 +17,12 @@ struct ProfileCommand {
 int run_profile(const ProfileCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
 
 struct PlanCommand {
-  std::string workload;
-  std::string output;  ///< empty: plan.json in the run directory
-  std::string check;   ///< a plan file to check instead of planning
+  std::string workload;              ///< needed for everything but `compare`
+  std::string output;                ///< empty: plan.json in the run directory
+  std::string check;                 ///< a plan file to check instead of planning
+  std::vector<std::string> compare;  ///< two plan files to compare instead of planning
   bool force = false;
+  bool baselines = false;  ///< show them beside the plan
 };
 int run_plan(const PlanCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
 

@@ -49,11 +49,15 @@ void add_plan(CLI::App& app, CommonOptions& options, Action& action) {
   auto command = std::make_shared<PlanCommand>();
   CLI::App* sub = subcommand(
       app, "plan", "Choose parallelism, devices and start of every task (measures what is missing)", options);
-  sub->add_option("workload", command->workload, "The workload file (YAML)")->required();
+  sub->add_option("workload", command->workload, "The workload file (YAML)");
   sub->add_option("-o,--output", command->output,
                   "Where to write it (default: plan.json in the run directory)");
   sub->add_option("--check", command->check, "Check this plan, edited by hand, instead of planning");
   sub->add_flag("--force", command->force, "Solve again although the plan is up to date; pinned lines stay");
+  sub->add_flag("--baselines", command->baselines, "Show what plans without a solver would come to, too");
+  sub->add_option("--compare", command->compare, "Compare two plans; needs no workload")
+      ->expected(2)
+      ->type_name("A.json B.json");
   add_search_options(sub, options);
   sub->callback([=, &options, &action] {
     action = [=, &options](InterruptGuard& guard) { return run_plan(*command, options, guard); };

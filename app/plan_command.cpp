@@ -7,6 +7,9 @@
 #include "base/error.h"
 #include "commands.h"
 #include "output.h"
+#include "plan/baselines.h"
+#include "plan/compare.h"
+#include "report/comparison_report.h"
 #include "report/gantt.h"
 #include "report/plan_report.h"
 #include "report/style.h"
@@ -47,25 +50,93 @@ void refuse_begun(const Session& session) {
                   session.directory.path.string(), session.directory.path.string()));
 }
 
+/// Errors: InputError with everything on the command line that does not go together.
+void require_consistent(const PlanCommand& command) {
+  std::vector<Diagnostic> errors;
+  const auto error = [&](const char* message) { errors.push_back({"", 0, 0, message, ""}); };
+  const bool compares = !command.compare.empty();
+  const bool checks = !command.check.empty();
+  if (!compares && command.workload.empty())
+    error("which workload? `saturn plan W.yaml` (only --compare needs none)");
+  if (compares && (checks || command.force || command.baselines || !command.output.empty()))
+    error("--compare goes with no other option but --json");
+  if (compares && !command.workload.empty()) error("--compare takes two plans and no workload");
+  if (checks && command.force) error("--check looks at a plan, --force makes one: give one of them");
+  if (checks && !command.output.empty()) error("--check writes nothing: leave out --output");
+  if (!errors.empty()) throw InputError(std::move(errors));
+}
+
+/// A plan to compare: what an edit left out is not known here.
+Plan whole_plan(const std::string& file) {
+  Plan plan = read_plan(file);
+  std::vector<Diagnostic> errors;
+  for (const Assignment& line : plan.assignments) {
+    if (line.start_known && line.duration_known) continue;
+    errors.push_back({file, line.mark.line, line.mark.column,
+                      fmt::format("task '{}' has no {}; `saturn plan W.yaml --check {} --json` fills it in",
+                                  line.task, line.start_known ? "duration_seconds" : "start_seconds", file),
+                      ""});
+  }
+  if (!errors.empty()) throw InputError(std::move(errors));
+  return plan;
+}
+
+int run_compare(const PlanCommand& command, const CommonOptions& options) {
+  const PlanComparison comparison = compare(whole_plan(command.compare[0]), whole_plan(command.compare[1]));
+  print(options.json ? to_json(comparison).dump(2) + "\n"
+                     : comparison_report(comparison, style_of(STDOUT_FILENO)));
+  return 0;
+}
+
+/// A plan by the workload and what else was asked for.
+Plan plan_or_check(const PlanCommand& command, const Session& session, const Profile& profile,
+                   InterruptGuard& interrupts) {
+  if (!command.check.empty()) return checked_plan(session, profile, command.check);
+  const fs::path file = command.output.empty() ? session.directory.plan_file() : fs::path(command.output);
+  std::optional<RunLock> lock;
+  if (fs::absolute(file).lexically_normal() == session.directory.plan_file()) {
+    lock.emplace(session.directory);
+    refuse_begun(session);
+  }
+  const Plan plan = make_plan(session, profile, {file, command.force}, interrupts);
+  say("plan: " + file.string());
+  return plan;
+}
+
+/// What is printed after the plan, and stands beside it in the JSON.
+struct Extras {
+  std::vector<Baseline> baselines;
+};
+
+std::string report_text(const Plan& plan, const Extras& extras, const Cluster& cluster) {
+  std::string text = plan_text(plan, cluster);
+  const Style style = style_of(STDOUT_FILENO);
+  if (!extras.baselines.empty())
+    text += "\n" + baseline_table(plan, extras.baselines, cluster.device_count(), style);
+  return text;
+}
+
+/// plan.json itself, unless there is more to say.
+std::string report_json(const Plan& plan, const Extras& extras) {
+  if (extras.baselines.empty()) return to_text(plan);
+  nlohmann::ordered_json json{{"schema", "saturn.plan_report/1"}, {"plan", to_json(plan)}};
+  for (const Baseline& baseline : extras.baselines)
+    json["baselines"].push_back(
+        {{"name", baseline.name}, {"rule", baseline.rule}, {"plan", to_json(baseline.plan)}});
+  return json.dump(2) + "\n";
+}
+
 }  // namespace
 
 int run_plan(const PlanCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
+  require_consistent(command);
+  if (!command.compare.empty()) return run_compare(command, options);
   const Session session = open_session(command.workload, options);
   const Profile profile = make_profile(session, options, {session.directory.profile_file()}, interrupts);
-  Plan plan;
-  if (!command.check.empty()) {
-    plan = checked_plan(session, profile, command.check);
-  } else {
-    const fs::path file = command.output.empty() ? session.directory.plan_file() : fs::path(command.output);
-    std::optional<RunLock> lock;
-    if (fs::absolute(file).lexically_normal() == session.directory.plan_file()) {
-      lock.emplace(session.directory);
-      refuse_begun(session);
-    }
-    plan = make_plan(session, profile, {file, command.force}, interrupts);
-    say("plan: " + file.string());
-  }
-  print(options.json ? to_text(plan) : plan_text(plan, session.cluster));
+  const Plan plan = plan_or_check(command, session, profile, interrupts);
+  Extras extras;
+  if (command.baselines) extras.baselines = stamped_baselines(session, profile, plan);
+  print(options.json ? report_json(plan, extras) : report_text(plan, extras, session.cluster));
   return 0;
 }
 

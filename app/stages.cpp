@@ -298,4 +298,20 @@ Plan make_plan(const Session& session, const Profile& profile, const PlanRequest
   return plan;
 }
 
+std::vector<Baseline> stamped_baselines(const Session& session, const Profile& profile, const Plan& plan) {
+  std::vector<Baseline> result = baselines(problem_of(session, profile), session.workload.plan.seed);
+  const bool pins = std::any_of(plan.assignments.begin(), plan.assignments.end(),
+                                [](const Assignment& line) { return line.pinned; });
+  for (Baseline& baseline : result) {
+    Plan& made = baseline.plan;
+    stamp(session, profile, made);
+    if (!pins) {
+      made.lower_bound_seconds = std::min(plan.lower_bound_seconds, made.makespan_seconds);
+      made.bound_method = plan.bound_method;
+    }
+    if (made.makespan_seconds > 0) made.gap = 1 - made.lower_bound_seconds / made.makespan_seconds;
+  }
+  return result;
+}
+
 }  // namespace saturn

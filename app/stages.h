@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "interrupt.h"
+#include "plan/baselines.h"
 #include "plan/plan.h"
 #include "plan/problem.h"
 #include "profile/profiler.h"
@@ -77,6 +78,10 @@ struct PlanRequest {
 /// not valid, a task that fits on nothing), SystemError.
 Plan make_plan(const Session& session, const Profile& profile, const PlanRequest& request,
                InterruptGuard& interrupts);
+
+/// The baselines for the same tasks, as plans that could be run; their lower bound is that of `plan`, but
+/// for one with pins, whose bound holds for it alone.
+std::vector<Baseline> stamped_baselines(const Session& session, const Profile& profile, const Plan& plan);
 
 /// Checkpoints of tasks that are something else now are never gone on with. Errors: InputError with each of
 /// them.

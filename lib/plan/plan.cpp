@@ -16,19 +16,6 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kSchema = "saturn.plan/1";
 constexpr double kLongest = 1e12;
 
-Json to_json(const Assignment& assignment) {
-  Json knobs = Json::object();
-  for (const auto& [name, value] : assignment.knobs) knobs[name] = value;
-  return {{"task", assignment.task},
-          {"parallelism", assignment.parallelism},
-          {"knobs", std::move(knobs)},
-          {"node", assignment.node},
-          {"devices", assignment.devices},
-          {"start_seconds", assignment.start_seconds},
-          {"duration_seconds", assignment.duration_seconds},
-          {"pinned", assignment.pinned}};
-}
-
 /// On one line, with a blank after each comma and colon.
 std::string on_one_line(const Json& json) {
   if (!json.is_structured()) return json.dump();
@@ -135,6 +122,19 @@ void sort_assignments(Plan& plan) {
     return std::tie(a.start_seconds, a.node, a.devices, a.task) <
            std::tie(b.start_seconds, b.node, b.devices, b.task);
   });
+}
+
+nlohmann::ordered_json to_json(const Assignment& assignment) {
+  Json knobs = Json::object();
+  for (const auto& [name, value] : assignment.knobs) knobs[name] = value;
+  return {{"task", assignment.task},
+          {"parallelism", assignment.parallelism},
+          {"knobs", std::move(knobs)},
+          {"node", assignment.node},
+          {"devices", assignment.devices},
+          {"start_seconds", assignment.start_seconds},
+          {"duration_seconds", assignment.duration_seconds},
+          {"pinned", assignment.pinned}};
 }
 
 nlohmann::ordered_json to_json(const Plan& plan) {

@@ -50,6 +50,8 @@ struct Plan {
 /// By start, then node, then first device.
 void sort_assignments(Plan& plan);
 
+/// A line of plan.json.
+nlohmann::ordered_json to_json(const Assignment& assignment);
 nlohmann::ordered_json to_json(const Plan& plan);
 /// The JSON as it stands in plan.json: one line per task, so that lines can be edited, moved and deleted by
 /// hand.

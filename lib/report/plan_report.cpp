@@ -3,9 +3,9 @@
 
 #include <cmath>
 #include <fmt/format.h>
-#include <map>
-#include <set>
+#include <fmt/ranges.h>
 
+#include "plan/compare.h"
 #include "report/duration.h"
 #include "report/table.h"
 
@@ -24,17 +24,6 @@ std::string place(const Assignment& a) {
   const std::string knobs = to_text(a.knobs);
   return fmt::format("{}{} on {}:{} at {}", a.parallelism, knobs.empty() ? "" : " " + knobs, a.node,
                      device_list(a), duration_text(a.start_seconds));
-}
-
-bool same_place(const Assignment& a, const Assignment& b) {
-  // Times move whenever a speed is measured anew; what counts is what a run would do differently.
-  return a.parallelism == b.parallelism && a.knobs == b.knobs && a.node == b.node && a.devices == b.devices;
-}
-
-std::map<std::string, const Assignment*> by_task(const Plan& plan) {
-  std::map<std::string, const Assignment*> tasks;
-  for (const Assignment& a : plan.assignments) tasks.emplace(a.task, &a);
-  return tasks;
 }
 
 /// "-12.5 %"; nothing when there is nothing to compare with.
@@ -81,21 +70,20 @@ std::string plan_summary(const Plan& plan) {
 }
 
 std::string compare_plans(const Plan& before, const Plan& after, const Style& style) {
-  const auto old_tasks = by_task(before), new_tasks = by_task(after);
+  const PlanComparison comparison = compare(before, after);
   Table table({{"task"}, {"before"}, {""}, {"after"}});
-  int unchanged = 0;
-  for (const Assignment& a : after.assignments) {
-    const auto old = old_tasks.find(a.task);
-    if (old == old_tasks.end()) {
-      table.add({a.task, "-", "->", place(a)}, Ink::kGreen);
-    } else if (same_place(*old->second, a)) {
-      ++unchanged;
+  int unchanged = comparison.unchanged;
+  for (const TaskDifference& found : comparison.differences) {
+    if (!found.before) {
+      table.add({found.task, "-", "->", place(*found.after)}, Ink::kGreen);
+    } else if (!found.after) {
+      table.add({found.task, place(*found.before), "->", "-"}, Ink::kDim);
+    } else if (found.moved()) {
+      table.add({found.task, place(*found.before), "->", place(*found.after)});
     } else {
-      table.add({a.task, place(*old->second), "->", place(a)});
+      // Times move whenever a speed is measured anew; what counts is what a run would do differently.
+      ++unchanged;
     }
-  }
-  for (const Assignment& a : before.assignments) {
-    if (new_tasks.count(a.task) == 0) table.add({a.task, place(a), "->", "-"}, Ink::kDim);
   }
   std::string text = fmt::format("makespan {} -> {}{}\n", duration_text(before.makespan_seconds),
                                  duration_text(after.makespan_seconds),
