@@ -20,6 +20,7 @@ struct PlanCommand {
   std::string workload;              ///< needed for everything but `compare`
   std::string output;                ///< empty: plan.json in the run directory
   std::string check;                 ///< a plan file to check instead of planning
+  std::string complete;              ///< a plan file whose lines are kept; the other tasks are planned
   std::vector<std::string> compare;  ///< two plan files to compare instead of planning
   bool force = false;
   bool baselines = false;  ///< show them beside the plan

@@ -53,6 +53,8 @@ void add_plan(CLI::App& app, CommonOptions& options, Action& action) {
   sub->add_option("-o,--output", command->output,
                   "Where to write it (default: plan.json in the run directory)");
   sub->add_option("--check", command->check, "Check this plan, edited by hand, instead of planning");
+  sub->add_option("--complete", command->complete,
+                  "Plan the tasks that this plan has no line for, around its lines, which all stay");
   sub->add_flag("--force", command->force, "Solve again although the plan is up to date; pinned lines stay");
   sub->add_flag("--baselines", command->baselines, "Show what plans without a solver would come to, too");
   sub->add_option("--compare", command->compare, "Compare two plans; needs no workload")

@@ -34,9 +34,7 @@ Plan checked_plan(const Session& session, const Profile& profile, const std::str
     errors.push_back({file, 0, 0, fmt::format("the plan is stale: {} since it was made", reason), ""});
   }
   if (!errors.empty()) throw InputError(std::move(errors));
-  const Problem problem = problem_of(session, profile);
-  complete(problem, plan);
-  require_valid(session, problem, plan);
+  complete_and_check(session, problem_of(session, profile), plan);
   return plan;
 }
 
@@ -56,11 +54,15 @@ void require_consistent(const PlanCommand& command) {
   const auto error = [&](const char* message) { errors.push_back({"", 0, 0, message, ""}); };
   const bool compares = !command.compare.empty();
   const bool checks = !command.check.empty();
+  const bool completes = !command.complete.empty();
   if (!compares && command.workload.empty())
     error("which workload? `saturn plan W.yaml` (only --compare needs none)");
-  if (compares && (checks || command.force || command.baselines || !command.output.empty()))
+  if (compares && (checks || completes || command.force || command.baselines || !command.output.empty()))
     error("--compare goes with no other option but --json");
   if (compares && !command.workload.empty()) error("--compare takes two plans and no workload");
+  if (checks && completes) error("--check looks at a plan, --complete makes one whole: give one of them");
+  if (completes && command.force)
+    error("--complete keeps the lines that there are, --force only the pinned: give one of them");
   if (checks && command.force) error("--check looks at a plan, --force makes one: give one of them");
   if (checks && !command.output.empty()) error("--check writes nothing: leave out --output");
   if (!errors.empty()) throw InputError(std::move(errors));
@@ -88,6 +90,14 @@ int run_compare(const PlanCommand& command, const CommonOptions& options) {
   return 0;
 }
 
+Plan completed_plan(const Session& session, const Profile& profile, const std::string& file,
+                    InterruptGuard& interrupts) {
+  const Plan kept = read_plan(file);
+  for (const std::string& reason : staleness(session, profile, kept))
+    say(fmt::format("{} since {} was made: its lines stay where they can", reason, file));
+  return plan_around(session, profile, kept, interrupts);
+}
+
 /// A plan by the workload and what else was asked for.
 Plan plan_or_check(const PlanCommand& command, const Session& session, const Profile& profile,
                    InterruptGuard& interrupts) {
@@ -98,7 +108,13 @@ Plan plan_or_check(const PlanCommand& command, const Session& session, const Pro
     lock.emplace(session.directory);
     refuse_begun(session);
   }
-  const Plan plan = make_plan(session, profile, {file, command.force}, interrupts);
+  Plan plan;
+  if (command.complete.empty()) {
+    plan = make_plan(session, profile, {file, command.force}, interrupts);
+  } else {
+    plan = completed_plan(session, profile, command.complete, interrupts);
+    replace_plan(file, plan);
+  }
   say("plan: " + file.string());
   return plan;
 }

@@ -59,9 +59,7 @@ Plan given_plan(const Session& session, const Profile& profile, const fs::path& 
   for (std::string& reason : reasons)
     reason = "the plan is stale: " + reason + " since it was made; `saturn plan` makes it again";
   if (!reasons.empty()) throw InputError(as_diagnostics(file, reasons));
-  const Problem problem = problem_of(session, profile);
-  complete(problem, plan);
-  require_valid(session, problem, plan);
+  complete_and_check(session, problem_of(session, profile), plan);
   return plan;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <set>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -11,6 +12,7 @@
 #include "cluster/nvml.h"
 #include "output.h"
 #include "plan/make_problem.h"
+#include "plan/pinned_lines.h"
 #include "plan/solve.h"
 #include "report/progress.h"
 #include "run/continuation.h"
@@ -19,6 +21,9 @@ namespace saturn {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Of what has changed in an edited plan, so many lines are shown.
+constexpr size_t kMostNotes = 10;
 
 fs::path program_directory() {
   return fs::read_symlink("/proc/self/exe").parent_path();
@@ -135,22 +140,29 @@ void keep_pins(Problem& problem, const Plan& before) {
   apply_pins(problem, pins);
 }
 
-Plan solve_anew(const Session& session, const Profile& profile, const Plan* before,
-                InterruptGuard& interrupts) {
-  Problem problem = problem_of(session, profile);
-  const double baseline = whole_node_baseline(problem).makespan_seconds;
-  if (before != nullptr) keep_pins(problem, *before);
+/// The plan has the pins of the problem.
+Plan solve_pinned(const Session& session, const Profile& profile, const Problem& problem,
+                  InterruptGuard& interrupts) {
   Plan plan = solve(problem, solve_options(session.workload, interrupts));
   // What was found in a part of the time must not pass for the plan from then on.
   if (interrupts.requested()) throw Interrupted{};
-  plan.baseline_seconds = baseline;
+  plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
   stamp(session, profile, plan);
-  for (const ProblemTask& task : problem.tasks) {
-    for (Assignment& assignment : plan.assignments) {
-      if (assignment.task == task.name && task.pin) assignment.pinned = true;
-    }
-  }
   return plan;
+}
+
+bool lacks_a_task(const Problem& problem, const Plan& plan) {
+  std::set<std::string> planned;
+  for (const Assignment& line : plan.assignments) planned.insert(line.task);
+  return std::any_of(problem.tasks.begin(), problem.tasks.end(),
+                     [&](const ProblemTask& task) { return !planned.contains(task.name); });
+}
+
+Plan solve_anew(const Session& session, const Profile& profile, const Plan* before,
+                InterruptGuard& interrupts) {
+  Problem problem = problem_of(session, profile);
+  if (before != nullptr) keep_pins(problem, *before);
+  return solve_pinned(session, profile, problem, interrupts);
 }
 
 }  // namespace
@@ -243,10 +255,21 @@ std::vector<std::string> staleness(const Session& session, const Profile& profil
   return reasons;
 }
 
-void require_valid(const Session& session, const Problem& problem, const Plan& plan) {
+bool complete_and_check(const Session& session, const Problem& problem, Plan& plan) {
+  const Completion completion = complete(problem, plan);
   std::vector<Diagnostic> wrong = check_knobs(session.manifests, plan);
   for (Diagnostic& found : check_plan(problem, plan)) wrong.push_back(std::move(found));
+  if (lacks_a_task(problem, plan))
+    wrong.push_back(
+        {plan.file, 0, 0,
+         fmt::format("`saturn plan {} --complete {}` plans tasks without a line around the others",
+                     session.workload.file.string(), plan.file),
+         ""});
   if (!wrong.empty()) throw InputError(std::move(wrong));
+  for (size_t i = 0; i < std::min(completion.retimed.size(), kMostNotes); ++i) say(completion.retimed[i]);
+  if (completion.retimed.size() > kMostNotes)
+    say(fmt::format("... and {} more times", completion.retimed.size() - kMostNotes));
+  return completion.changed();
 }
 
 void require_continuable(const Session& session) {
@@ -287,9 +310,7 @@ Plan make_plan(const Session& session, const Profile& profile, const PlanRequest
   const std::vector<std::string> reasons = staleness(session, profile, before);
   if (reasons.empty() && !request.force) {
     const Problem problem = problem_of(session, profile);
-    const bool filled_in = complete(problem, before);
-    require_valid(session, problem, before);
-    if (filled_in) replace_plan(request.file, before);
+    if (complete_and_check(session, problem, before)) replace_plan(request.file, before);
     return before;
   }
   for (const std::string& reason : reasons) say(reason + ": planned again");
@@ -312,6 +333,19 @@ std::vector<Baseline> stamped_baselines(const Session& session, const Profile& p
     if (made.makespan_seconds > 0) made.gap = 1 - made.lower_bound_seconds / made.makespan_seconds;
   }
   return result;
+}
+
+Plan plan_around(const Session& session, const Profile& profile, const Plan& kept,
+                 InterruptGuard& interrupts) {
+  Problem problem = problem_of(session, profile);
+  Plan pins = kept;
+  for (Assignment& line : pins.assignments) line.pinned = true;
+  apply_pins(problem, pins);
+  Plan plan = solve_pinned(session, profile, problem, interrupts);
+  for (Assignment& line : plan.assignments)
+    line.pinned = std::any_of(kept.assignments.begin(), kept.assignments.end(),
+                              [&](const Assignment& a) { return a.task == line.task && a.pinned; });
+  return plan;
 }
 
 }  // namespace saturn

@@ -66,8 +66,10 @@ Problem problem_of(const Session& session, const Profile& profile);
 /// What makes the plan stale: "the workload has changed", ...; empty: it is fresh.
 std::vector<std::string> staleness(const Session& session, const Profile& profile, const Plan& plan);
 
-/// Errors: InputError with everything that check_knobs and check_plan find.
-void require_valid(const Session& session, const Problem& problem, const Plan& plan);
+/// Makes an edited plan whole (plan.h, `complete`), says what was wrong with its times, and checks it.
+/// Returns whether anything has changed. Errors: InputError with everything that check_knobs and check_plan
+/// find.
+bool complete_and_check(const Session& session, const Problem& problem, Plan& plan);
 
 struct PlanRequest {
   std::filesystem::path file;
@@ -89,6 +91,11 @@ void require_continuable(const Session& session);
 
 /// Errors: InputError naming the directory as it was given.
 void require_run_directory(const std::filesystem::path& directory);
+
+/// Plans the tasks that `kept` has no line for, around its lines, which stay as they are (pinned or not);
+/// what they leave out is found. Errors: InputError with every line that cannot stay.
+Plan plan_around(const Session& session, const Profile& profile, const Plan& kept,
+                 InterruptGuard& interrupts);
 
 /// Writes the plan; what was in the file before is kept beside it as plan.previous.json, and said so.
 void replace_plan(const std::filesystem::path& file, const Plan& plan);

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
 #include <map>
 
 #include "plan/plan.h"
 
 namespace saturn {
 namespace {
+
+constexpr double kMillisecond = 1e-3;
+/// Plans count in milliseconds.
+constexpr double kSameTime = 1.001e-3;
+
+double rounded(double seconds) {
+  return std::round(seconds * 1e3) / 1e3;
+}
 
 /// The configuration that the line means, or null.
 const Configuration* configuration_of(const Problem& problem, const Assignment& assignment) {
@@ -21,15 +30,46 @@ const Configuration* configuration_of(const Problem& problem, const Assignment& 
   return nullptr;
 }
 
-/// Knobs and duration from the configuration that the line means; returns whether anything was left out.
-bool fill_in(const Problem& problem, Assignment& assignment) {
-  if (assignment.knobs_known && assignment.duration_known) return false;
-  if (const Configuration* configuration = configuration_of(problem, assignment)) {
-    assignment.knobs = configuration->knobs;
-    if (!assignment.duration_known) assignment.duration_seconds = configuration->duration_seconds;
+std::string time_text(double seconds) {
+  return fmt::format("{:.10g} s", rounded(seconds));
+}
+
+/// "plan.json:9: task 'b': ": where a line of the plan stands.
+std::string place_text(const Plan& plan, const Assignment& line) {
+  std::string text = plan.file;
+  if (line.mark.line > 0) text += fmt::format("{}{}", text.empty() ? "line " : ":", line.mark.line);
+  return fmt::format("{}{}task '{}': ", text, text.empty() ? "" : ": ", line.task);
+}
+
+/// Knobs and duration from the configuration that the line means.
+void fill_in(const Problem& problem, const Plan& plan, Assignment& line, Completion& completion) {
+  const Configuration* configuration = configuration_of(problem, line);
+  completion.filled_in |= !line.knobs_known || !line.duration_known;
+  if (configuration != nullptr) {
+    const double measured = std::max(kMillisecond, rounded(configuration->duration_seconds));
+    line.knobs = configuration->knobs;
+    if (line.duration_known && std::abs(line.duration_seconds - measured) > kSameTime)
+      completion.retimed.push_back(fmt::format("{}duration_seconds {} -> {}, as measured",
+                                               place_text(plan, line), time_text(line.duration_seconds),
+                                               time_text(measured)));
+    if (!line.duration_known || std::abs(line.duration_seconds - measured) > kSameTime)
+      line.duration_seconds = measured;
   }
-  assignment.knobs_known = assignment.duration_known = true;
-  return true;
+  line.knobs_known = line.duration_known = true;
+}
+
+/// The start that the order of the lines leads to; a pinned one is kept.
+void retime(const Plan& plan, Assignment& line, double earliest, Completion& completion) {
+  const bool fixed = line.pinned && line.start_known;
+  completion.filled_in |= !line.start_known;
+  if (!fixed && line.start_known && std::abs(line.start_seconds - earliest) > kSameTime)
+    completion.retimed.push_back(fmt::format(
+        "{}start_seconds {} -> {}, {}", place_text(plan, line), time_text(line.start_seconds),
+        time_text(earliest),
+        earliest > line.start_seconds ? "after the lines above it" : "when its devices are free"));
+  if (!line.start_known || (!fixed && std::abs(line.start_seconds - earliest) > kSameTime))
+    line.start_seconds = earliest;
+  line.start_known = true;
 }
 
 /// When each device is free, after the lines so far.
@@ -43,7 +83,8 @@ class Devices {
   double earliest(const Assignment& assignment) {
     double start = 0;
     for (const int device : assignment.devices) start = std::max(start, free_[{assignment.node, device}]);
-    return start;
+    // Up to the next millisecond, but 0.1 + 0.2 must not cost one.
+    return rounded(std::max(0.0, std::ceil(start * 1e3 - 1e-3)) / 1e3);
   }
   void use(const Assignment& assignment) {
     for (const int device : assignment.devices) {
@@ -71,23 +112,26 @@ std::optional<int> configuration_of(const ProblemTask& task, const Assignment& a
   return std::nullopt;
 }
 
-bool complete(const Problem& problem, Plan& plan) {
-  bool changed = false;
+Completion complete(const Problem& problem, Plan& plan) {
+  Completion completion;
   Devices devices(problem);
   double last = 0;
-  for (Assignment& assignment : plan.assignments) {
-    if (fill_in(problem, assignment)) changed = true;
-    if (!assignment.start_known) {
-      assignment.start_seconds = devices.earliest(assignment);
-      changed = true;
-    }
-    assignment.start_known = true;
-    devices.use(assignment);
-    last = std::max(last, assignment.end_seconds());
+  for (Assignment& line : plan.assignments) {
+    fill_in(problem, plan, line, completion);
+    retime(plan, line, devices.earliest(line), completion);
+    devices.use(line);
+    last = std::max(last, line.end_seconds());
   }
-  plan.makespan_seconds = std::round(last * 1e3) / 1e3;  // times in a plan are whole milliseconds
+  plan.makespan_seconds = rounded(last);
+  if (plan.lower_bound_seconds > plan.makespan_seconds + kSameTime) {
+    completion.retimed.push_back(
+        fmt::format("{}{}lower_bound_seconds is no bound of this plan, which ends earlier: it is left out",
+                    plan.file, plan.file.empty() ? "" : ": "));
+    plan.lower_bound_seconds = 0;
+    plan.bound_method.clear();
+  }
   plan.gap = last > 0 ? std::max(0.0, last - plan.lower_bound_seconds) / last : 0;
-  return changed;
+  return completion;
 }
 
 }  // namespace saturn

@@ -77,50 +77,6 @@ std::vector<Configuration> configurations_of(const TaskSpec& task, const Cluster
   return result;
 }
 
-template <class T>
-std::optional<int> index_of(const std::vector<T>& items, const std::string& name) {
-  const auto found =
-      std::find_if(items.begin(), items.end(), [&](const T& item) { return item.name == name; });
-  if (found == items.end()) return std::nullopt;
-  return static_cast<int>(found - items.begin());
-}
-
-/// "ddp on 1, ddp (bucket_mb=25) on 2": what a pinned line could say.
-std::string measured_ways(const ProblemTask& task, const std::string& kind) {
-  std::string ways;
-  for (const Configuration& c : task.configurations) {
-    if (c.device_kind != kind) continue;
-    const std::string knobs = to_text(c.knobs);
-    ways += fmt::format("{}{}{} on {}", ways.empty() ? "" : ", ", c.parallelism,
-                        knobs.empty() ? "" : " (" + knobs + ")", c.devices);
-  }
-  return ways.empty() ? "nothing on this node's devices" : ways;
-}
-
-std::string not_measured(const ProblemTask& task, const Assignment& assignment, const std::string& kind) {
-  const std::string knobs = to_text(assignment.knobs);
-  return fmt::format("task '{}' is pinned to {}{} on {} device(s), which was not measured; it was as {}",
-                     assignment.task, assignment.parallelism, knobs.empty() ? "" : " (" + knobs + ")",
-                     assignment.devices.size(), measured_ways(task, kind));
-}
-
-/// Pins one task; returns what stands against it, or nothing.
-std::string pin(Problem& problem, const Assignment& assignment) {
-  const std::optional<int> task = index_of(problem.tasks, assignment.task);
-  const std::optional<int> node = index_of(problem.nodes, assignment.node);
-  if (!task) return fmt::format("there is no task '{}' to pin", assignment.task);
-  if (!node)
-    return fmt::format("task '{}' is pinned to node '{}', which there is not", assignment.task,
-                       assignment.node);
-  ProblemTask& pinned = problem.tasks[static_cast<size_t>(*task)];
-  const std::optional<int> configuration =
-      configuration_of(pinned, assignment, problem.nodes[static_cast<size_t>(*node)].kind);
-  if (!configuration) return not_measured(pinned, assignment, problem.nodes[static_cast<size_t>(*node)].kind);
-  pinned.pin = Pin{configuration, node, assignment.devices, std::nullopt};
-  if (assignment.start_known) pinned.pin->start_seconds = assignment.start_seconds;
-  return "";
-}
-
 }  // namespace
 
 double duration_seconds(const TaskSpec& task, const Measured& measured, const RunSettings& run,
@@ -157,17 +113,6 @@ Problem make_problem(const std::vector<TaskSpec>& tasks, const Cluster& cluster,
   }
   if (!errors.empty()) throw InputError(std::move(errors));
   return problem;
-}
-
-void apply_pins(Problem& problem, const Plan& plan) {
-  std::vector<Diagnostic> errors;
-  for (const Assignment& assignment : plan.assignments) {
-    if (!assignment.pinned) continue;
-    const std::string wrong = pin(problem, assignment);
-    if (!wrong.empty())
-      errors.push_back({plan.file, assignment.mark.line, assignment.mark.column, wrong, ""});
-  }
-  if (!errors.empty()) throw InputError(std::move(errors));
 }
 
 }  // namespace saturn

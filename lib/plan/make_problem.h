@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "cluster/cluster.h"
-#include "plan/plan.h"
 #include "plan/problem.h"
 #include "profile/profile.h"
 #include "workload/workload.h"
@@ -28,10 +27,5 @@ double duration_seconds(const TaskSpec& task, const Measured& measured, const Ru
 /// start. Errors: InputError with every task that can run in no way, and for each way that was tried why not.
 Problem make_problem(const std::vector<TaskSpec>& tasks, const Cluster& cluster, const Profile& profile,
                      const RunSettings& run, const RemainingSteps& remaining = {});
-
-/// Turns the plan's pinned assignments into pins of the problem, so that a solve keeps them. Errors:
-/// InputError with every pinned assignment that names a task, node or configuration which the problem does
-/// not have.
-void apply_pins(Problem& problem, const Plan& plan);
 
 }  // namespace saturn

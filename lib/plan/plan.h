@@ -26,7 +26,7 @@ struct Assignment {
   bool pinned = false;         ///< kept by every re-solve
   Mark mark;                   ///< where the file says it
   bool knobs_known = true;     ///< false: the file leaves knobs out; `complete` fills them in
-  bool start_known = true;     ///< false: the file leaves start_seconds out; `complete` fills it in
+  bool start_known = true;     ///< false: the file leaves start_seconds out; `complete` finds it
   bool duration_known = true;  ///< false: the file leaves duration_seconds out; `complete` fills it in
 
   double end_seconds() const { return start_seconds + duration_seconds; }
@@ -66,11 +66,20 @@ Plan parse_plan(const std::string& file, const std::string& text);
 std::optional<int> configuration_of(const ProblemTask& task, const Assignment& assignment,
                                     const std::string& kind);
 
-/// Fills in what an edited plan leaves out: knobs and durations from the problem's configurations; starts as
-/// early as the devices allow, after the lines that stand above; the makespan and the gap from both. The
-/// assignments keep their order. Returns whether anything was left out. What cannot be filled in (an unknown
-/// configuration) stays for check_plan to report.
-bool complete(const Problem& problem, Plan& plan);
+/// What `complete` has changed.
+struct Completion {
+  bool filled_in = false;            ///< something that the file leaves out
+  std::vector<std::string> retimed;  ///< "plan.json:9: task 'b': start_seconds 3 s -> 5 s, ...": was wrong
+
+  bool changed() const { return filled_in || !retimed.empty(); }
+};
+
+/// Makes an edited plan whole: knobs and durations are those of the problem's configurations, starts follow
+/// from the order of the lines, each as early as the lines above it leave its devices (as a run does it); a
+/// pinned line keeps the start that it has. Then makespan and gap; a lower bound over the makespan is
+/// dropped. The lines keep their order. What cannot be filled in (an unknown configuration) stays for
+/// check_plan to report.
+Completion complete(const Problem& problem, Plan& plan);
 
 /// Everything that is wrong with the plan as a solution of the problem, each with the line of the
 /// assignment's mark: unknown tasks, nodes, devices, configurations; tasks missing or twice; devices used

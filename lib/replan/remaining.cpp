@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "plan/make_problem.h"
+#include "plan/pinned_lines.h"
 
 namespace saturn {
 namespace {

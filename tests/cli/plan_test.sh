@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What `saturn plan` shows of plans: baselines and comparisons. No worker is needed: the tasks are shell
+# What `saturn plan` shows of plans, and what it makes of edited ones. No worker is needed: the tasks are shell
 # scripts, and their measured figures are replaced by round ones.
 # shellcheck source=tests/cli/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
@@ -58,6 +58,74 @@ sed '/"task": "t1"/ s/"start_seconds": [0-9.]*, //' first.json >open.json
 expect 2 "$saturn" plan --compare first.json open.json
 line=$(grep -n '"task": "t1"' open.json | cut -d: -f1)
 is err "open.json:$line:5: error: task 't1' has no start_seconds; \`saturn plan W.yaml --check open.json --json\` fills it in"
+
+# Lines edited by hand. The plan they start from, so that every message is known:
+cat >lines <<'EOF2'
+    {"task": "t4", "parallelism": "sh", "knobs": {}, "node": "n0", "devices": [0], "start_seconds": 0.0, "duration_seconds": 40.0, "pinned": false},
+    {"task": "t3", "parallelism": "sh", "knobs": {}, "node": "n0", "devices": [1], "start_seconds": 0.0, "duration_seconds": 30.0, "pinned": false},
+    {"task": "t2", "parallelism": "sh", "knobs": {}, "node": "n1", "devices": [0], "start_seconds": 0.0, "duration_seconds": 20.0, "pinned": false},
+    {"task": "t1", "parallelism": "sh", "knobs": {}, "node": "n1", "devices": [0], "start_seconds": 20.0, "duration_seconds": 10.0, "pinned": false}
+EOF2
+# edited SED-SCRIPT: that plan with its lines edited, in edited.json; t4 stands on line 8.
+edited() {
+  sed '/^    {"task"/d; /^  "tasks": \[/r lines' first.json | sed -E "$1" | sed -E ':a; N; $!ba; s/\},(\n  \])/}\1/' >edited.json
+}
+edited ''
+expect 0 "$saturn" plan w.yaml --check edited.json
+[ "$(grep -c 'edited.json' err)" -eq 0 ] || fail 'something is wrong with it'
+
+# Moved to the other device of its node, and to two devices: what follows is timed again.
+edited '/"t1"/ { s/"n1"/"n0"/; s/\[0\]/[0, 1]/ }'
+expect 0 "$saturn" plan w.yaml --check edited.json
+says err 'edited.json:11: task '"'t1'"': duration_seconds 10 s -> 6 s, as measured'
+says err 'edited.json:11: task '"'t1'"': start_seconds 20 s -> 40 s, after the lines above it'
+says out 'makespan 46 s, lower bound 40 s: gap 13.04 %'
+# Two lines swapped: they run in the other order.
+edited '/"t2"/ { h; d }; /"t1"/ { s/$/,/; G }'
+expect 0 "$saturn" plan w.yaml --check edited.json
+says err 'edited.json:10: task '"'t1'"': start_seconds 20 s -> 0 s, when its devices are free'
+says err 'edited.json:11: task '"'t2'"': start_seconds 0 s -> 10 s, after the lines above it'
+# A pinned line keeps its start; one above it that runs into it is wrong.
+edited '/"t1"/ { s/"start_seconds": 20.0/"start_seconds": 15.0/; s/false/true/ }'
+expect 2 "$saturn" plan w.yaml --check edited.json
+is err "$(grep warning err)
+edited.json:11:5: error: task 't2' and task 't1' both use device 0 of node 'n1' from 15.0 s to 20.0 s"
+# Everything that cannot be is said at once.
+edited '/"t4"/ d; /"t3"/ s/"sh"/"ssh"/; /"t2"/ s/\[0\]/[0, 3]/; /"t1"/ s/"n1"/"n2"/'
+expect 2 "$saturn" plan w.yaml --check edited.json
+is err "$(grep warning err)
+edited.json: error: task 't4' is not in the plan
+edited.json:8:5: error: task 't3' was not measured as ssh on 1 x cpu; it was as sh on 1 x cpu, sh on 2 x cpu
+edited.json:9:5: error: task 't2': node 'n1' has no device 3; it has 1
+edited.json:10:5: error: task 't1': there is no node 'n2' (did you mean 'n0'?)
+edited.json: error: \`saturn plan $work/w.yaml --complete edited.json\` plans tasks without a line around the others"
+# A run takes the edited plan, made whole, as its own.
+edited '/"t1"/ s/"start_seconds": 20.0, //'
+expect 0 "$saturn" run edited.json --dry-run
+says out '# t1 at 20 s: sh on n1 devices 0'
+
+# Deleted lines are planned again around those that stay.
+edited '/"t4"/ d; /"t2"/ d'
+expect 0 "$saturn" plan w.yaml --complete edited.json -o whole.json
+expect 0 "$saturn" plan --compare edited.json whole.json
+[ "$(grep -c ' new ' out)" -eq 2 ] || fail 'not the two tasks are new'
+says out '2 tasks are the same in both plans'
+! grep -q '"pinned": true' whole.json || fail 'kept lines are pinned now'
+says out 'makespan        30 s         '
+# So are those of new tasks; pins stay pins, and what a kept line leaves out is found.
+sed 's/^name: w/name: grown/; s/\[1, 2, 3, 4\]/[1, 2, 3, 4, 5]/' w.yaml >grown.yaml
+edited '/"t1"/ s/"start_seconds": 20.0, //; /"t3"/ s/false/true/'
+expect 0 "$saturn" plan grown.yaml --complete edited.json -o whole.json
+says err "the workload $work/grown.yaml has changed since edited.json was made: its lines stay where they can"
+grep -q '"task": "t5"' whole.json || fail 'the new task is not planned'
+grep -q '"task": "t3".*"devices": \[1\].*"pinned": true' whole.json || fail 'the pin is gone'
+grep -q '"task": "t1".*"node": "n1"' whole.json || fail 'the line without a start has moved'
+# Lines that cannot stay are named.
+edited '/"t4"/ d; /"t1"/ s/"n1"/"n0"/; /"t2"/ { s/"n1"/"n0"/; s/_seconds": 0.0/_seconds": 15.0/ }; /"t3"/ s/"sh"/"ssh"/'
+expect 2 "$saturn" plan w.yaml --complete edited.json
+is err "$(grep warning err)
+edited.json:8:5: error: task 't3' is pinned to ssh on 1 device(s), which was not measured; it was as sh on 1, sh on 2
+edited.json:10:5: error: task 't2' and task 't1' both use device 0 of node 'n0' from 20.0 s to 30.0 s"
 
 # What does not go together on the command line.
 expect 2 "$saturn" plan

@@ -101,18 +101,5 @@ TEST_CASE("A bound above the makespan and a start before 0 are wrong") {
         "plan.json:9:5: error: task 'b': start_seconds is -1\n");
 }
 
-TEST_CASE("Lines without start or duration are timed from the problem and the order") {
-  Plan plan = plan_of(
-      {line("b", "n0", {1}, 0, 0, 8), line("a", "n0", {0, 1}, 0, 0, 9), line("c", "n1", {0}, 2, 3.5, 10)}, 1);
-  plan.assignments[0].duration_known = plan.assignments[0].start_known = false;
-  plan.assignments[1].duration_known = plan.assignments[1].start_known = false;
-  CHECK(complete(problem(), plan));
-  CHECK(plan.assignments[0].duration_seconds == 12.0);
-  CHECK(plan.assignments[1].start_seconds == 12.0);
-  CHECK(plan.makespan_seconds == 21.0);
-  CHECK(wrong_with(plan) == "");
-  CHECK_FALSE(complete(problem(), plan));
-}
-
 }  // namespace
 }  // namespace saturn

@@ -101,37 +101,5 @@ TEST_CASE("Every task that can run in no way is reported with all that was tried
         "error: task 'b' has not been profiled");
 }
 
-TEST_CASE("Pinned lines of a plan become pins; those that fit nothing are all reported") {
-  Problem problem;
-  problem.nodes = {test::node("n0", 2)};
-  problem.tasks = {test::task("a", {{1, 4.0}, {2, 3.0}}), test::task("b", {{1, 4.0}})};
-  Plan plan;
-  plan.file = "plan.json";
-  plan.assignments = {{"a", "ddp", {}, "n0", {0, 1}, 1.5, 3.0, true},
-                      {"b", "ddp", {}, "n0", {0}, 0, 4.0, false}};
-  apply_pins(problem, plan);
-  REQUIRE(problem.tasks[0].pin.has_value());
-  CHECK(problem.tasks[0].pin->configuration == 1);
-  CHECK(problem.tasks[0].pin->node == 0);
-  CHECK(problem.tasks[0].pin->devices == std::vector<int>{0, 1});
-  CHECK(problem.tasks[0].pin->start_seconds == 1.5);
-  CHECK_FALSE(problem.tasks[1].pin.has_value());
-
-  plan.assignments = {{"a", "ddp", {}, "n9", {0}, 0, 4.0, true, {3, 5}},
-                      {"c", "ddp", {}, "n0", {0}, 0, 4.0, true, {4, 5}},
-                      {"b", "ddp", {}, "n0", {0, 1}, 0, 4.0, true, {5, 5}}};
-  std::string text;
-  try {
-    apply_pins(problem, plan);
-  } catch (const InputError& error) {
-    text = error.what();
-  }
-  CHECK(text ==
-        "plan.json:3:5: error: task 'a' is pinned to node 'n9', which there is not\n"
-        "plan.json:4:5: error: there is no task 'c' to pin\n"
-        "plan.json:5:5: error: task 'b' is pinned to ddp on 2 device(s), which was not measured; it was as "
-        "ddp on 1");
-}
-
 }  // namespace
 }  // namespace saturn
