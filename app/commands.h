@@ -23,7 +23,9 @@ struct PlanCommand {
   std::string complete;              ///< a plan file whose lines are kept; the other tasks are planned
   std::vector<std::string> compare;  ///< two plan files to compare instead of planning
   bool force = false;
-  bool baselines = false;  ///< show them beside the plan
+  bool baselines = false;      ///< show them beside the plan
+  bool explain = false;        ///< say why the plan is as it is
+  std::string explained_task;  ///< of this task alone; "" = the whole plan
 };
 int run_plan(const PlanCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
 

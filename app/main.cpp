@@ -57,11 +57,20 @@ void add_plan(CLI::App& app, CommonOptions& options, Action& action) {
                   "Plan the tasks that this plan has no line for, around its lines, which all stay");
   sub->add_flag("--force", command->force, "Solve again although the plan is up to date; pinned lines stay");
   sub->add_flag("--baselines", command->baselines, "Show what plans without a solver would come to, too");
+  CLI::Option* explain =
+      sub->add_option("--explain", command->explained_task,
+                      "Say why the plan is as it is: critical tasks, idle devices, what more devices would "
+                      "give; with a TASK, what its other configurations and places would cost")
+          ->expected(0, 1)
+          ->type_name("[TASK]");
   sub->add_option("--compare", command->compare, "Compare two plans; needs no workload")
       ->expected(2)
       ->type_name("A.json B.json");
   add_search_options(sub, options);
   sub->callback([=, &options, &action] {
+    command->explain = explain->count() > 0;
+    // `--explain W.yaml`: the option has taken what was meant as the workload.
+    if (command->workload.empty()) std::swap(command->workload, command->explained_task);
     action = [=, &options](InterruptGuard& guard) { return run_plan(*command, options, guard); };
   });
 }

@@ -9,7 +9,11 @@
 #include "output.h"
 #include "plan/baselines.h"
 #include "plan/compare.h"
+#include "plan/explain.h"
+#include "plan/make_problem.h"
+#include "plan/pinned_lines.h"
 #include "report/comparison_report.h"
+#include "report/explain_report.h"
 #include "report/gantt.h"
 #include "report/plan_report.h"
 #include "report/style.h"
@@ -57,7 +61,8 @@ void require_consistent(const PlanCommand& command) {
   const bool completes = !command.complete.empty();
   if (!compares && command.workload.empty())
     error("which workload? `saturn plan W.yaml` (only --compare needs none)");
-  if (compares && (checks || completes || command.force || command.baselines || !command.output.empty()))
+  if (compares && (checks || completes || command.force || command.baselines || command.explain ||
+                   !command.output.empty()))
     error("--compare goes with no other option but --json");
   if (compares && !command.workload.empty()) error("--compare takes two plans and no workload");
   if (checks && completes) error("--check looks at a plan, --complete makes one whole: give one of them");
@@ -122,11 +127,36 @@ Plan plan_or_check(const PlanCommand& command, const Session& session, const Pro
 /// What is printed after the plan, and stands beside it in the JSON.
 struct Extras {
   std::vector<Baseline> baselines;
+  std::optional<Explanation> explanation;
 };
 
+std::vector<std::string> unavailable_ways_of(const Session& session, const Profile& profile,
+                                             const std::string& name) {
+  for (const TaskSpec& task : session.workload.tasks)
+    if (task.name == name) return unavailable_ways(task, session.cluster, profile);
+  return {};
+}
+
+Explanation explanation_of(const PlanCommand& command, const Session& session, const Profile& profile,
+                           const Plan& plan, InterruptGuard& interrupts) {
+  Problem problem = problem_of(session, profile);
+  apply_pins(problem, plan);
+  Explanation result = explain(problem, plan,
+                               {.task = command.explained_task,
+                                .time_limit = Seconds(session.workload.plan.time_limit_seconds),
+                                .seed = session.workload.plan.seed,
+                                .cancel = &interrupts.requested()});
+  if (interrupts.requested()) throw Interrupted{};
+  if (!command.explained_task.empty())
+    result.tasks.front().not_available = unavailable_ways_of(session, profile, command.explained_task);
+  return result;
+}
+
 std::string report_text(const Plan& plan, const Extras& extras, const Cluster& cluster) {
-  std::string text = plan_text(plan, cluster);
   const Style style = style_of(STDOUT_FILENO);
+  std::string text = extras.explanation
+                         ? plan_summary(plan) + "\n" + explain_report(*extras.explanation, style)
+                         : plan_text(plan, cluster);
   if (!extras.baselines.empty())
     text += "\n" + baseline_table(plan, extras.baselines, cluster.device_count(), style);
   return text;
@@ -134,11 +164,12 @@ std::string report_text(const Plan& plan, const Extras& extras, const Cluster& c
 
 /// plan.json itself, unless there is more to say.
 std::string report_json(const Plan& plan, const Extras& extras) {
-  if (extras.baselines.empty()) return to_text(plan);
+  if (extras.baselines.empty() && !extras.explanation) return to_text(plan);
   nlohmann::ordered_json json{{"schema", "saturn.plan_report/1"}, {"plan", to_json(plan)}};
   for (const Baseline& baseline : extras.baselines)
     json["baselines"].push_back(
         {{"name", baseline.name}, {"rule", baseline.rule}, {"plan", to_json(baseline.plan)}});
+  if (extras.explanation) json["explanation"] = to_json(*extras.explanation);
   return json.dump(2) + "\n";
 }
 
@@ -151,6 +182,7 @@ int run_plan(const PlanCommand& command, const CommonOptions& options, Interrupt
   const Profile profile = make_profile(session, options, {session.directory.profile_file()}, interrupts);
   const Plan plan = plan_or_check(command, session, profile, interrupts);
   Extras extras;
+  if (command.explain) extras.explanation = explanation_of(command, session, profile, plan, interrupts);
   if (command.baselines) extras.baselines = stamped_baselines(session, profile, plan);
   print(options.json ? report_json(plan, extras) : report_text(plan, extras, session.cluster));
   return 0;

@@ -7,8 +7,8 @@
 #include <queue>
 #include <random>
 
+#include "plan/node_devices.h"
 #include "plan/pins.h"
-#include "plan/schedule.h"
 #include "plan/solve.h"
 
 namespace saturn {
@@ -20,43 +20,6 @@ double seconds(Millis millis) {
 
 /// How the task would run on the node; null: not at all.
 using Choice = std::function<const Configuration*(size_t task, const ProblemNode& node)>;
-
-/// The devices of a node with the times from which on they are free, ascending.
-class NodeDevices {
- public:
-  explicit NodeDevices(const ProblemNode& node) {
-    for (size_t device = 0; device < node.free_at_seconds.size(); ++device)
-      free_.emplace_back(release_millis(node.free_at_seconds[device]), static_cast<int>(device));
-    sort();
-  }
-
-  Millis start(size_t count) const { return free_[count - 1].first; }
-  /// Takes `count` devices for a task of that duration and keeps `reserved` of them from others meanwhile.
-  std::vector<int> take(size_t count, size_t reserved, Millis duration) {
-    const Millis at = start(reserved);
-    size_t usable = reserved;  // of those that are free at the start, the ones that became so last
-    while (usable < free_.size() && free_[usable].first <= at) ++usable;
-    std::vector<int> devices;
-    for (size_t i = usable - reserved; i < usable; ++i) {
-      devices.push_back(free_[i].second);
-      free_[i].first = at + duration;
-    }
-    std::sort(devices.begin(), devices.end());
-    devices.resize(count);
-    sort();
-    return devices;
-  }
-
- private:
-  void sort() {
-    std::sort(free_.begin(), free_.end(), [](const auto& a, const auto& b) {
-      return a.first != b.first ? a.first < b.first
-                                : a.second > b.second;  // the lowest numbers are taken first
-    });
-  }
-
-  std::vector<std::pair<Millis, int>> free_;
-};
 
 /// Places task after task, each on the node where it ends earliest.
 class ListScheduler {

@@ -115,4 +115,18 @@ Problem make_problem(const std::vector<TaskSpec>& tasks, const Cluster& cluster,
   return problem;
 }
 
+std::vector<std::string> unavailable_ways(const TaskSpec& task, const Cluster& cluster,
+                                          const Profile& profile) {
+  const std::string signature = speed_signature(task);
+  std::vector<std::string> ways;
+  for (const Trial& trial : profile.trials) {
+    if (trial.signature != signature) continue;
+    std::string reason = why_not(task, trial, cluster);
+    const Trial* best = best_trial(profile, signature, trial.parallelism, trial.devices, trial.device_kind);
+    if (reason.empty() && best != &trial) reason = fmt::format("slower than with {}", to_text(best->knobs));
+    if (!reason.empty()) ways.push_back(name_of(trial) + ": " + reason);
+  }
+  return ways;
+}
+
 }  // namespace saturn

@@ -127,6 +127,30 @@ is err "$(grep warning err)
 edited.json:8:5: error: task 't3' is pinned to ssh on 1 device(s), which was not measured; it was as sh on 1, sh on 2
 edited.json:10:5: error: task 't2' and task 't1' both use device 0 of node 'n0' from 20.0 s to 30.0 s"
 
+# Why the plan is as it is.
+expect 0 "$saturn" plan w.yaml --explain
+says out 'Whatever delays one of these delays the end, 40 s.'
+[ "$(sed -n '/^What makes/{n;p}' out)" = t4 ] || fail 'not t4 alone is critical'
+says out '20.0 of 120.0 device-seconds (16.7 %)'
+says out 'n0:0,1   30 s  40 s  every task has started'
+says out "one more node like 'n0' (2 x cpu)  24 s (-40.0 %)  solved, proven least"
+cp out whole
+expect 0 "$saturn" plan --explain w.yaml # the workload last: the option does not take it for a task
+cmp out whole
+expect 0 "$saturn" plan w.yaml --explain t4
+says out 't4: sh on n1:0, 0 s to 40 s, from the beginning'
+says out 'sh on 2 x cpu      24 s            48.0  40 s (the same)  solved, proven least'
+expect 0 "$saturn" plan w.yaml --explain t4 --json
+says out '"schema": "saturn.explanation/1"'
+# Of an edited plan: its pins hold, but for the one of the task itself.
+edited '/"t3"/ d; /"t4"/ { s/false/true/; h; d }; /"t1"/ { s/$/,/; G; s/"node": "n0", "devices": \[0\], "start_seconds": 0.0/"node": "n1", "devices": [0], "start_seconds": 30.0/ }'
+expect 0 "$saturn" plan w.yaml --complete edited.json -o pinned.json
+expect 0 "$saturn" plan w.yaml --check pinned.json --explain t4
+says out 'after '"'t1'"
+says out 'It is pinned; without the pin the plan would end at 40 s (-42.9 %): solved, proven least.'
+expect 2 "$saturn" plan w.yaml --explain t9
+says err "error: there is no task 't9' to explain (did you mean 't"
+
 # What does not go together on the command line.
 expect 2 "$saturn" plan
 is err "error: which workload? \`saturn plan W.yaml\` (only --compare needs none)"
