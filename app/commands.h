@@ -22,6 +22,7 @@ struct PlanCommand {
   std::string check;                 ///< a plan file to check instead of planning
   std::string complete;              ///< a plan file whose lines are kept; the other tasks are planned
   std::vector<std::string> compare;  ///< two plan files to compare instead of planning
+  std::string method;                ///< empty: plan.method of the workload
   bool force = false;
   bool baselines = false;      ///< show them beside the plan
   bool explain = false;        ///< say why the plan is as it is

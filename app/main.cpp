@@ -55,6 +55,9 @@ void add_plan(CLI::App& app, CommonOptions& options, Action& action) {
   sub->add_option("--check", command->check, "Check this plan, edited by hand, instead of planning");
   sub->add_option("--complete", command->complete,
                   "Plan the tasks that this plan has no line for, around its lines, which all stay");
+  sub->add_option("--method", command->method,
+                  "Solve again: auto, or paper, the paper's MILP (for comparison on small cases)")
+      ->check(CLI::IsMember({"auto", "paper"}));
   sub->add_flag("--force", command->force, "Solve again although the plan is up to date; pinned lines stay");
   sub->add_flag("--baselines", command->baselines, "Show what plans without a solver would come to, too");
   CLI::Option* explain =

@@ -61,13 +61,15 @@ void require_consistent(const PlanCommand& command) {
   const bool completes = !command.complete.empty();
   if (!compares && command.workload.empty())
     error("which workload? `saturn plan W.yaml` (only --compare needs none)");
-  if (compares && (checks || completes || command.force || command.baselines || command.explain ||
-                   !command.output.empty()))
+  if (compares && (checks || completes || command.force || !command.method.empty() || command.baselines ||
+                   command.explain || !command.output.empty()))
     error("--compare goes with no other option but --json");
   if (compares && !command.workload.empty()) error("--compare takes two plans and no workload");
   if (checks && completes) error("--check looks at a plan, --complete makes one whole: give one of them");
   if (completes && command.force)
     error("--complete keeps the lines that there are, --force only the pinned: give one of them");
+  if (checks && !command.method.empty())
+    error("--check looks at a plan, --method makes one: give one of them");
   if (checks && command.force) error("--check looks at a plan, --force makes one: give one of them");
   if (checks && !command.output.empty()) error("--check writes nothing: leave out --output");
   if (!errors.empty()) throw InputError(std::move(errors));
@@ -115,7 +117,7 @@ Plan plan_or_check(const PlanCommand& command, const Session& session, const Pro
   }
   Plan plan;
   if (command.complete.empty()) {
-    plan = make_plan(session, profile, {file, command.force}, interrupts);
+    plan = make_plan(session, profile, {file, command.force || !command.method.empty()}, interrupts);
   } else {
     plan = completed_plan(session, profile, command.complete, interrupts);
     replace_plan(file, plan);
@@ -178,7 +180,8 @@ std::string report_json(const Plan& plan, const Extras& extras) {
 int run_plan(const PlanCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
   require_consistent(command);
   if (!command.compare.empty()) return run_compare(command, options);
-  const Session session = open_session(command.workload, options);
+  Session session = open_session(command.workload, options);
+  if (!command.method.empty()) session.workload.plan.method = command.method;
   const Profile profile = make_profile(session, options, {session.directory.profile_file()}, interrupts);
   const Plan plan = plan_or_check(command, session, profile, interrupts);
   Extras extras;

@@ -12,6 +12,7 @@
 #include "cluster/nvml.h"
 #include "output.h"
 #include "plan/make_problem.h"
+#include "plan/paper.h"
 #include "plan/pinned_lines.h"
 #include "plan/solve.h"
 #include "report/progress.h"
@@ -140,10 +141,28 @@ void keep_pins(Problem& problem, const Plan& before) {
   apply_pins(problem, pins);
 }
 
+/// Errors: InputError when the paper's program leads to no plan, with what to do.
+Plan solve_by_paper(const Problem& problem, const SolveOptions& options) {
+  std::optional<Plan> plan = solve_paper(problem, options);
+  if (plan) return std::move(*plan);
+  if (options.cancel->load()) throw Interrupted{};
+  const size_t rows = paper_rows(problem);
+  const std::string what = rows > kMostPaperRows
+                               ? fmt::format("more than the {} that are tried", kMostPaperRows)
+                               : fmt::format("and CBC found no plan within plan.time_limit ({})",
+                                             to_text_duration(options.time_limit));
+  throw InputError(fmt::format(
+      "the paper's MILP has about {} rows for these tasks, {}: {}leave it to Saturn's own method (no "
+      "`--method paper`, no plan.method), which finds a plan at any size",
+      rows, what, rows > kMostPaperRows ? "" : "set a longer one, take fewer tasks, or "));
+}
+
 /// The plan has the pins of the problem.
 Plan solve_pinned(const Session& session, const Profile& profile, const Problem& problem,
                   InterruptGuard& interrupts) {
-  Plan plan = solve(problem, solve_options(session.workload, interrupts));
+  const SolveOptions options = solve_options(session.workload, interrupts);
+  Plan plan =
+      session.workload.plan.method == "paper" ? solve_by_paper(problem, options) : solve(problem, options);
   // What was found in a part of the time must not pass for the plan from then on.
   if (interrupts.requested()) throw Interrupted{};
   plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;

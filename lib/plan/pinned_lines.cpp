@@ -76,8 +76,8 @@ std::vector<Diagnostic> check_lines(const Problem& problem, Plan lines) {
   return check_plan(part, lines);
 }
 
-/// Appends what is wrong with these lines together. Those whose starts are known clash or not; the others only
-/// have to be possible each by itself.
+/// Appends what is wrong with these lines together. Those whose starts are known clash or not; the others
+/// only have to be possible each by itself.
 void check_together(const Problem& problem, const Plan& pinned, std::vector<Diagnostic>& errors) {
   Plan timed;
   timed.file = pinned.file;

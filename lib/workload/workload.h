@@ -44,8 +44,8 @@ struct ProfileSettings {
 };
 struct PlanSettings {
   double time_limit_seconds = 10;
-  double gap = 0;  ///< stop when the relative gap is at most this
-  std::string method = "auto";
+  double gap = 0;               ///< stop when the relative gap is at most this
+  std::string method = "auto";  ///< or "paper": the paper's MILP, for comparison
   std::uint64_t seed = 0;
 
   bool operator==(const PlanSettings&) const = default;

@@ -151,6 +151,21 @@ says out 'It is pinned; without the pin the plan would end at 40 s (-42.9 %): so
 expect 2 "$saturn" plan w.yaml --explain t9
 says err "error: there is no task 't9' to explain (did you mean 't"
 
+# The paper's MILP, for comparison.
+cp runs/w/plan.json own.json
+expect 0 "$saturn" plan w.yaml --method paper
+says out "makespan 40 s, lower bound 40 s: proven optimal (found by the paper's MILP (CBC)"
+cp own.json runs/w/plan.json
+sizes=$(seq -s ', ' 1 60)
+sed "s/^name: w/name: large/; s/\[1, 2, 3, 4\]/[$sizes]/; s/^    steps: 10/&\n    same_speed: [size]/; \$a plan: {method: paper, time_limit: 10ms}" w.yaml >large.yaml
+expect 2 "$saturn" plan large.yaml
+says err "error: the paper's MILP has about "
+says err " rows for these tasks, and CBC found no plan within plan.time_limit (10 ms): set a longer one, take fewer tasks, or leave it to Saturn's own method (no \`--method paper\`, no plan.method), which finds a plan at any size"
+[ ! -e runs/large/plan.json ] || fail 'there is a plan all the same'
+expect 0 "$saturn" plan large.yaml --method auto
+expect 2 "$saturn" plan w.yaml --method best
+says err '--method: best not in {auto,paper}'
+
 # What does not go together on the command line.
 expect 2 "$saturn" plan
 is err "error: which workload? \`saturn plan W.yaml\` (only --compare needs none)"

@@ -94,7 +94,7 @@ TEST_CASE("what is wrong with profile, plan and run is said at once") {
       "1:87 profile: 'trial_timeout' must be a duration such as 90s, 5m or 1h30m, not the text 'x'\n"
       "2:20 plan: 'time_limit' must be more than 0\n"
       "2:29 plan: 'gap' must be at most 1, not 2\n"
-      "2:40 plan: 'method' must be auto, not the text 'best'\n"
+      "2:40 plan: 'method' must be one of auto, paper, not the text 'best'\n"
       "2:46 plan: unknown key 'sede' (did you mean 'seed'?)\n"
       "3:18 run: 'directory' must not be empty\n"
       "3:36 run: 'hang_timeout' must be more than 0\n"
