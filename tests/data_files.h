@@ -18,11 +18,12 @@ std::string bytes_of(const std::vector<Number>& numbers) {
   return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(Number)};
 }
 
-/// llm.c's token file; the header says `count` tokens.
-inline std::string llmc_tokens(const std::vector<std::uint16_t>& tokens, std::int32_t count,
-                               std::int32_t version = 1) {
+/// llm.c's token file, of uint16 or uint32; the header says `count` tokens.
+template <class Token>
+std::string llmc_tokens(const std::vector<Token>& tokens, std::int32_t count,
+                        std::int32_t version = sizeof(Token) == 2 ? 1 : 7) {
   std::vector<std::int32_t> header(256);
-  header[0] = 20240520, header[1] = version, header[2] = count;
+  header[0] = sizeof(Token) == 2 ? 20240520 : 20240801, header[1] = version, header[2] = count;
   return bytes_of(header) + bytes_of(tokens);
 }
 

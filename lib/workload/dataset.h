@@ -16,8 +16,8 @@ namespace saturn {
 /// programs read it, `saturn` to count steps, the worker to map the files.
 ///
 ///   text         bytes, one token each
-///   tokens       nanoGPT's train.bin (uint16 and nothing else), or llm.c's: a header of 256 int32 (magic
-///                20240520, version 1, count), then uint16
+///   tokens       nanoGPT's train.bin (uint16 and nothing else), or llm.c's: a header of 256 int32 (magic,
+///                version, count), then uint16 (magic 20240520, version 1) or uint32 (20240801, version 7)
 ///   mnist        idx files of unsigned bytes: images (3 dimensions) and labels (1 dimension) in any order
 ///   cifar10      records of a label byte and 3 x 32 x 32 bytes
 ///   safetensors  each file with the tensors `inputs` [samples, ...] and `labels` [samples], or, of whole

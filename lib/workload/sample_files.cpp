@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <iterator>
 
 #include "base/mapped_file.h"
 #include "base/safetensors.h"
@@ -13,7 +14,13 @@ namespace saturn {
 namespace {
 
 constexpr std::uint64_t kLlmcHeaderBytes = 1024;
-constexpr std::int32_t kLlmcMagic = 20240520, kLlmcVersion = 1;
+/// The two forms of llm.c's token files: of GPT-2's tokens and of Llama 3's.
+struct LlmcForm {
+  std::int32_t magic, version;
+  std::uint64_t token_bytes;
+  const char* dtype;
+};
+constexpr LlmcForm kLlmcForms[] = {{20240520, 1, 2, "U16"}, {20240801, 7, 4, "U32"}};
 constexpr std::int64_t kCifarPixels = 3 * 32 * 32;
 constexpr std::uint64_t kMostLabelBytes = 16 << 20;  // that are looked at before the training
 
@@ -41,22 +48,30 @@ void refuse_compressed(const std::string& file, Bytes bytes) {
     refuse(file, "is compressed; unpack it first (gunzip)");
 }
 
-Run llmc_run(const std::string& file, Bytes bytes) {
-  if (int32_at(bytes, 1) != kLlmcVersion)
-    refuse(file, fmt::format("is an llm.c token file of version {}; version {} can be read",
-                             int32_at(bytes, 1), kLlmcVersion));
+/// Null when it does not begin as one of llm.c's.
+const LlmcForm* llmc_form(Bytes bytes) {
+  if (bytes.size() < kLlmcHeaderBytes) return nullptr;
+  const auto* found = std::find_if(std::begin(kLlmcForms), std::end(kLlmcForms),
+                                   [&](const LlmcForm& form) { return form.magic == int32_at(bytes, 0); });
+  return found == std::end(kLlmcForms) ? nullptr : found;
+}
+
+Run llmc_run(const std::string& file, Bytes bytes, const LlmcForm& form) {
+  if (int32_at(bytes, 1) != form.version)
+    refuse(file, fmt::format("is an llm.c token file (magic {}) of version {}; version {} can be read",
+                             form.magic, int32_at(bytes, 1), form.version));
   const std::int64_t count = int32_at(bytes, 2);
-  const std::uint64_t there = (bytes.size() - kLlmcHeaderBytes) / 2;
-  if (count < 0 || bytes.size() != kLlmcHeaderBytes + 2 * static_cast<std::uint64_t>(count))
+  const std::uint64_t there = (bytes.size() - kLlmcHeaderBytes) / form.token_bytes;
+  if (count < 0 || bytes.size() != kLlmcHeaderBytes + form.token_bytes * static_cast<std::uint64_t>(count))
     refuse(file, fmt::format("its header says {} tokens, and there is room for {}", count, there));
-  return {count, {file, kLlmcHeaderBytes, 2, "U16"}, {}};
+  return {count, {file, kLlmcHeaderBytes, form.token_bytes, form.dtype}, {}};
 }
 
 Run token_run(const std::string& file) {
   const MappedFile mapped(file);
   const Bytes bytes = mapped.bytes();
   refuse_compressed(file, bytes);
-  if (bytes.size() >= kLlmcHeaderBytes && int32_at(bytes, 0) == kLlmcMagic) return llmc_run(file, bytes);
+  if (const LlmcForm* form = llmc_form(bytes)) return llmc_run(file, bytes, *form);
   if (bytes.size() % 2 != 0)
     refuse(file, fmt::format("has {} bytes, which are no whole number of uint16 tokens", bytes.size()));
   return {static_cast<std::int64_t>(bytes.size() / 2), {file, 0, 2, "U16"}, {}};

@@ -66,14 +66,16 @@ std::vector<std::int64_t> whole(const at::Tensor& tensor) {
 
 }  // namespace
 
-TEST_CASE("tokens: rows of uint16 across files of both forms, targets one token further") {
+TEST_CASE("tokens: rows across files of all forms, targets one token further") {
   const Folder folder;
   std::vector<std::uint16_t> tokens(41);
   for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<std::uint16_t>(1000 + i);
   const std::vector<std::uint16_t> first(tokens.begin(), tokens.begin() + 15),
-      rest(tokens.begin() + 15, tokens.end());
+      second(tokens.begin() + 15, tokens.begin() + 30);
+  const std::vector<std::uint32_t> third(tokens.begin() + 30, tokens.end());
   TaskSpec task =
-      task_of("tokens", {folder.add("a.bin", bytes_of(first)), folder.add("b.bin", llmc_tokens(rest, 26))});
+      task_of("tokens", {folder.add("a.bin", bytes_of(first)), folder.add("b.bin", llmc_tokens(second, 15)),
+                         folder.add("c.bin", llmc_tokens(third, 11))});
   task.model.gpt = {1, 1, 8, 4, 2000};
   task.data.validation_files = {
       folder.add("val.bin", bytes_of(std::vector<std::uint16_t>{7, 8, 9, 10, 11, 12}))};
@@ -94,6 +96,16 @@ TEST_CASE("tokens: rows of uint16 across files of both forms, targets one token 
   CHECK(starts.size() == 10);  // (41 - 1) / 4: own validation files leave all of it for training
   REQUIRE(data->validation_batches() == 1);
   CHECK(whole(data->validation_batch(0).slice(0, 1).inputs) == std::vector<std::int64_t>{7, 8, 9, 10});
+}
+
+TEST_CASE("tokens of uint32 that no uint16 holds") {
+  const Folder folder;
+  const std::vector<std::uint32_t> tokens(64, 128000);
+  TaskSpec task = task_of("tokens", {folder.add("a.bin", llmc_tokens(tokens, 64))});
+  task.model.gpt = {1, 1, 8, 4, 128256};
+  const Batch batch = open_data(task)->training_batch(0).slice(0, 1);
+  CHECK(whole(batch.inputs) == std::vector<std::int64_t>(4, 128000));
+  CHECK(whole(batch.targets) == std::vector<std::int64_t>(4, 128000));
 }
 
 TEST_CASE("tokens that the model does not have are named with their place") {

@@ -43,6 +43,7 @@ struct Folder {
 };
 
 const std::vector<std::uint16_t> kTokens{1, 2, 300, 50256, 7};
+const std::vector<std::uint32_t> kWideTokens{1, 128000, 70000};
 
 }  // namespace
 
@@ -50,13 +51,17 @@ TEST_CASE("token files: nanoGPT's are numbers and nothing else, llm.c's have a h
   const Folder folder;
   const std::string plain = folder.add("plain.bin", bytes_of(kTokens));
   const std::string headed = folder.add("headed.bin", llmc_tokens(kTokens, 5));
-  const Dataset dataset = folder.read("tokens", {plain, headed}, {plain});
+  const std::string wide = folder.add("wide.bin", llmc_tokens(kWideTokens, 3));
+  const Dataset dataset = folder.read("tokens", {plain, headed, wide}, {plain});
   CHECK((dataset.content.form == Content::Form::kStream));
-  CHECK(size_of(dataset.training) == 10);
+  CHECK(size_of(dataset.training) == 13);
   CHECK(size_of(dataset.validation) == 5);
   CHECK(dataset.training[0].inputs.begin == 0);
   CHECK(dataset.training[1].inputs.begin == 1024);
   CHECK(dataset.training[1].inputs.dtype == "U16");
+  CHECK(dataset.training[2].inputs.begin == 1024);
+  CHECK(dataset.training[2].inputs.stride == 4);
+  CHECK(dataset.training[2].inputs.dtype == "U32");
 }
 
 TEST_CASE("token files that are none") {
@@ -66,7 +71,11 @@ TEST_CASE("token files that are none") {
   CHECK(folder.problem("tokens", {folder.add("short", llmc_tokens(kTokens, 6))}) ==
         "DIR/short: its header says 6 tokens, and there is room for 5");
   CHECK(folder.problem("tokens", {folder.add("new", llmc_tokens(kTokens, 5, 7))}) ==
-        "DIR/new: is an llm.c token file of version 7; version 1 can be read");
+        "DIR/new: is an llm.c token file (magic 20240520) of version 7; version 1 can be read");
+  CHECK(folder.problem("tokens", {folder.add("wide", llmc_tokens(kWideTokens, 3, 1))}) ==
+        "DIR/wide: is an llm.c token file (magic 20240801) of version 1; version 7 can be read");
+  CHECK(folder.problem("tokens", {folder.add("cut", llmc_tokens(kWideTokens, 4))}) ==
+        "DIR/cut: its header says 4 tokens, and there is room for 3");
   CHECK(folder.problem("tokens", {folder.add("packed", "\x1f\x8b  ")}) ==
         "DIR/packed: is compressed; unpack it first (gunzip)");
 }
