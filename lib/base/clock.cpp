@@ -10,6 +10,10 @@ Seconds SteadyClock::now() const {
   return std::chrono::duration_cast<Seconds>(std::chrono::steady_clock::now().time_since_epoch());
 }
 
+double steady_seconds() {
+  return SteadyClock().now().count();
+}
+
 std::string utc_timestamp() {
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(now)));

@@ -31,6 +31,10 @@ class ManualClock final : public Clock {
   Seconds now_{0};
 };
 
+/// Monotonic, from an unspecified start: to measure how long something took. What waits or decides by time
+/// takes a Clock.
+double steady_seconds();
+
 /// The wall-clock time as "2026-11-23T17:28:03Z".
 std::string utc_timestamp();
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "cluster/machine.h"
 #include "train/agreement.h"
@@ -16,10 +17,6 @@
 
 namespace saturn {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// What the environment refused; empty when it did not. Parts that make no whole tensors (CheckpointError)
 /// are none of that: that parallelism would never have a checkpoint, and the gang ends at the first one.
@@ -52,7 +49,7 @@ std::optional<CheckpointOutcome> BackgroundCheckpoint::begin(Trainer& trainer, s
   if (auto failed = prepare(trainer, step, live)) return failed;
   const bool copied = take_snapshots(live);
   write_shards(copied ? snapshot_.parts() : live.parts());
-  held_seconds_ = now() - began_at_;
+  held_seconds_ = steady_seconds() - began_at_;
   return copied ? std::nullopt : finish();
 }
 
@@ -65,7 +62,7 @@ CheckpointOutcome BackgroundCheckpoint::write(Trainer& trainer, std::int64_t ste
 
 std::optional<CheckpointOutcome> BackgroundCheckpoint::prepare(Trainer& trainer, std::int64_t step,
                                                                ShardWriter& live) {
-  began_at_ = now();
+  began_at_ = steady_seconds();
   held_seconds_ = 0;
   step_ = step;
   const auto make = [&] { begin_checkpoint(root_, step); };
@@ -139,7 +136,7 @@ std::optional<CheckpointOutcome> BackgroundCheckpoint::advance(bool any_writing)
 }
 
 std::optional<CheckpointOutcome> BackgroundCheckpoint::finish() {
-  const double start = now();
+  const double start = steady_seconds();
   std::optional<CheckpointOutcome> outcome;
   while (busy() && !outcome) {
     if (work_.valid()) work_.wait();
@@ -148,15 +145,15 @@ std::optional<CheckpointOutcome> BackgroundCheckpoint::finish() {
   if (!outcome) return outcome;
   // The clock is read again here, a moment after `seconds` was: the part is never more than the whole.
   if (auto* written = std::get_if<Checkpointed>(&*outcome))
-    written->held_seconds = std::min(written->held_seconds + now() - start, written->seconds);
+    written->held_seconds = std::min(written->held_seconds + steady_seconds() - start, written->seconds);
   return outcome;
 }
 
 CheckpointOutcome BackgroundCheckpoint::end(const std::string& error) {
   phase_ = Phase::kIdle;
   if (error.empty())
-    return Checkpointed{step_, (root_ / checkpoint_name(step_)).string(), now() - began_at_, bytes_,
-                        held_seconds_};
+    return Checkpointed{step_, (root_ / checkpoint_name(step_)).string(), steady_seconds() - began_at_,
+                        bytes_, held_seconds_};
   if (context_.leads()) discard_checkpoint(root_, step_);
   return CheckpointFailed{step_, error};
 }

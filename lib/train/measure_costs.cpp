@@ -5,13 +5,13 @@
 #include <ATen/ops/zeros_like.h>
 #include <algorithm>
 #include <c10/util/Exception.h>
-#include <chrono>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
 #include <set>
 #include <typeinfo>
 
+#include "base/clock.h"
 #include "train/chain.h"
 #include "train/model.h"
 #include "train/precision.h"
@@ -22,10 +22,6 @@ namespace {
 /// Enough to keep the device busy, few enough to fit.
 constexpr std::int64_t kMostRows = 4;
 constexpr double kHostBytesPerSecond = 4e9, kLinkBytesPerSecond = 1e11;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// Two blocks of one description cost the same.
 std::string description(const Block& block, const at::Tensor& input) {
@@ -103,7 +99,7 @@ class Measurement {
 
   double now_on_device() const {
     accelerator_.synchronize();
-    return now();
+    return steady_seconds();
   }
 
   Batch batch_;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/training_loop.h"
 
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <fmt/format.h>
 #include <limits>
 
+#include "base/clock.h"
 #include "train/agreement.h"
 #include "train/background_checkpoint.h"
 #include "train/checkpoint.h"
@@ -22,10 +22,6 @@ constexpr double kEventEverySeconds = 0.5;
 /// Between the signs of life of a validation after the one at its first batch.
 constexpr double kAliveEverySeconds = 2;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 /// What ranks join by maximum: a stop implies a checkpoint.
 enum Wish : std::int64_t { kNothing = 0, kCheckpoint = 1, kStop = 2 };
 
@@ -39,7 +35,7 @@ class TrainingLoop {
         step_(step),
         checkpoint_(context, checkpoints()) {
     saved_step_ = step;
-    saved_at_ = now();
+    saved_at_ = steady_seconds();
     if (context_.leads()) {
       metrics_.emplace(context_.job.directory / "metrics.jsonl", step, step >= task_.steps);
       last_loss_ = metrics_->last_loss().value_or(std::numeric_limits<double>::quiet_NaN());
@@ -78,7 +74,7 @@ class TrainingLoop {
   Wish agreed_wish() {
     const double interval = context_.job.checkpoint_interval_seconds;
     const auto every = task_.checkpoint_every_steps;
-    const bool by_clock = context_.leads() && interval > 0 && now() - saved_at_ >= interval;
+    const bool by_clock = context_.leads() && interval > 0 && steady_seconds() - saved_at_ >= interval;
     const bool due = (by_clock && !checkpoint_.busy()) || (every > 0 && step_ % every == 0);
     const std::int64_t wish = stop_requested() ? kStop : due ? kCheckpoint : kNothing;
     std::int64_t values[] = {wish, checkpoint_.writing()};
@@ -102,7 +98,7 @@ class TrainingLoop {
 };
 
 void TrainingLoop::train_one() {
-  const double start = now();
+  const double start = steady_seconds();
   const double rate = learning_rate(task_.optimizer.schedule, task_.optimizer.lr, step_, task_.steps);
   const StepResult result = trainer_.step(data_.training_batch(step_), rate);
   ++step_;
@@ -113,7 +109,7 @@ void TrainingLoop::train_one() {
         std::isfinite(result.loss) ? "gradient" : "loss", step_, last_loss_, saved_step_));
   }
   last_loss_ = result.loss;
-  report_step(result, rate, now() - start);
+  report_step(result, rate, steady_seconds() - start);
 }
 
 void TrainingLoop::report_step(const StepResult& result, double rate, double seconds) {
@@ -123,7 +119,7 @@ void TrainingLoop::report_step(const StepResult& result, double rate, double sec
                  static_cast<double>(task_.tokens_per_step()) / seconds});
   unreported_seconds_ += seconds;
   ++unreported_steps_;
-  const double time = now();
+  const double time = steady_seconds();
   if (time - reported_at_ < kEventEverySeconds && step_ < task_.steps) return;
   context_.events.write(
       StepDone{step_, result.loss, unreported_seconds_ / static_cast<double>(unreported_steps_)});
@@ -134,14 +130,14 @@ void TrainingLoop::report_step(const StepResult& result, double rate, double sec
 
 double TrainingLoop::validate_now() {
   if (data_.validation_batches() == 0) return std::numeric_limits<double>::quiet_NaN();
-  const double start = now();
+  const double start = steady_seconds();
   double told = 0;
   const double loss = validate(trainer_, data_, [&](std::int64_t batch) {
-    if (now() - told < kAliveEverySeconds) return;
-    told = now();
+    if (steady_seconds() - told < kAliveEverySeconds) return;
+    told = steady_seconds();
     context_.events.write(Validating{step_, batch, data_.validation_batches()});
   });
-  context_.events.write(Validated{step_, loss, now() - start});
+  context_.events.write(Validated{step_, loss, steady_seconds() - start});
   if (metrics_) metrics_->add_validation(step_, loss);
   return loss;
 }
@@ -162,7 +158,7 @@ void TrainingLoop::save() {
 
 void TrainingLoop::report(const std::optional<CheckpointOutcome>& outcome) {
   if (!outcome) return;
-  saved_at_ = now();  // after a failure too: a full disk is not asked at every step
+  saved_at_ = steady_seconds();  // after a failure too: a full disk is not asked at every step
   if (const auto* written = std::get_if<Checkpointed>(&*outcome)) saved_step_ = written->step;
   std::visit([&](const auto& event) { context_.events.write(event); }, *outcome);
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/trial.h"
 
-#include <chrono>
 #include <cmath>
 #include <fmt/format.h>
 #include <limits>
 #include <numeric>
 #include <optional>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "train/agreement.h"
 #include "train/background_checkpoint.h"
@@ -18,10 +18,6 @@
 
 namespace saturn {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// One candidate being measured on this rank.
 class Measurement {
@@ -59,7 +55,7 @@ class Measurement {
 
   /// Rank 0's clock decides for all. A step's time includes the meeting, as in training.
   void measure_for(double span) {
-    const double start = now();
+    const double start = steady_seconds();
     std::int64_t steps = 0;
     double last = start;
     while (true) {
@@ -68,7 +64,7 @@ class Measurement {
       const bool enough =
           steps >= settings_.min_steps && (last - start >= span || steps >= settings_.max_steps);
       const bool over = agree_on_max(context_.communicator(), std::int64_t{context_.leads() && enough}) != 0;
-      const double time = now();
+      const double time = steady_seconds();
       seconds_.push_back(time - last);
       last = time;
       if (over) return;
@@ -88,11 +84,11 @@ class Measurement {
     BackgroundCheckpoint checkpoint(context_, root);
     checkpoint.reserve(trainer_);
     auto outcome = checkpoint.finish();  // none yet
-    const double start = now();
+    const double start = steady_seconds();
     outcome = checkpoint.begin(trainer_, 1);
-    measured.checkpoint_held_seconds = now() - start;
+    measured.checkpoint_held_seconds = steady_seconds() - start;
     if (!outcome) outcome = checkpoint.finish();
-    measured.checkpoint_seconds = now() - start;
+    measured.checkpoint_seconds = steady_seconds() - start;
     if (context_.leads()) std::filesystem::remove_all(root);
     if (const auto* failed = std::get_if<CheckpointFailed>(&*outcome))
       throw std::runtime_error(failed->message);
@@ -100,9 +96,9 @@ class Measurement {
 
   double validation_seconds() {
     if (data_.validation_batches() == 0) return 0;
-    const double start = now();
+    const double start = steady_seconds();
     trainer_.evaluate(data_.validation_batch(0));
-    return (now() - start) * static_cast<double>(data_.validation_batches());
+    return (steady_seconds() - start) * static_cast<double>(data_.validation_batches());
   }
 
   const RankContext& context_;
@@ -122,10 +118,10 @@ Outcome try_candidate(const RankContext& context, const Data& data, const Knobs&
   try {
     Measured measured;
     with_abort(context.mesh, [&] {
-      const double start = now();
+      const double start = steady_seconds();
       trainer = context.parallelism.prepare(context.job.task, knobs, context.mesh);
       context.communicator().barrier();
-      const double prepared = now() - start;
+      const double prepared = steady_seconds() - start;
       measured = Measurement(context, *trainer, data).run();
       measured.startup_seconds = common_seconds + prepared;
     });
