@@ -45,6 +45,9 @@ struct Writer {
   Json operator()(const CheckpointFailed& e) const {
     return {{"event", "checkpoint_failed"}, {"step", e.step}, {"message", e.message}};
   }
+  Json operator()(const CheckpointSkipped& e) const {
+    return {{"event", "checkpoint_skipped"}, {"message", e.message}};
+  }
   Json operator()(const CandidateTried& e) const {
     Json json = {{"event", "candidate"}, {"knobs", e.knobs}};
     json.update(to_json(e.outcome));
@@ -102,6 +105,7 @@ std::optional<Event> event_from(const nlohmann::json& j) {
                         j.value("held_seconds", 0.0)};
   }
   if (name == "checkpoint_failed") return CheckpointFailed{j.at("step"), j.at("message")};
+  if (name == "checkpoint_skipped") return CheckpointSkipped{j.at("message")};
   if (name == "candidate") return CandidateTried{j.at("knobs").get<Knobs>(), outcome_from_json(j)};
   if (name == "trial_done") return TrialDone{};
   if (name == "stopped") return Stopped{j.at("step")};

@@ -85,6 +85,10 @@ struct CheckpointFailed {
   std::int64_t step = 0;
   std::string message;
 };
+/// A checkpoint that cannot be used is passed by for the one before.
+struct CheckpointSkipped {
+  std::string message;  ///< a sentence: which, and what is wrong with it
+};
 /// Trial mode: one candidate has been tried.
 struct CandidateTried {
   Knobs knobs;
@@ -110,7 +114,7 @@ struct Failed {
 
 /// What rank 0 of a gang reports: one line of JSON each on its standard output, `{"event": "step", ...}`.
 using Event = std::variant<Ready, StepDone, Validating, Validated, Checkpointed, CheckpointFailed,
-                           CandidateTried, TrialDone, Stopped, Finished, Failed>;
+                           CheckpointSkipped, CandidateTried, TrialDone, Stopped, Finished, Failed>;
 
 /// One line, with its newline.
 std::string to_line(const Event& event);

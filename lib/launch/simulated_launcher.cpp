@@ -111,6 +111,8 @@ void SimulatedLauncher::happen(GangId id, Gang& gang) {
   }
   gang.ready = true;
   gang.next = kNever;
+  const std::string& skipped = gang.behaviour.skips_checkpoint;
+  if (!skipped.empty()) news_.push_back({id, CheckpointSkipped{skipped}});
   news_.push_back({id, Ready{gang.step, gang.behaviour.startup_seconds}});
 }
 

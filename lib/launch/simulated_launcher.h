@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/clock.h"
 #include "launch/launcher.h"
@@ -27,6 +28,7 @@ struct SimulatedGang {
   bool lingers = false;              ///< having failed it does not leave
   bool ignores_stop = false;         ///< leaves only when killed
   bool hangs_at_start = false;       ///< never gets ready
+  std::string skips_checkpoint;      ///< what it says of one before it is ready; "": there is none to skip
 };
 
 /// Gangs that exist in the clock's time only: `wait` moves the clock to the next thing that happens. Progress

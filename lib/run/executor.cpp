@@ -174,6 +174,8 @@ void Executor::on_event(GangId gang, Live& live, const Event& event) {
   } else if (const auto* lost = std::get_if<CheckpointFailed>(&event)) {
     effects_.observer.message(fmt::format("warning: task '{}' trains on without a checkpoint at step {}: {}",
                                           task, lost->step, lost->message));
+  } else if (const auto* skipped = std::get_if<CheckpointSkipped>(&event)) {
+    effects_.observer.message(fmt::format("warning: task '{}': {}", task, skipped->message));
   } else if (const auto* finished = std::get_if<Finished>(&event)) {
     live.left = true;
     record(TaskFinished{now(), task, finished->step, finished->training_loss, finished->validation_loss,

@@ -63,9 +63,9 @@ class ScriptTraining {
     if (clock_.reported() || saved_.path.empty()) return;
     checkpoints_.note_failed_start(saved_);
     const std::int64_t next = checkpoints_.latest().step;
-    note(fmt::format(
+    setup_.write(CheckpointSkipped{fmt::format(
         "the script did not get over its checkpoint of step {}; the next start goes on from step {}",
-        saved_.step, next));
+        saved_.step, next)});
   }
   static void note(const std::string& text) { (void)write_all(STDERR_FILENO, "saturn: " + text + "\n"); }
 

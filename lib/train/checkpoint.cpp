@@ -180,18 +180,6 @@ std::vector<fs::path> list_checkpoints(const fs::path& root) {
   return found;
 }
 
-std::optional<OpenedCheckpoint> open_latest_checkpoint(const fs::path& root,
-                                                       std::vector<std::string>& messages) {
-  for (const fs::path& directory : list_checkpoints(root)) {
-    try {
-      return OpenedCheckpoint(directory);
-    } catch (const CheckpointError& error) {
-      messages.emplace_back(error.what());
-    }
-  }
-  return std::nullopt;
-}
-
 void write_safetensors(const fs::path& path, const NamedTensors& tensors) {
   std::vector<PiecedTensor> whole;
   for (const auto& [name, tensor] : tensors) whole.push_back({name, tensor.sizes().vec(), {tensor}});

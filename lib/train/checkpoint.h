@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -146,11 +145,6 @@ class OpenedCheckpoint final : public CheckpointReader {
 
 /// The checkpoints in `root`, newest first; empty when there is no such directory. Not opened.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& root);
-
-/// The newest checkpoint that is whole; damaged ones are skipped, and what is wrong with each is added to
-/// `messages`. Empty when there is none.
-std::optional<OpenedCheckpoint> open_latest_checkpoint(const std::filesystem::path& root,
-                                                       std::vector<std::string>& messages);
 
 /// One safetensors file, replaced as one step. Errors: SystemError.
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/gang_checkpoint.h"
 
-#include <cstdio>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <optional>
@@ -26,20 +25,37 @@ std::vector<std::string> shared_list(const RankContext& context, const std::file
   return all;
 }
 
-/// Opens it where every rank finds it whole, and its share of the checksums right; else says what is wrong.
+/// The shapes of the tensors, which `load` compares, tell neither the seed, nor the number of heads, nor the
+/// data.
+void check_origin(const OpenedCheckpoint& checkpoint, const TaskSpec& task) {
+  const auto refuse = [&](const std::string& theirs, const std::string& ours) {
+    throw CheckpointError(fmt::format("the checkpoint {} was written with {}; the task has {}",
+                                      checkpoint.directory().string(), theirs, ours));
+  };
+  const CheckpointState& state = checkpoint.state();
+  if (state.seed != task.seed) refuse(fmt::format("the seed {}", state.seed), fmt::format("{}", task.seed));
+  const std::string model = model_signature(task.model);
+  if (state.model != model) refuse(fmt::format("the model '{}'", state.model), fmt::format("'{}'", model));
+  const std::string data = data_signature(task);
+  if (state.data != data) refuse(fmt::format("the data '{}'", state.data), fmt::format("'{}'", data));
+}
+
+/// Opens it where every rank finds it whole, its share of the checksums right, and of this task; else says
+/// what is wrong.
 std::string open_together(const RankContext& context, const std::string& directory,
                           std::optional<OpenedCheckpoint>& opened) {
   std::string mine;
   try {
     opened.emplace(directory, VerifyShare{context.mesh.rank, context.mesh.world_size});
+    check_origin(*opened, context.job.task);
   } catch (const CheckpointError& error) {
     mine = error.what();
   }
   return agree_on_error(context.communicator(), mine);
 }
 
-/// The newest whole checkpoint; empty when there are none at all. Damaged ones alone are no reason to start
-/// over: the first checkpoint from there on would take their place.
+/// The newest that can be used; empty when there are none at all. Damaged ones alone, or another task's, are
+/// no reason to start over: the first checkpoint from there on would take their place.
 std::optional<OpenedCheckpoint> open_latest(const RankContext& context, const std::filesystem::path& root) {
   std::vector<std::string> messages;
   std::optional<OpenedCheckpoint> opened;
@@ -51,27 +67,12 @@ std::optional<OpenedCheckpoint> open_latest(const RankContext& context, const st
   }
   if (!opened && !messages.empty()) {
     throw CheckpointError(
-        fmt::format("no checkpoint in {} can be read: {}; repair one, or delete that folder to start over",
+        fmt::format("no checkpoint in {} can be used: {}; repair one, or move that folder away to start over",
                     root.string(), fmt::join(messages, "; ")));
   }
-  if (context.leads())
-    for (const std::string& message : messages) fmt::print(stderr, "{}; it is skipped\n", message);
+  for (const std::string& message : messages)
+    context.events.write(CheckpointSkipped{message + "; it is skipped"});
   return opened;
-}
-
-/// The shapes of the tensors, which `load` compares, tell neither the seed, nor the number of heads, nor the
-/// data.
-void check_origin(const OpenedCheckpoint& checkpoint, const TaskSpec& task) {
-  const auto refuse = [&](const std::string& theirs, const std::string& ours) {
-    throw CheckpointError(fmt::format("{} was written with {}; the task has {}. Move it away to start anew",
-                                      checkpoint.directory().string(), theirs, ours));
-  };
-  const CheckpointState& state = checkpoint.state();
-  if (state.seed != task.seed) refuse(fmt::format("the seed {}", state.seed), fmt::format("{}", task.seed));
-  const std::string model = model_signature(task.model);
-  if (state.model != model) refuse(fmt::format("the model '{}'", state.model), fmt::format("'{}'", model));
-  const std::string data = data_signature(task);
-  if (state.data != data) refuse(fmt::format("the data '{}'", state.data), fmt::format("'{}'", data));
 }
 
 }  // namespace
@@ -79,7 +80,6 @@ void check_origin(const OpenedCheckpoint& checkpoint, const TaskSpec& task) {
 std::int64_t load_latest(const RankContext& context, Trainer& trainer, const std::filesystem::path& root) {
   const std::optional<OpenedCheckpoint> checkpoint = open_latest(context, root);
   if (!checkpoint) return 0;
-  check_origin(*checkpoint, context.job.task);
   trainer.load(*checkpoint);
   return checkpoint->state().step;
 }

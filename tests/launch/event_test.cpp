@@ -25,6 +25,8 @@ TEST_CASE("every event is one line of JSON that reads back the same") {
       R"({"event":"checkpointed","step":9,"path":"/c/9","seconds":0.5,"bytes":100,"held_seconds":0.25})");
   check_round_trip(CheckpointFailed{9, "disk full"},
                    R"({"event":"checkpoint_failed","step":9,"message":"disk full"})");
+  check_round_trip(CheckpointSkipped{"it is damaged"},
+                   R"({"event":"checkpoint_skipped","message":"it is damaged"})");
   check_round_trip(TrialDone{}, R"({"event":"trial_done"})");
   check_round_trip(Stopped{3}, R"({"event":"stopped","step":3})");
   check_round_trip(

@@ -110,6 +110,13 @@ TEST_CASE_FIXTURE(RunFixture, "a long validation is no hang as long as it gives 
                         "warning: task 'silent' is started again from step 0: no progress for 50 s"});
 }
 
+TEST_CASE_FIXTURE(RunFixture, "a checkpoint that is passed by is told, and the task trained") {
+  add("a", {0}, 0, {.skips_checkpoint = "the checkpoint /c is damaged; it is skipped"});
+  CHECK(run() == RunEnd::kDone);
+  CHECK(messages ==
+        std::vector<std::string>{"warning: task 'a': the checkpoint /c is damaged; it is skipped"});
+}
+
 TEST_CASE_FIXTURE(RunFixture, "processes that cannot be started are tried again after a while") {
   add("a", {0}, 0, {.fails_to_start = true});
   add("next", {0}, 11);  // does not overtake it

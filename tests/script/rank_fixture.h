@@ -80,6 +80,7 @@ struct RankFixture {
       std::string operator()(const CheckpointFailed& e) const {
         return fmt::format("not saved {}; ", e.step);
       }
+      std::string operator()(const CheckpointSkipped& e) const { return e.message + "; "; }
       std::string operator()(const CandidateTried& e) const {
         return fmt::format("{}{}; ", to_text(e.knobs), to_json(e.outcome)["outcome"].get<std::string>());
       }

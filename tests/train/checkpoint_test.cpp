@@ -1,84 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/checkpoint.h"
-
-#include <ATen/ops/arange.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/equal.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
-#include <doctest/doctest.h>
-#include <fstream>
-#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "temporary_directory.h"
+#include "train/checkpoint_files.h"
 #include "train/file_size_limit.h"
 
 using namespace saturn;
-using test::FileSizeLimit;
-namespace fs = std::filesystem;
-
-namespace {
-
-const CheckpointState kState{7, "a task", "gpt ...", "text of 9 bytes", 18446744073709551615ULL};
-
-NamedTensors some_tensors(float value = 1) {
-  return {{"weight", at::full({2, 3}, value)},
-          {"optimizer.step", at::full({}, 7, at::kLong)},
-          {"half", at::arange(5, at::kFloat).to(at::kBFloat16)},
-          {"mask", at::ones({3}, at::kBool)},
-          {"empty", at::empty({0, 4})},
-          {"turned", at::arange(6, at::kFloat).view({2, 3}).t()}};
-}
-
-fs::path write_one(const fs::path& root, CheckpointState state = kState, float value = 1) {
-  begin_checkpoint(root, state.step);
-  ShardWriter writer;
-  for (const auto& [name, tensor] : some_tensors(value)) writer.add(name, tensor);
-  write_shard({root, state.step, 0, 1}, writer.parts());
-  return commit_checkpoint(root, state);
-}
-
-void check_equal(const CheckpointReader& reader, const NamedTensors& tensors) {
-  CHECK(reader.names().size() == tensors.size());
-  for (const auto& [name, tensor] : tensors) {
-    CAPTURE(name);
-    const at::Tensor found = reader.tensor(name);
-    CHECK((found.scalar_type() == tensor.scalar_type()));
-    CHECK(at::equal(found, tensor));
-  }
-}
-
-std::vector<std::string> names_in(const fs::path& directory) {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(directory))
-    names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-void overwrite(const fs::path& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
-
-/// What opening says.
-std::string refusal(const fs::path& directory) {
-  try {
-    const OpenedCheckpoint opened(directory);
-  } catch (const CheckpointError& error) {
-    return error.what();
-  }
-  return "";
-}
-
-constexpr const char* kShard = "model-00000-of-00001.safetensors";
-
-}  // namespace
+using namespace saturn::test;
 
 TEST_CASE("a checkpoint is read back bit by bit") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   const fs::path directory = write_one(root.path());
   CHECK(directory == root / "step-00000007");
   CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000007"});
@@ -94,7 +27,7 @@ TEST_CASE("a checkpoint is read back bit by bit") {
 }
 
 TEST_CASE("each rank writes what it added; a rank that added nothing writes nothing") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   begin_checkpoint(root.path(), 7);
   const NamedTensors tensors = some_tensors();
   for (int rank = 0; rank < 3; ++rank) {
@@ -110,7 +43,7 @@ TEST_CASE("each rank writes what it added; a rank that added nothing writes noth
 }
 
 TEST_CASE("a tensor added twice is an error") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   ShardWriter writer;
   writer.add("weight", at::ones({2}));
   CHECK(writer.bytes() == 8);
@@ -125,22 +58,9 @@ TEST_CASE("a tensor added twice is an error") {
 
 namespace {
 
-/// `ranks` ranks write `whole` ("weight", as one after another) and an own tensor each.
-fs::path write_in_parts(const fs::path& root, const at::Tensor& whole, int ranks, std::int64_t step = 7) {
-  begin_checkpoint(root, step);
-  for (int rank = 0; rank < ranks; ++rank) {
-    const std::int64_t begin = whole.numel() * rank / ranks, end = whole.numel() * (rank + 1) / ranks;
-    ShardWriter writer;
-    writer.add_part("weight", whole.sizes().vec(), begin, whole.reshape(-1).slice(0, begin, end));
-    writer.add("own." + std::to_string(rank), at::full({2}, rank));
-    write_shard({root, step, rank, ranks}, writer.parts());
-  }
-  return commit_checkpoint(root, {step, "t", "m", "d", 1});
-}
-
 /// What joining says when rank 0 adds elements [0, end) of 6 and rank 1 those from `begin` on.
 std::string refusal_of_parts(std::int64_t end, std::int64_t begin, const at::Tensor& values) {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   begin_checkpoint(root.path(), 7);
   ShardWriter first, second;
   first.add_part("weight", {2, 3}, 0, at::ones({end}));
@@ -158,7 +78,7 @@ std::string refusal_of_parts(std::int64_t end, std::int64_t begin, const at::Ten
 }  // namespace
 
 TEST_CASE("parts that four ranks wrote are read in other parts, on any number of ranks") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   const at::Tensor whole = at::arange(35, at::kFloat).view({5, 7});
   const OpenedCheckpoint opened(write_in_parts(root.path(), whole, 4));
   CHECK(opened.names() == std::vector<std::string>{"own.0", "own.1", "own.2", "own.3", "weight"});
@@ -180,7 +100,7 @@ TEST_CASE("parts that four ranks wrote are read in other parts, on any number of
 }
 
 TEST_CASE("a part stands in its shard under a name that tells where it begins") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   const fs::path directory = write_in_parts(root.path(), at::arange(8, at::kFloat).view({2, 4}), 2);
   const auto shard = open_safetensors(directory / "model-00001-of-00002.safetensors");
   CHECK(shard->names() == std::vector<std::string>{"own.1", "weight#4"});
@@ -218,52 +138,8 @@ TEST_CASE("a part outside of its tensor, and one that is there, are refused at o
   CHECK(writer.bytes() == 8);
 }
 
-TEST_CASE("a part that is damaged costs the checkpoint, and the one before is used") {
-  const test::TemporaryDirectory root;
-  const at::Tensor whole = at::arange(8, at::kFloat).view({2, 4});
-  write_in_parts(root.path(), whole, 3, 5);
-  const fs::path damaged = write_in_parts(root.path(), at::ones({2, 4}), 2, 6);
-  std::string bytes = read_file(damaged / "model-00001-of-00002.safetensors");
-  bytes[bytes.size() - 1] = static_cast<char>(bytes.back() ^ 64);
-  overwrite(damaged / "model-00001-of-00002.safetensors", bytes);
-  std::vector<std::string> messages;
-  const auto opened = open_latest_checkpoint(root.path(), messages);
-  REQUIRE(opened.has_value());
-  CHECK(at::equal(opened->tensor("weight"), whole));
-  REQUIRE(messages.size() == 1);
-  CHECK(messages[0].find("model-00001-of-00002.safetensors: tensor 'weight#4' does not have its checksum") !=
-        std::string::npos);
-}
-
-TEST_CASE("ranks that share the checksums find all damage together, each its own") {
-  const test::TemporaryDirectory root;
-  const fs::path directory = write_in_parts(root.path(), at::arange(64, at::kFloat), 2);
-  const fs::path shard = directory / "model-00001-of-00002.safetensors";
-  const std::string good = read_file(shard);
-  std::set<int> finders;
-  for (std::size_t i = 1; i <= 136; i += 5) {  // 32 elements and 2 more
-    std::string bad = good;
-    bad[bad.size() - i] = static_cast<char>(bad[bad.size() - i] ^ 1);
-    overwrite(shard, bad);
-    int found = 0;
-    for (int rank = 0; rank < 3; ++rank) {
-      try {
-        const OpenedCheckpoint opened(directory, {rank, 3});
-      } catch (const CheckpointError&) {
-        ++found;
-        finders.insert(rank);
-      }
-    }
-    CAPTURE(i);
-    CHECK(found == 1);
-    const OpenedCheckpoint unverified(directory, {.ranks = 0});
-    CHECK_THROWS_AS(unverified.verify(unverified.names()), CheckpointError);
-  }
-  CHECK(finders.size() > 1);
-}
-
 TEST_CASE("the weights of a checkpoint are whole tensors in one file, without the optimizer's") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   begin_checkpoint(root.path(), 7);
   const at::Tensor whole = at::arange(35, at::kFloat).view({5, 7});
   for (int rank = 0; rank < 2; ++rank) {
@@ -300,7 +176,7 @@ TEST_CASE("the weights of a checkpoint are whole tensors in one file, without th
 }
 
 TEST_CASE("a large file is written block by block as it is, to the last byte") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   const NamedTensors tensors{{"large", at::arange(5'000'011, at::kFloat)},
                              {"odd", at::ones({13}, at::kBool)}};
   write_safetensors(root / "w", tensors);
@@ -308,7 +184,7 @@ TEST_CASE("a large file is written block by block as it is, to the last byte") {
 }
 
 TEST_CASE("a writer that is asked to stop leaves no file") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   begin_checkpoint(root.path(), 7);
   ShardWriter writer;
   writer.add("weight", at::ones({2}));
@@ -319,13 +195,11 @@ TEST_CASE("a writer that is asked to stop leaves no file") {
 }
 
 TEST_CASE("a checkpoint that is not committed is none, and the next one clears it away") {
-  const test::TemporaryDirectory root;
-  std::vector<std::string> messages;
-  CHECK_FALSE(open_latest_checkpoint(root / "nowhere", messages).has_value());
+  const TemporaryDirectory root;
+  CHECK(list_checkpoints(root / "nowhere").empty());
   begin_checkpoint(root.path(), 3);
   CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000003.writing"});
-  CHECK_FALSE(open_latest_checkpoint(root.path(), messages).has_value());
-  CHECK(messages.empty());
+  CHECK(list_checkpoints(root.path()).empty());
   write_one(root.path());
   CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000007"});
   begin_checkpoint(root.path(), 9);
@@ -334,7 +208,7 @@ TEST_CASE("a checkpoint that is not committed is none, and the next one clears i
 }
 
 TEST_CASE("the newest are kept, by number and not by name") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   for (const std::int64_t step : {99'999'999, 100'000'000, 5, 20})
     write_one(root.path(), {step, "t", "m", "d", 1});
   fs::create_directory(root / "step-mine");
@@ -346,95 +220,16 @@ TEST_CASE("the newest are kept, by number and not by name") {
   CHECK(list_checkpoints(root.path()) == std::vector<fs::path>{root / "step-100000000"});
 }
 
-TEST_CASE("a damaged checkpoint of a later step does not push out the one just written") {
-  const test::TemporaryDirectory root;
-  for (const std::int64_t step : {5, 6, 9}) write_one(root.path(), {step, "t", "m", "d", 1});
-  overwrite(root / "step-00000009" / "checkpoint.json", "");
-  prune_checkpoints(root.path(), 1, 6);
-  CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000006", "step-00000009"});
-}
-
 TEST_CASE("a checkpoint of the same step is replaced") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   write_one(root.path(), kState, 1);
   write_one(root.path(), kState, 2);
   CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000007"});
   check_equal(OpenedCheckpoint(root / "step-00000007"), some_tensors(2));
 }
 
-TEST_CASE("a damaged checkpoint is skipped with its reason, and the one before is used") {
-  const test::TemporaryDirectory root;
-  write_one(root.path(), {5, "t", "m", "d", 1}, 5);
-  const fs::path damaged = write_one(root.path(), {6, "t", "m", "d", 1}, 6);
-  std::string bytes = read_file(damaged / kShard);
-  bytes.back() = static_cast<char>(bytes.back() ^ 1);  // "mask" stands last
-  overwrite(damaged / kShard, bytes);
-  std::vector<std::string> messages;
-  const auto opened = open_latest_checkpoint(root.path(), messages);
-  REQUIRE(opened.has_value());
-  CHECK(opened->state().step == 5);
-  check_equal(*opened, some_tensors(5));
-  CHECK(messages == std::vector<std::string>{"the checkpoint " + damaged.string() + " is damaged: " + kShard +
-                                             ": tensor 'mask' does not have its checksum"});
-}
-
-TEST_CASE("every flipped bit of a checkpoint's shard is noticed") {
-  const test::TemporaryDirectory root;
-  const fs::path directory = write_one(root.path());
-  const std::string good = read_file(directory / kShard);
-  for (std::size_t bit = 0; bit < 8 * good.size(); bit += 3) {
-    std::string bad = good;
-    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
-    overwrite(directory / kShard, bad);
-    CAPTURE(bit);
-    CHECK(refusal(directory) != "");
-  }
-  overwrite(directory / kShard, good);
-  CHECK(refusal(directory) == "");
-}
-
-TEST_CASE("a checkpoint cut anywhere is noticed") {
-  const test::TemporaryDirectory root;
-  const fs::path directory = write_one(root.path());
-  for (const char* file : {kShard, "checkpoint.json"}) {
-    const std::string good = read_file(directory / file);
-    // The last byte of the JSON file is its newline.
-    for (std::size_t size = 0; size + 2 < good.size(); size += 5) {
-      overwrite(directory / file, good.substr(0, size));
-      CAPTURE(size);
-      CHECK(refusal(directory) != "");
-    }
-    overwrite(directory / file, good);
-  }
-}
-
-TEST_CASE("what is damaged is named") {
-  const test::TemporaryDirectory root;
-  const fs::path directory = write_one(root.path());
-  const std::string start = "the checkpoint " + directory.string() + " is damaged: ";
-  const std::string index = read_file(directory / "checkpoint.json");
-  const std::string shard = read_file(directory / kShard);
-  overwrite(directory / kShard, shard + "x");
-  CHECK(refusal(directory) == start + kShard + ": the tensors need 69 bytes and the file has 70");
-  fs::remove(directory / kShard);
-  CHECK(refusal(directory) ==
-        start + "cannot read " + (directory / kShard).string() + ": No such file or directory");
-  overwrite(directory / kShard, shard);
-  overwrite(directory / "checkpoint.json", index.substr(0, 30));
-  CHECK(refusal(directory) == start + "checkpoint.json: it is no JSON map: truncated or damaged");
-  overwrite(directory / "checkpoint.json", R"({"schema": "saturn.checkpoint/9"})");
-  CHECK(refusal(directory) ==
-        start +
-            "checkpoint.json: its schema is \"saturn.checkpoint/9\" and this program reads "
-            "\"saturn.checkpoint/2\"");
-  overwrite(directory / "checkpoint.json", index);
-  fs::rename(directory, root / "step-00000008");
-  CHECK(refusal(root / "step-00000008") == "the checkpoint " + (root / "step-00000008").string() +
-                                               " is damaged: checkpoint.json: it is of step 7");
-}
-
 TEST_CASE("a full disk is an error that names the file and leaves what was there") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   write_one(root.path());
   begin_checkpoint(root.path(), 8);
   ShardWriter writer;
@@ -452,13 +247,13 @@ TEST_CASE("a full disk is an error that names the file and leaves what was there
 }
 
 TEST_CASE("a directory that cannot be made is an error") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   overwrite(root / "file", "");
   CHECK_THROWS_AS(begin_checkpoint(root / "file", 1), SystemError);
 }
 
 TEST_CASE("final weights are one file that is replaced as one step") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   write_safetensors(root / "model.safetensors", some_tensors(1));
   write_safetensors(root / "model.safetensors", some_tensors(2));
   CHECK(names_in(root.path()) == std::vector<std::string>{"model.safetensors"});
@@ -473,7 +268,7 @@ TEST_CASE("final weights are one file that is replaced as one step") {
 }
 
 TEST_CASE("weights that are no safetensors file are refused") {
-  const test::TemporaryDirectory root;
+  const TemporaryDirectory root;
   overwrite(root / "garbage", "PK\x03\x04 something else entirely");
   CHECK_THROWS_AS(open_safetensors(root / "garbage"), CheckpointError);
   overwrite(root / "short", "abc");

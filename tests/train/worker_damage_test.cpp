@@ -53,8 +53,8 @@ TEST_CASE("when every checkpoint is damaged the task does not start over by itse
     CHECK(history.all<Ready>().empty());
     CHECK(history.last<Failed>().message ==
           fmt::format(
-              "no checkpoint in {} can be read: the checkpoint {} is damaged: checkpoint.json: it is no "
-              "JSON map: truncated or damaged; repair one, or delete that folder to start over",
+              "no checkpoint in {} can be used: the checkpoint {} is damaged: checkpoint.json: it is no "
+              "JSON map: truncated or damaged; repair one, or move that folder away to start over",
               checkpoints.string(), damaged.string()));
     CHECK(read_file(job.directory / "metrics.jsonl") == metrics);
     std::filesystem::remove_all(checkpoints);
@@ -62,31 +62,58 @@ TEST_CASE("when every checkpoint is damaged the task does not start over by itse
   }
 }
 
-TEST_CASE("a checkpoint of another seed or model is refused, also when the tensors have the same shapes") {
+TEST_CASE(
+    "a checkpoint of another seed, model or data is refused, also when the tensors have the same shapes") {
   const TemporaryDirectory directory;
   const Job job = small_job(directory.path(), 1);
   REQUIRE(run_gang(job).exited.code == 0);
-  const std::string checkpoint = (job.directory / "checkpoints" / "step-00000012").string();
+  const std::string checkpoints = (job.directory / "checkpoints").string();
+  const auto refusal = [&](const std::string& written, const std::string& task) {
+    return fmt::format(
+        "no checkpoint in {} can be used: the checkpoint {}/step-00000012 was written with {}; the task has "
+        "{}; repair one, or move that folder away to start over",
+        checkpoints, checkpoints, written, task);
+  };
   Job other = job;
   other.task.seed = 8;
-  CHECK(run_gang(other).last<Failed>().message ==
-        checkpoint + " was written with the seed 7; the task has 8. Move it away to start anew");
+  CHECK(run_gang(other).last<Failed>().message == refusal("the seed 7", "8"));
   other = job;
   other.task.model.gpt.heads = 4;
   CHECK(run_gang(other).last<Failed>().message ==
-        checkpoint +
-            " was written with the model 'gpt layers=2 heads=2 width=32 context=16 vocabulary=256'; the "
-            "task has 'gpt layers=2 heads=4 width=32 context=16 vocabulary=256'. Move it away to start "
-            "anew");
+        refusal("the model 'gpt layers=2 heads=2 width=32 context=16 vocabulary=256'",
+                "'gpt layers=2 heads=4 width=32 context=16 vocabulary=256'"));
   other = job;
   const std::string text = read_file(job.task.data.files[0]);
   write_file_atomically(job.task.data.files[0], text + "more");
+  const auto data = [&](std::size_t bytes) {
+    return fmt::format("'text of {} bytes, {} held out, batches of {}'", bytes,
+                       job.task.data.validation_fraction, job.task.batch_size);
+  };
   CHECK(run_gang(other).last<Failed>().message ==
-        fmt::format("{} was written with the data 'text of {} bytes, {} held out, batches of {}'; the task "
-                    "has 'text of "
-                    "{} bytes, {} held out, batches of {}'. Move it away to start anew",
-                    checkpoint, text.size(), job.task.data.validation_fraction, job.task.batch_size,
-                    text.size() + 4, job.task.data.validation_fraction, job.task.batch_size));
+        refusal("the data " + data(text.size()), data(text.size() + 4)));
+}
+
+TEST_CASE("a newer checkpoint of another model is passed by, and said so") {
+  const TemporaryDirectory directory;
+  Job job = small_job(directory.path(), 2);
+  job.task.checkpoint_every_steps = 5;
+  REQUIRE(run_gang(job).exited.code == 0);
+  Job other = job;
+  other.directory = directory / "other";
+  other.task.model.gpt.heads = 4;
+  std::filesystem::create_directories(other.directory);
+  REQUIRE(run_gang(other).exited.code == 0);
+  const auto last = job.directory / "checkpoints" / "step-00000012";
+  std::filesystem::remove_all(last);
+  std::filesystem::rename(other.directory / "checkpoints" / "step-00000012", last);
+  const GangHistory history = run_gang(job);
+  CHECK(history.exited.code == 0);
+  CHECK(history.last<Ready>().step == 10);
+  CHECK(history.last<CheckpointSkipped>().message ==
+        "the checkpoint " + last.string() +
+            " was written with the model 'gpt layers=2 heads=4 width=32 context=16 vocabulary=256'; the task "
+            "has 'gpt layers=2 heads=2 width=32 context=16 vocabulary=256'; it is skipped");
+  CHECK(losses_of(job).size() == 12);
 }
 
 TEST_CASE("a newer checkpoint that is damaged is passed by, and the one written instead is named") {
@@ -120,7 +147,9 @@ TEST_CASE("damage in one rank's part costs that checkpoint; the one before is us
   const GangHistory history = run_gang(job);
   CHECK(history.exited.code == 0);
   CHECK(history.last<Ready>().step == 10);
-  CHECK(history.log.find("does not have its checksum; it is skipped\n") != std::string::npos);
+  const std::string said = history.last<CheckpointSkipped>().message;
+  CHECK(said.starts_with("the checkpoint " + shard.parent_path().string() + " is damaged: "));
+  CHECK(said.ends_with(" does not have its checksum; it is skipped"));
   CHECK(losses_of(job).size() == 12);
 }
 
