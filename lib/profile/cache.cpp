@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/file.h"
 
 namespace saturn {
@@ -44,10 +45,15 @@ class FileHashes {
   }
 
  private:
+  /// A file that cannot be read costs its own trials, which say why, and not the others.
   static std::string hash(const std::filesystem::path& file) {
     std::error_code ignored;
     const auto size = std::filesystem::file_size(file, ignored);
-    if (ignored || size <= kLargestScript) return file_hash(file);
+    try {
+      if (ignored || size <= kLargestScript) return file_hash(file);
+    } catch (const SystemError&) {
+      return "cannot be read";
+    }
     const auto changed = std::filesystem::last_write_time(file, ignored).time_since_epoch().count();
     return std::to_string(size) + "@" + std::to_string(changed);
   }

@@ -251,28 +251,39 @@ class Suite {
       good_ = good_ && well;
       line(task, what, fmt::format("{:.1e}", largest), well ? "ok" : "FAILED: another training");
     } catch (const std::exception& error) {
-      good_ = false;
-      line(task, what, "", fmt::format("FAILED: {}", error.what()));
+      fail(task, what, error);
     }
+  }
+
+  void fail(const TaskSpec& task, const std::string& what, const std::exception& error) {
+    good_ = false;
+    line(task, what, "", fmt::format("FAILED: {}", error.what()));
   }
 
   /// What the subjects offer on 1, 2 and 4 devices; why nothing is said in a line of its own.
   std::vector<Way> ways(const TaskSpec& task) {
     std::vector<Way> all;
     for (const auto& [subject, parallelism] : parallelisms_) {
-      for (const int ranks : {1, 2, 4}) {
-        auto found = candidates(task, *subject, *parallelism, ranks);
-        if (const auto* none = std::get_if<NotApplicable>(&found)) {
-          line(task, fmt::format("{} x{}", subject->name, ranks), "", "not applicable: " + none->why);
-          continue;
-        }
-        for (Candidate& candidate : std::get<std::vector<Candidate>>(found))
-          all.push_back({subject, parallelism.get(), ranks, std::move(candidate.knobs)});
-        if (has_batch_norm(task))
-          std::erase_if(all, [](const Way& way) { return !way.takes_all_rows_at_once(); });
-      }
+      for (const int ranks : {1, 2, 4}) add_ways(task, {subject, parallelism.get(), ranks, {}}, all);
     }
+    if (has_batch_norm(task))
+      std::erase_if(all, [](const Way& way) { return !way.takes_all_rows_at_once(); });
     return all;
+  }
+
+  /// `base` with every knob setting that is offered for it.
+  void add_ways(const TaskSpec& task, const Way& base, std::vector<Way>& all) {
+    try {
+      auto found = candidates(task, *base.subject, *base.parallelism, base.ranks);
+      if (const auto* none = std::get_if<NotApplicable>(&found))
+        return line(task, base.text(), "", "not applicable: " + none->why);
+      for (Candidate& candidate : std::get<std::vector<Candidate>>(found)) {
+        all.push_back(base);
+        all.back().knobs = std::move(candidate.knobs);
+      }
+    } catch (const std::exception& error) {
+      fail(task, base.text(), error);
+    }
   }
 
   static std::variant<std::vector<Candidate>, NotApplicable> candidates(const TaskSpec& task,

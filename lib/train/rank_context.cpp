@@ -76,7 +76,7 @@ void with_abort(const Mesh& mesh, const std::function<void()>& body) {
     mesh.communicator->abort(fmt::format("rank {}: {}", mesh.rank, text_of(error)));
     throw;
   } catch (...) {  // of a plug-in
-    constexpr const char* kText = "the parallelism threw what is no std::exception";
+    constexpr const char* kText = "what was thrown is no std::exception";
     mesh.communicator->abort(fmt::format("rank {}: {}", mesh.rank, kText));
     throw std::runtime_error(kText);
   }

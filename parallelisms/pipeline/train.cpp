@@ -5,6 +5,7 @@
 #include <array>
 #include <c10/core/GradMode.h>
 #include <cmath>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <map>
 #include <numeric>
@@ -54,14 +55,16 @@ std::vector<std::size_t> split_of(const Knobs& knobs, std::size_t blocks, int st
     }
   } else {
     std::istringstream in(text);
-    for (std::string part; std::getline(in, part, '+');) counts.push_back(std::stoul(part));
+    for (std::string part; std::getline(in, part, '+');)
+      counts.push_back(std::strtoul(part.c_str(), nullptr, 10));  // 0: no number
   }
   const bool empty = std::find(counts.begin(), counts.end(), 0U) != counts.end();
   if (empty || counts.size() != static_cast<std::size_t>(stages) ||
       std::accumulate(counts.begin(), counts.end(), std::size_t{0}) != blocks)
     throw std::invalid_argument(
-        fmt::format("pipeline: split '{}' does not divide the model's {} blocks among {} devices",
-                    split_text(counts), blocks, stages));
+        fmt::format("split '{}' does not divide the model's {} blocks among {} devices (as '3+4' does 7 "
+                    "blocks among 2)",
+                    text, blocks, stages));
   return counts;
 }
 

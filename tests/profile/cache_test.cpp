@@ -143,6 +143,16 @@ TEST_CASE("a rebuilt library changes the key") {
   CHECK(trial_key(trial, test::slots(2), conditions()) != key);
 }
 
+TEST_CASE("a library that is not there has a key, too, until it is there") {
+  const test::TemporaryDirectory directory;
+  PlannedTrial trial = planned();
+  trial.parallelism.library = directory / "libmine.so";
+  const std::string key = trial_key(trial, test::slots(2), conditions());
+  CHECK(trial_key(trial, test::slots(2), conditions()) == key);
+  write_file_atomically(trial.parallelism.library, "built");
+  CHECK(trial_key(trial, test::slots(2), conditions()) != key);
+}
+
 TEST_CASE("the cache lives under XDG_CACHE_HOME, else under the home directory") {
   ::setenv("HOME", "/home/someone", 1);
   ::setenv("XDG_CACHE_HOME", "/var/cache/someone", 1);

@@ -58,6 +58,13 @@ TEST_CASE("ddp holds the training state and the activations") {
   CHECK(peak_of(trial_job(directory.path(), 1, "ddp", {{"micro_batch", "1/8"}})) > kTrainingState);
 }
 
+TEST_CASE("ddp on several devices holds no second copy of the gradients") {
+  const TemporaryDirectory directory;
+  const Bytes peak = peak_of(trial_job(directory.path(), 2, "ddp", {{"micro_batch", "1/4"}}));
+  const Bytes largest_gradient = 4 * 4 * kWidth * kWidth;
+  CHECK(peak <= kTrainingState + 2 * largest_gradient + kActivations);
+}
+
 TEST_CASE("fsdp holds its part of the training state, two blocks and the activations") {
   const TemporaryDirectory directory;
   const Bytes two_blocks = 2 * 2 * 4 * kBlockParameters;  // weights and gradients

@@ -95,5 +95,7 @@ TEST_CASE("an exception in a plug-in's block ends the task with its text and the
   const GangHistory history = run_gang(job);
   CHECK(history.exited.code == 1);
   CHECK(history.last<Failed>().message ==
-        std::string("a mistake in forward (the model is the plug-in ") + SATURN_MODEL_PLUGIN + ")");
+        fmt::format(
+            "a mistake in forward (in step() of the parallelism 'ddp', {}) (the model is the plug-in {})",
+            SATURN_DDP, SATURN_MODEL_PLUGIN));
 }

@@ -264,6 +264,30 @@ TEST_CASE("a plug-in that cannot be loaded is named with the reason") {
                                           " was built for interface 999, this worker has 2; build it again");
 }
 
+TEST_CASE(
+    "an exception in a parallelism ends the task with its text, the method and the plug-in, from any rank") {
+  const auto message = [&](const std::string& mistake) {
+    const TemporaryDirectory directory;
+    Job job = small_job(directory.path(), 2);
+    job.task.steps = 2000;
+    job.parallelism = "mine";
+    job.library = SATURN_PLUGIN_BROKEN;
+    job.knobs = {{"mistake", mistake}};
+    const GangHistory history = run_gang(job);
+    CHECK(history.exited.code == 1);
+    CHECK(history.last<Failed>().reason == Failed::Reason::kError);
+    return history.last<Failed>().message;
+  };
+  const auto in = [](const std::string& method) {
+    return fmt::format(" (in {}() of the parallelism 'mine', {})", method, SATURN_PLUGIN_BROKEN);
+  };
+  CHECK(message("prepare") == "a mistake in prepare" + in("prepare"));
+  CHECK(message("last-rank") == "rank 1: a mistake in last-rank" + in("prepare"));
+  CHECK(message("number") == "what was thrown is no std::exception" + in("prepare"));
+  CHECK(message("nothing") == "nothing was returned" + in("prepare"));
+  CHECK(message("step-1000") == "a mistake in a step" + in("step"));
+}
+
 TEST_CASE("a rank on a GPU that is not there says so and ends") {
   const TemporaryDirectory directory;
   Job job = small_job(directory.path(), 1);
@@ -277,24 +301,6 @@ TEST_CASE("a rank on a GPU that is not there says so and ends") {
   // Which of them depends on what is installed: no module, not all of CUDA's libraries, no such device.
   const bool clear = message.starts_with("cannot open ") || message.starts_with("cannot use the GPU: ");
   CHECK(clear);
-}
-
-TEST_CASE("bf16 with float32 masters stays near float32") {
-  const TemporaryDirectory directory;
-  std::vector<std::vector<double>> losses;
-  for (const char* precision : {"fp32", "bf16"}) {
-    Job job = small_job(directory.path(), 2);
-    job.task.precision = precision;
-    job.directory = directory / precision;
-    std::filesystem::create_directories(job.directory);
-    const GangHistory history = run_gang(job);
-    INFO("log: " << history.log);
-    REQUIRE(history.exited.code == 0);
-    losses.push_back(losses_of(job));
-  }
-  REQUIRE(losses[0].size() == losses[1].size());
-  for (std::size_t i = 0; i < losses[0].size(); ++i) CHECK(std::abs(losses[0][i] - losses[1][i]) < 0.02);
-  CHECK(losses[0] != losses[1]);
 }
 
 TEST_CASE("a trial measures every candidate") {
