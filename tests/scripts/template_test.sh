@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# template_test.sh BUILD TORCH: what is installed is enough to write a parallelism and a model: the templates, copied out of
-# the prefix, are built by find_package(Saturn); the parallelism is held to plain training; both train tasks. The prefix is
-# moved before it is used.
+# template_test.sh BUILD TORCH: what is installed is enough to write a parallelism and a model, and to bring a script: the
+# templates, copied out of the prefix, are built by find_package(Saturn); the parallelism is held to plain training; both,
+# and the example of a script, train tasks. The prefix is moved before it is used.
 set -euo pipefail
 
 build=$1 torch=$2
@@ -51,3 +51,10 @@ for way in averaging pipeline; do
     grep -q 'layers.0.up.weight' "runs/$way/tasks/$task/model.safetensors" || fail "$way has not trained the model of $task"
   done
 done
+
+# A script: the example that is installed, by its manifest alone.
+cp -r "$world/moved/share/saturn/workloads/logistic" "$world/script"
+cd "$world/script"
+sed -i 's/steps: 2000/steps: 200/' sweep.yaml
+try "$saturn" run sweep.yaml
+says '4 tasks: 4 finished'
