@@ -68,6 +68,7 @@ sed -i 's/steps: 150/steps: 12/; s/\[64, 128\]/[64]/; s/\[1e-3, 3e-3\]/[1e-3]/; 
 for way in torchrun-ddp torchrun-fsdp2; do
   sed "s/^name: torchrun/name: $way/; s/^parallelisms: .*/parallelisms: [$way]/" torchrun/sweep.yaml >"torchrun/$way.yaml"
   expect 0 "$saturn" run "torchrun/$way.yaml"
+  [[ "$(cat err)" != *' failed;'* ]] || fail "a trial has failed: $("$saturn" show --json "runs/$way/profile.json")"
   says err '2 trials measured, 0 known already; '
   says out '1 task: 1 finished'
 done
@@ -75,4 +76,4 @@ done
 sed -i 's/size: \[8, 16\]/size: [8]/' huggingface/sweep.yaml
 expect 0 "$saturn" run huggingface/sweep.yaml
 says out '1 task: 1 finished'
-[ -s "$(find huggingface/runs -name model.safetensors | head -1)" ] || fail 'the Trainer has left no weights'
+[ -s runs/huggingface/tasks/lr1e-3-b8/checkpoints/final/model.safetensors ] || fail 'the Trainer has left no weights'
