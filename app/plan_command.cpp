@@ -12,6 +12,7 @@
 #include "plan/explain.h"
 #include "plan/make_problem.h"
 #include "plan/pinned_lines.h"
+#include "planning.h"
 #include "report/comparison_report.h"
 #include "report/explain_report.h"
 #include "report/gantt.h"

@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "output.h"
 #include "plan/solve.h"
+#include "planning.h"
 #include "replan/remaining.h"
 #include "report/plan_report.h"
 #include "report/style.h"
@@ -38,6 +39,7 @@ Plan solve_remaining(const Session& session, const Profile& profile, const RunSt
         std::any_of(current.assignments.begin(), current.assignments.end(),
                     [&](const Assignment& a) { return a.pinned && a.task == assignment.task; });
   }
+  plan.bound_pins = pins_hash(plan);
   return plan;
 }
 

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "output.h"
 #include "plan/make_problem.h"
+#include "planning.h"
 #include "replan/introspection.h"
 #include "report/plan_report.h"
 #include "report/run_report.h"

@@ -97,6 +97,18 @@ class Devices {
   std::map<std::pair<std::string, int>, double> free_;
 };
 
+/// Fewer or other pins than the bound was found for make it a guess.
+void check_bound(Plan& plan, Completion& completion) {
+  const bool other_pins = !plan.bound_pins.empty() && plan.bound_pins != pins_hash(plan);
+  if (!other_pins && plan.lower_bound_seconds <= plan.makespan_seconds + kSameTime) return;
+  completion.retimed.push_back(fmt::format("{}{}lower_bound_seconds {}: it is left out", plan.file,
+                                           plan.file.empty() ? "" : ": ",
+                                           other_pins ? "was found for other pins" : "is over the makespan"));
+  plan.lower_bound_seconds = 0;
+  plan.bound_method.clear();
+  plan.bound_pins.clear();
+}
+
 }  // namespace
 
 std::optional<int> configuration_of(const ProblemTask& task, const Assignment& assignment,
@@ -123,13 +135,7 @@ Completion complete(const Problem& problem, Plan& plan) {
     last = std::max(last, line.end_seconds());
   }
   plan.makespan_seconds = rounded(last);
-  if (plan.lower_bound_seconds > plan.makespan_seconds + kSameTime) {
-    completion.retimed.push_back(
-        fmt::format("{}{}lower_bound_seconds is no bound of this plan, which ends earlier: it is left out",
-                    plan.file, plan.file.empty() ? "" : ": "));
-    plan.lower_bound_seconds = 0;
-    plan.bound_method.clear();
-  }
+  check_bound(plan, completion);
   plan.gap = last > 0 ? std::max(0.0, last - plan.lower_bound_seconds) / last : 0;
   return completion;
 }

@@ -110,6 +110,7 @@ Plan plan_from(const Document& document) {
   plan.baseline_seconds = reader.number("baseline_seconds", 0, 0, kLongest);
   plan.method = reader.text("method");
   plan.bound_method = reader.text("bound_method");
+  plan.bound_pins = reader.text("bound_pins");
   reader.finish();
   diagnostics.throw_if_any();
   return plan;
@@ -151,7 +152,23 @@ nlohmann::ordered_json to_json(const Plan& plan) {
           {"gap", plan.gap},
           {"baseline_seconds", plan.baseline_seconds},
           {"method", plan.method},
-          {"bound_method", plan.bound_method}};
+          {"bound_method", plan.bound_method},
+          {"bound_pins", plan.bound_pins}};
+}
+
+std::string pins_hash(const Plan& plan) {
+  std::vector<std::string> lines;
+  for (const Assignment& line : plan.assignments) {
+    if (!line.pinned) continue;
+    Json json = to_json(line);
+    json.erase("duration_seconds");  // the profile's
+    lines.push_back(json.dump());
+  }
+  if (lines.empty()) return "";
+  std::sort(lines.begin(), lines.end());
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return content_hash(text);
 }
 
 std::string to_text(const Plan& plan) {

@@ -40,9 +40,10 @@ struct Plan {
   std::string cluster_hash;
   std::string method;                   ///< what found the assignments
   std::string bound_method;             ///< what proved the lower bound
+  std::string bound_pins;               ///< `pins_hash` of the pins that the bound holds for; empty = any
   std::vector<Assignment> assignments;  ///< ordered by start, then node, then first device
   double makespan_seconds = 0;
-  double lower_bound_seconds = 0;  ///< no plan for the same profile ends earlier
+  double lower_bound_seconds = 0;  ///< no plan for the same profile and pins ends earlier
   double gap = 0;                  ///< (makespan - lower bound) / makespan
   double baseline_seconds = 0;     ///< "a whole node each, one after another"
 };
@@ -53,6 +54,8 @@ void sort_assignments(Plan& plan);
 /// A line of plan.json.
 nlohmann::ordered_json to_json(const Assignment& assignment);
 nlohmann::ordered_json to_json(const Plan& plan);
+/// Hash of the pinned lines, in any order; empty when there are none.
+std::string pins_hash(const Plan& plan);
 /// The JSON as it stands in plan.json: one line per task, so that lines can be edited, moved and deleted by
 /// hand.
 std::string to_text(const Plan& plan);
@@ -76,9 +79,9 @@ struct Completion {
 
 /// Makes an edited plan whole: knobs and durations are those of the problem's configurations, starts follow
 /// from the order of the lines, each as early as the lines above it leave its devices (as a run does it); a
-/// pinned line keeps the start that it has. Then makespan and gap; a lower bound over the makespan is
-/// dropped. The lines keep their order. What cannot be filled in (an unknown configuration) stays for
-/// check_plan to report.
+/// pinned line keeps the start that it has. Then makespan and gap; a lower bound that is
+/// over the makespan, or was found for other pins than those of the plan, is dropped. The lines keep their
+/// order. What cannot be filled in (an unknown configuration) stays for check_plan to report.
 Completion complete(const Problem& problem, Plan& plan);
 
 /// Everything that is wrong with the plan as a solution of the problem, each with the line of the

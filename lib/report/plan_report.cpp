@@ -32,6 +32,14 @@ std::string change(double before, double after) {
   return fmt::format(" ({:+.1f} %)", (after - before) / before * 100);
 }
 
+/// "lower bound 1:12: gap 4.00 %".
+std::string bound_text(const Plan& plan) {
+  if (plan.lower_bound_seconds <= 0 && plan.makespan_seconds > 0) return "no lower bound known";
+  return fmt::format(
+      "lower bound {}: {}", duration_text(plan.lower_bound_seconds),
+      plan.gap <= kProvenGap ? std::string("proven optimal") : fmt::format("gap {:.2f} %", plan.gap * 100));
+}
+
 }  // namespace
 
 std::string plan_table(const Plan& plan, const Style& style) {
@@ -54,10 +62,7 @@ std::string plan_table(const Plan& plan, const Style& style) {
 }
 
 std::string plan_summary(const Plan& plan) {
-  std::string text = fmt::format(
-      "makespan {}, lower bound {}: {}", duration_text(plan.makespan_seconds),
-      duration_text(plan.lower_bound_seconds),
-      plan.gap <= kProvenGap ? std::string("proven optimal") : fmt::format("gap {:.2f} %", plan.gap * 100));
+  std::string text = fmt::format("makespan {}, {}", duration_text(plan.makespan_seconds), bound_text(plan));
   std::string how;
   if (!plan.method.empty()) how = "found by " + plan.method;
   if (!plan.bound_method.empty()) how += (how.empty() ? "" : ", ") + ("bound by " + plan.bound_method);

@@ -148,6 +148,10 @@ expect 0 "$saturn" plan w.yaml --complete edited.json -o pinned.json
 expect 0 "$saturn" plan w.yaml --check pinned.json --explain t4
 says out 'after '"'t1'"
 says out 'It is pinned; without the pin the plan would end at 40 s (-42.9 %): solved, proven least.'
+sed 's/"pinned": true/"pinned": false/' pinned.json >unpinned.json
+expect 0 "$saturn" plan w.yaml --check unpinned.json
+says err 'unpinned.json: lower_bound_seconds was found for other pins: it is left out'
+says out 'makespan 1:10, no lower bound known'
 expect 2 "$saturn" plan w.yaml --explain t9
 says err "error: there is no task 't9' to explain (did you mean 't"
 

@@ -119,15 +119,35 @@ TEST_CASE("A pinned line without a start is timed like the others") {
   CHECK(edited.assignments[2].start_seconds == 12);
 }
 
-TEST_CASE("A lower bound that the plan undercuts is dropped and said so: it was that of other pins") {
+TEST_CASE("A lower bound over the makespan is dropped and said so") {
   Plan edited = plan();
   edited.lower_bound_seconds = 16;
-  edited.bound_method = "pinned starts";
-  CHECK(retimed(edited) ==
-        "plan.json: lower_bound_seconds is no bound of this plan, which ends earlier: it is left out\n");
+  edited.bound_method = "area";
+  CHECK(retimed(edited) == "plan.json: lower_bound_seconds is over the makespan: it is left out\n");
   CHECK(edited.lower_bound_seconds == 0);
   CHECK(edited.bound_method == "");
   CHECK(edited.gap == 1);
+}
+
+TEST_CASE("A lower bound holds for the pins that it was found for, and without any for all") {
+  Plan pinned = plan();
+  pinned.assignments[0].pinned = true;
+  pinned.lower_bound_seconds = 15.5;
+  pinned.gap = 0;
+  CHECK_FALSE(complete(problem(), pinned).changed());
+  pinned.bound_pins = pins_hash(pinned);
+  CHECK(pinned.bound_pins != "");
+  CHECK_FALSE(complete(problem(), pinned).changed());
+  pinned.assignments[1].pinned = true;
+  std::swap(pinned.assignments[0], pinned.assignments[1]);
+  pinned.bound_pins = pins_hash(pinned);
+  std::swap(pinned.assignments[0], pinned.assignments[1]);
+  CHECK_FALSE(complete(problem(), pinned).changed());  // whatever their order
+  pinned.assignments[0].pinned = false;
+  CHECK(retimed(pinned) == "plan.json: lower_bound_seconds was found for other pins: it is left out\n");
+  CHECK(pinned.lower_bound_seconds == 0);
+  CHECK(pinned.bound_pins == "");
+  CHECK(pins_hash(plan()) == "");
 }
 
 TEST_CASE("Starts are whole milliseconds, and none is lost to the binary form of a sum") {

@@ -17,6 +17,7 @@ Plan sample() {
   plan.cluster_hash = "33";
   plan.method = "annealing";
   plan.bound_method = "window MILP";
+  plan.bound_pins = "44";
   plan.assignments = {{"a", "ddp", {{"bucket_mb", "25"}}, "n0", {0, 1}, 0, 12.345, true},
                       {"b \"quoted\"", "ddp", {}, "n0", {0}, 12.345, 1.5}};
   plan.makespan_seconds = 13.845;
@@ -41,7 +42,8 @@ constexpr const char* kSample = R"({
   "gap": 0.025,
   "baseline_seconds": 20.0,
   "method": "annealing",
-  "bound_method": "window MILP"
+  "bound_method": "window MILP",
+  "bound_pins": "44"
 }
 )";
 

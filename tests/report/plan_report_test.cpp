@@ -63,6 +63,14 @@ TEST_CASE("a gap of nothing is a proof") {
   CHECK(plan_summary(plan) == "makespan 1:15, lower bound 1:15: proven optimal\n");
 }
 
+TEST_CASE("a plan whose bound holds no more has none") {
+  Plan plan = example();
+  plan.gap = 1;
+  plan.lower_bound_seconds = plan.baseline_seconds = 0;
+  plan.bound_method = "";
+  CHECK(plan_summary(plan) == "makespan 1:15, no lower bound known (found by MILP)\n");
+}
+
 TEST_CASE("an edited plan may be worse than the baseline") {
   Plan plan = example();
   plan.baseline_seconds = 60;

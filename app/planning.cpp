@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planning.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "output.h"
+#include "plan/make_problem.h"
+#include "plan/paper.h"
+#include "plan/pinned_lines.h"
+#include "plan/solve.h"
+
+namespace saturn {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Of what has changed in an edited plan, so many lines are shown.
+constexpr size_t kMostNotes = 10;
+
+SolveOptions solve_options(const Workload& workload, const InterruptGuard& interrupts) {
+  return {.time_limit = Seconds(workload.plan.time_limit_seconds),
+          .gap = workload.plan.gap,
+          .seed = workload.plan.seed,
+          .cancel = &interrupts.requested()};
+}
+
+void stamp(const Session& session, const Profile& profile, Plan& plan) {
+  plan.workload_file = session.workload.file;
+  plan.workload_hash = workload_hash(session.workload);
+  plan.profile_hash = profile_hash(profile);
+  plan.cluster_hash = cluster_hash(session.cluster);
+}
+
+/// Pins of tasks that are no longer there do not count.
+void keep_pins(Problem& problem, const Plan& before) {
+  Plan pins = before;
+  std::erase_if(pins.assignments, [&](const Assignment& a) {
+    return std::none_of(problem.tasks.begin(), problem.tasks.end(),
+                        [&](const ProblemTask& task) { return task.name == a.task; });
+  });
+  apply_pins(problem, pins);
+}
+
+/// Errors: InputError when the paper's program leads to no plan, with what to do.
+Plan solve_by_paper(const Problem& problem, const SolveOptions& options) {
+  std::optional<Plan> plan = solve_paper(problem, options);
+  if (plan) return std::move(*plan);
+  if (options.cancel->load()) throw Interrupted{};
+  const size_t rows = paper_rows(problem);
+  const std::string what = rows > kMostPaperRows
+                               ? fmt::format("more than the {} that are tried", kMostPaperRows)
+                               : fmt::format("and CBC found no plan within plan.time_limit ({})",
+                                             to_text_duration(options.time_limit));
+  throw InputError(fmt::format(
+      "the paper's MILP has about {} rows for these tasks, {}: {}leave it to Saturn's own method (no "
+      "`--method paper`, no plan.method), which finds a plan at any size",
+      rows, what, rows > kMostPaperRows ? "" : "set a longer one, take fewer tasks, or "));
+}
+
+/// The plan has the pins of the problem.
+Plan solve_pinned(const Session& session, const Profile& profile, const Problem& problem,
+                  const SolveOptions& options) {
+  Plan plan =
+      session.workload.plan.method == "paper" ? solve_by_paper(problem, options) : solve(problem, options);
+  // What was found in a part of the time must not pass for the plan from then on.
+  if (options.cancel->load()) throw Interrupted{};
+  plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
+  stamp(session, profile, plan);
+  plan.bound_pins = pins_hash(plan);
+  return plan;
+}
+
+bool lacks_a_task(const Problem& problem, const Plan& plan) {
+  std::set<std::string> planned;
+  for (const Assignment& line : plan.assignments) planned.insert(line.task);
+  return std::any_of(problem.tasks.begin(), problem.tasks.end(),
+                     [&](const ProblemTask& task) { return !planned.contains(task.name); });
+}
+
+Plan solve_anew(const Session& session, const Profile& profile, const Plan* before,
+                InterruptGuard& interrupts) {
+  Problem problem = problem_of(session, profile);
+  if (before != nullptr) keep_pins(problem, *before);
+  return solve_pinned(session, profile, problem, solve_options(session.workload, interrupts));
+}
+
+}  // namespace
+
+Problem problem_of(const Session& session, const Profile& profile) {
+  return make_problem(session.setup(profile).tasks, session.cluster, profile, session.workload.run);
+}
+
+std::vector<std::string> staleness(const Session& session, const Profile& profile, const Plan& plan) {
+  std::vector<std::string> reasons;
+  const std::string file = session.workload.file.string();
+  if (plan.workload_hash != workload_hash(session.workload))
+    reasons.push_back(fmt::format("the workload {} has changed", file));
+  if (plan.profile_hash != profile_hash(profile)) reasons.push_back("the profile has changed");
+  if (plan.cluster_hash != cluster_hash(session.cluster)) reasons.push_back("the cluster has changed");
+  return reasons;
+}
+
+bool complete_and_check(const Session& session, const Problem& problem, Plan& plan) {
+  const Completion completion = complete(problem, plan);
+  std::vector<Diagnostic> wrong = check_knobs(session.manifests, plan);
+  for (Diagnostic& found : check_plan(problem, plan)) wrong.push_back(std::move(found));
+  if (lacks_a_task(problem, plan))
+    wrong.push_back(
+        {plan.file, 0, 0,
+         fmt::format("`saturn plan {} --complete {}` plans tasks without a line around the others",
+                     session.workload.file.string(), plan.file),
+         ""});
+  if (!wrong.empty()) throw InputError(std::move(wrong));
+  for (size_t i = 0; i < std::min(completion.retimed.size(), kMostNotes); ++i) say(completion.retimed[i]);
+  if (completion.retimed.size() > kMostNotes)
+    say(fmt::format("... and {} more times", completion.retimed.size() - kMostNotes));
+  return completion.changed();
+}
+
+void replace_plan(const fs::path& file, const Plan& plan) {
+  const std::string text = to_text(plan);
+  if (fs::exists(file)) {
+    const std::string before = read_file(file);
+    if (before == text) return;
+    fs::path kept = file;
+    kept.replace_filename(file.stem().string() + ".previous.json");
+    write_file_atomically(kept, before);
+    say(fmt::format("the plan before is kept in {}", kept.string()));
+  }
+  if (file.has_parent_path()) make_directories(file.parent_path());
+  write_file_atomically(file, text);
+}
+
+Plan make_plan(const Session& session, const Profile& profile, const PlanRequest& request,
+               InterruptGuard& interrupts) {
+  if (!fs::exists(request.file)) {
+    const Plan plan = solve_anew(session, profile, nullptr, interrupts);
+    replace_plan(request.file, plan);
+    return plan;
+  }
+  Plan before = read_plan(request.file);
+  const std::vector<std::string> reasons = staleness(session, profile, before);
+  if (reasons.empty() && !request.force) {
+    const Problem problem = problem_of(session, profile);
+    if (complete_and_check(session, problem, before)) replace_plan(request.file, before);
+    return before;
+  }
+  for (const std::string& reason : reasons) say(reason + ": planned again");
+  const Plan plan = solve_anew(session, profile, &before, interrupts);
+  replace_plan(request.file, plan);
+  return plan;
+}
+
+std::vector<Baseline> stamped_baselines(const Session& session, const Profile& profile, const Plan& plan) {
+  std::vector<Baseline> result = baselines(problem_of(session, profile), session.workload.plan.seed);
+  for (Baseline& baseline : result) {
+    Plan& made = baseline.plan;
+    stamp(session, profile, made);
+    if (plan.bound_pins.empty()) {
+      made.lower_bound_seconds = std::min(plan.lower_bound_seconds, made.makespan_seconds);
+      made.bound_method = plan.bound_method;
+    }
+    if (made.makespan_seconds > 0) made.gap = 1 - made.lower_bound_seconds / made.makespan_seconds;
+  }
+  return result;
+}
+
+Plan plan_around(const Session& session, const Profile& profile, const Plan& kept,
+                 InterruptGuard& interrupts) {
+  Problem around = problem_of(session, profile);
+  Problem pinned = around;
+  Plan pins = kept;
+  for (Assignment& line : pins.assignments) line.pinned = true;
+  apply_pins(around, pins);
+  apply_pins(pinned, kept);
+  SolveOptions options = solve_options(session.workload, interrupts);
+  options.time_limit /= 2;
+  Plan plan = solve_pinned(session, profile, around, options);
+  for (Assignment& line : plan.assignments)
+    line.pinned = std::any_of(kept.assignments.begin(), kept.assignments.end(),
+                              [&](const Assignment& a) { return a.task == line.task && a.pinned; });
+  // Lines that were only kept are no rule for others: the bound is that of the pins alone.
+  options.incumbent = &plan;
+  const Plan free = solve(pinned, options);
+  plan.lower_bound_seconds = std::min(free.lower_bound_seconds, plan.makespan_seconds);
+  plan.bound_method = free.bound_method;
+  plan.bound_pins = pins_hash(plan);
+  plan.gap = plan.makespan_seconds > 0 ? 1 - plan.lower_bound_seconds / plan.makespan_seconds : 0;
+  return plan;
+}
+
+}  // namespace saturn
