@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
+#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -25,6 +26,7 @@ SolveOptions solve_options(const Workload& workload, const InterruptGuard& inter
   return {.time_limit = Seconds(workload.plan.time_limit_seconds),
           .gap = workload.plan.gap,
           .seed = workload.plan.seed,
+          .threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency())),
           .cancel = &interrupts.requested()};
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <utility>
 
 #include "plan/search.h"
 
@@ -33,9 +34,10 @@ class Annealer {
   void run(const Deadline& deadline, std::int64_t iterations) {
     const auto makespan = static_cast<double>(search_.makespan());
     double temperature = 0;
-    cost_ = cost();
+    set_goal();
     for (std::int64_t i = 0; i < iterations; ++i) {
       if (i % 64 == 0) {
+        deadline.spend(std::exchange(steps_, 0));
         if (deadline.passed() || search_.done()) return;
         const double done = static_cast<double>(i) / static_cast<double>(iterations);
         temperature = makespan * hot_ * std::pow(cold_ / hot_, done);
@@ -49,24 +51,38 @@ class Annealer {
   double uniform() { return static_cast<double>(random_() >> 11) * 0x1.0p-53; }
 
   /// Just under the best: what ends before it is as good as it need be.
-  double cost() const {
-    const auto goal = static_cast<double>(std::max(search_.bound(), search_.makespan() - 1));
-    double over = 0;
-    double free = 0;
-    for (const NodeFinish& finish : finishes_) {
-      over += std::max(0.0, static_cast<double>(finish.finish) - goal);
-      free += finish.free_sum;
-    }
-    return over + kMeanWeight * free / devices_;
+  Millis goal() const { return std::max(search_.bound(), search_.makespan() - search_.unit()); }
+
+  double cost_of(const NodeFinish& finish) const {
+    return static_cast<double>(std::max<Millis>(0, finish.finish - goal_)) +
+           kMeanWeight * finish.free_sum / devices_;
+  }
+
+  /// Of all nodes, from nothing: whenever the goal has moved.
+  void set_goal() {
+    goal_ = goal();
+    cost_ = 0;
+    for (const NodeFinish& finish : finishes_) cost_ += cost_of(finish);
+    find_last();
+  }
+
+  void find_last() {
+    const auto last =
+        std::max_element(finishes_.begin(), finishes_.end(),
+                         [](const NodeFinish& a, const NodeFinish& b) { return a.finish < b.finish; });
+    last_ = static_cast<size_t>(last - finishes_.begin());
+  }
+
+  /// The node's finish has changed from `before`.
+  void keep_last(size_t node, const NodeFinish& before) {
+    if (finishes_[node].finish > finishes_[last_].finish)
+      last_ = node;
+    else if (node == last_ && finishes_[node].finish < before.finish)
+      find_last();
   }
 
   size_t pick_node() {
-    if (below(2) == 0) {  // the one that ends last
-      const auto last =
-          std::max_element(finishes_.begin(), finishes_.end(),
-                           [](const NodeFinish& a, const NodeFinish& b) { return a.finish < b.finish; });
-      return static_cast<size_t>(last - finishes_.begin());
-    }
+    if (below(2) == 0) return last_;
     return below(current_.size());
   }
 
@@ -78,6 +94,7 @@ class Annealer {
     if (current_.size() > 1 && below(2) == 0) to = below(current_.size());
     saved_from_ = current_[from];
     saved_to_ = current_[to];
+    steps_ += static_cast<std::int64_t>(saved_from_.size() + saved_to_.size());
     if (!(to == from ? change_within(from) : change_across(from, to))) {
       current_[from] = saved_from_;
       current_[to] = saved_to_;
@@ -87,22 +104,20 @@ class Annealer {
     const NodeFinish old_to = finishes_[to];
     finishes_[from] = finish_of(instance_, static_cast<int>(from), current_[from]);
     if (to != from) finishes_[to] = finish_of(instance_, static_cast<int>(to), current_[to]);
-    const double changed = cost();
+    double changed = cost_ - cost_of(old_from) + cost_of(finishes_[from]);
+    if (to != from) changed += cost_of(finishes_[to]) - cost_of(old_to);
     if (changed <= cost_ || uniform() < std::exp((cost_ - changed) / temperature)) {
       cost_ = changed;
-      if (makespan() < search_.makespan() && search_.offer(current_, "annealing")) cost_ = cost();
+      keep_last(from, old_from);
+      if (to != from) keep_last(to, old_to);
+      if (finishes_[last_].finish < search_.makespan()) search_.offer(current_, "annealing");
+      if (goal() != goal_) set_goal();
       return;
     }
     current_[from] = saved_from_;
     current_[to] = saved_to_;
     finishes_[from] = old_from;
     finishes_[to] = old_to;
-  }
-
-  Millis makespan() const {
-    Millis last = 0;
-    for (const NodeFinish& finish : finishes_) last = std::max(last, finish.finish);
-    return last;
   }
 
   bool reconfigure(Slot& slot, size_t node) {
@@ -176,8 +191,11 @@ class Annealer {
   std::vector<Slot> saved_from_, saved_to_;
   double devices_ = 0;
   double cost_ = 0;
+  Millis goal_ = 0;
+  size_t last_ = 0;  ///< the node that ends last
   double hot_ = 0;
   double cold_ = 0;
+  std::int64_t steps_ = 0;  ///< not yet reported
 };
 
 }  // namespace

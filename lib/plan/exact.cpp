@@ -12,8 +12,8 @@ namespace {
 
 /// Making a cut stronger must not cost more than finding it did.
 constexpr std::int64_t kShrinkWork = 3000;
-/// One hard master must not use up the whole turn.
-constexpr Seconds kLongestMaster{2};
+constexpr std::int64_t kMasterSteps = 20000000;  ///< about what a master takes
+constexpr std::int64_t kVisitSteps = 20;         ///< about what a step of the enumeration takes
 
 /// The conditions under which a node's share contains the items, each by one of its width and of its length
 /// or longer: counts add up from the longest down.
@@ -143,6 +143,7 @@ Exact::Outcome Exact::enumerate(Millis target, const Deadline& deadline) {
   const Enumeration::End end = enumeration.run(
       enumeration_work_, deadline,
       [&](const std::vector<int>& counts) { return !place_shares(master, counts, target, deadline); });
+  deadline.spend(enumeration_work_ * kVisitSteps);
   if (end == Enumeration::End::kStopped) return Outcome::kImproved;
   if (end == Enumeration::End::kExhausted && guesses_.empty() && !deadline.passed()) return Outcome::kRefused;
   return Outcome::kOpen;
@@ -150,11 +151,9 @@ Exact::Outcome Exact::enumerate(Millis target, const Deadline& deadline) {
 
 /// The counts per master column; empty when the master was refused or not solved.
 std::optional<std::vector<int>> Exact::next_master(const Master& master, const Deadline& deadline) {
-  MilpOptions options;
-  options.time_limit = std::min(deadline.left(), kLongestMaster);
-  options.cancel = deadline.cancel();
-  const MilpResult solution =
-      master.impossible ? MilpResult{MilpStatus::kInfeasible, {}, 0} : solve_milp(master.milp, options);
+  deadline.spend(kMasterSteps);
+  const MilpResult solution = master.impossible ? MilpResult{MilpStatus::kInfeasible, {}, 0}
+                                                : solve_milp(master.milp, master_options(deadline));
   refused_ = solution.status == MilpStatus::kInfeasible;
   if (refused_ || solution.status == MilpStatus::kUnknown) return std::nullopt;
   std::vector<int> counts;
@@ -165,7 +164,7 @@ std::optional<std::vector<int>> Exact::next_master(const Master& master, const D
 
 Exact::Outcome Exact::solve_masters(Millis target, const Deadline& deadline) {
   method_ = "exact (Benders, CBC)";
-  while (!deadline.passed()) {
+  for (int asked = 0; asked < most_masters_ && !deadline.passed(); ++asked) {
     const Master master = make_master(search_.instance(), target, false, all_cuts());
     const std::optional<std::vector<int>> counts = next_master(master, deadline);
     if (!counts) return refused_ && guesses_.empty() ? Outcome::kRefused : Outcome::kOpen;
@@ -178,7 +177,7 @@ void Exact::run(const Deadline& deadline) {
   bool enumerable = true;
   Outcome outcome = Outcome::kImproved;
   while (outcome == Outcome::kImproved && !search_.done() && !deadline.passed()) {
-    const Millis target = search_.makespan() - 1;
+    const Millis target = search_.makespan() - search_.unit();
     guesses_.clear();
     outcome = enumerable ? enumerate(target, deadline) : Outcome::kOpen;
     if (outcome == Outcome::kOpen) {
@@ -189,6 +188,7 @@ void Exact::run(const Deadline& deadline) {
   }
   enumeration_work_ *= 8;
   oracle_work_ *= 4;
+  most_masters_ *= 2;
 }
 
 }  // namespace saturn

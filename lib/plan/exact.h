@@ -55,7 +55,8 @@ class Exact {
   const char* method_ = "";
   std::int64_t enumeration_work_;
   std::int64_t oracle_work_ = 100000;
-  bool refused_ = false;  ///< by the last master
+  int most_masters_ = 20;  ///< CBC's, per target and turn
+  bool refused_ = false;   ///< by the last master
 };
 
 }  // namespace saturn

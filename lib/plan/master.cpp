@@ -33,6 +33,10 @@ namespace {
 
 constexpr std::array kWindowFractions{0.0, 0.1, 1.0 / 6, 0.25, 1.0 / 3, 0.4};
 constexpr size_t kMostSplits = 250;
+/// One hard master must not use up the whole time.
+constexpr Seconds kLongestMaster{2};
+constexpr Seconds kAnyTime{120};
+constexpr int kMostNodes = 2000;
 constexpr double kSlack = 1e-9;  ///< of rounding in the coefficients
 using Terms = std::vector<std::pair<int, double>>;
 
@@ -244,6 +248,14 @@ bool cut_applies(const Cut& cut, const MasterPlace& place) {
   if (place.nodes.size() > 1 || place.free.size() > cut.free.size()) return false;
   return std::equal(place.free.begin(), place.free.end(), cut.free.begin(),
                     [](Millis here, Millis there) { return here >= there; });
+}
+
+MilpOptions master_options(const Deadline& deadline) {
+  MilpOptions options;
+  options.time_limit = std::min(deadline.left(), deadline.counts_work() ? kAnyTime : kLongestMaster);
+  if (deadline.counts_work()) options.most_nodes = kMostNodes;
+  options.cancel = deadline.cancel();
+  return options;
 }
 
 Master make_master(const Instance& instance, Millis target, bool together, const std::vector<Cut>& cuts) {

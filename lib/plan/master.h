@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "plan/deadline.h"
 #include "plan/instance.h"
 #include "plan/milp.h"
 
@@ -53,6 +54,9 @@ struct Master {
   std::vector<std::pair<size_t, size_t>> alike;  ///< pairs of places of which the first is to get more work
   bool impossible = false;                       ///< some class has nowhere to go
 };
+
+/// Limits for one master among many: some seconds, or some nodes when the deadline counts work.
+MilpOptions master_options(const Deadline& deadline);
 
 /// Needs a regular instance. `together`: alike nodes share their variables (smaller, weaker; cuts not used).
 Master make_master(const Instance& instance, Millis target, bool together, const std::vector<Cut>& cuts);

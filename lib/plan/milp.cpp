@@ -64,6 +64,7 @@ void set_up(Cbc_Model* model, const MilpOptions& options) {
   Cbc_setLogLevel(model, 0);
   Cbc_setParameter(model, "timeMode", "elapsed");  // otherwise the limit is CPU time of the whole process
   Cbc_setMaximumSeconds(model, std::max(0.01, options.time_limit.count()));
+  if (options.most_nodes > 0) Cbc_setMaximumNodes(model, options.most_nodes);
   if (options.first_solution) Cbc_setMaximumSolutions(model, 1);
   if (options.start.empty()) return;
   std::vector<int> columns;
@@ -93,6 +94,8 @@ Answer ask_cbc(const Milp& milp, const MilpOptions& options) {
   answer.optimal = Cbc_isProvenOptimal(model.get()) != 0;
   answer.finished = Cbc_status(model.get()) == 0;
   const double* solution = Cbc_bestSolution(model.get());
+  // Without integers there is no search, and no best one of it.
+  if (solution == nullptr && answer.optimal) solution = Cbc_getColSolution(model.get());
   if (solution != nullptr) answer.values.assign(solution, solution + milp.columns.size());
   return answer;
 }

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <numeric>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "plan/deadline.h"
 #include "plan/instance.h"
@@ -10,27 +15,38 @@
 
 namespace saturn {
 
-/// What the methods of one solve share: the best sequences so far and the best lower bound so far. One owner,
-/// one thread. Does not own the instance.
+/// What device time is worth, as far as a bound could tell: it guides the methods.
+struct Prices {
+  std::vector<double> tasks;    ///< per class: what one of its tasks is worth
+  std::vector<double> devices;  ///< per group: what all the time of a device until the bound is worth
+};
+
+/// What the methods of one solve share: the best sequences so far and the best lower bound so far. Any thread
+/// may call anything. Does not own the instance.
 class Search {
  public:
-  Search(const Instance& instance, std::uint64_t seed, double gap)
-      : instance_(&instance), seed_(seed), gap_(gap) {}
+  Search(const Instance& instance, std::uint64_t seed, double gap);
 
   const Instance& instance() const { return *instance_; }
   std::uint64_t seed() const { return seed_; }
+  /// Every makespan is a multiple of it: the greatest common divisor of all times.
+  Millis unit() const { return unit_; }
 
   /// Takes the sequences when they end earlier than the best so far.
   bool offer(const Sequences& sequences, const std::string& method);
-  bool has_plan() const { return makespan_ >= 0; }
-  const Sequences& best() const { return best_; }
-  Millis makespan() const { return makespan_; }
-  const std::string& method() const { return method_; }
+  bool has_plan() const { return makespan() >= 0; }
+  Sequences best() const;
+  Millis makespan() const { return makespan_.load(std::memory_order_relaxed); }
+  std::string method() const;
 
-  /// Takes a proven lower bound when it is better than the one so far.
+  /// Takes a proven lower bound, rounded up to a multiple of the unit, when it is better than the one so far.
   void raise_bound(Millis bound, const std::string& method);
-  Millis bound() const { return bound_; }
-  const std::string& bound_method() const { return bound_method_; }
+  Millis bound() const { return bound_.load(std::memory_order_relaxed); }
+  std::string bound_method() const;
+
+  /// Empty until some method has found them.
+  Prices prices() const;
+  void set_prices(Prices prices);
 
   /// Nothing is left to gain: the bound is met, or the gap that was asked for.
   bool done() const;
@@ -39,11 +55,14 @@ class Search {
   const Instance* instance_;
   std::uint64_t seed_;
   double gap_;
+  Millis unit_;
+  std::atomic<Millis> makespan_{-1};
+  std::atomic<Millis> bound_{0};
+  mutable std::mutex mutex_;  ///< of all below
   Sequences best_;
-  Millis makespan_ = -1;
   std::string method_;
-  Millis bound_ = 0;
   std::string bound_method_;
+  Prices prices_;
 };
 
 // The methods, each in a file of its own. Each improves the search until it has nothing more to try or the
@@ -57,12 +76,8 @@ void construct(Search& search, const Deadline& deadline);
 /// round has other random numbers).
 void anneal(Search& search, const Deadline& deadline, std::int64_t iterations, int round);
 
-/// bounds.cpp. The area and critical-path bound: the least C for which every task has an option that can end
-/// by C, and the least areas of such options fit into the devices' time before C.
+/// area_bound.cpp. The area and critical-path bound: the least C for which every task has an option that can
+/// end by C, and the least areas of such options fit into the devices' time before C.
 void bound_by_area(Search& search);
-
-/// bounds.cpp. Bisects for the largest C that the master program without cuts (master.h) refuses. Needs a
-/// regular instance.
-void bound_by_windows(Search& search, const Deadline& deadline);
 
 }  // namespace saturn

@@ -7,46 +7,15 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "plan/exact.h"
 #include "plan/pins.h"
+#include "plan/portfolio.h"
 #include "plan/search.h"
 
 namespace saturn {
 namespace {
 
-constexpr std::int64_t kShortAnnealing = 20000;
-constexpr std::int64_t kLongAnnealing = 200000;
-constexpr int kShortRounds = 3;
-constexpr int kMostRounds = 60;
-constexpr size_t kSmall = 16;  ///< tasks that the exact method usually manages at once
-/// Above this CBC's master has too many columns to be worth its time.
-constexpr size_t kLargestExact = 120;
-
 double seconds(Millis millis) {
   return static_cast<double>(millis) / 1000;
-}
-
-/// Rounds of annealing, the bounds and the exact method take turns. A small problem is the exact method's at
-/// once; a large one gets an ever longer annealing first.
-void portfolio(Search& search, const Deadline& deadline) {
-  bound_by_area(search);
-  construct(search, deadline);
-  const size_t tasks = search.instance().tasks.size();
-  int round = 0;
-  for (; round < kShortRounds && !search.done() && !deadline.passed(); ++round)
-    anneal(search, deadline, kShortAnnealing, round);
-  const bool exact_possible = search.instance().regular && tasks <= kLargestExact;
-  Exact exact(search);
-  if (exact_possible) {
-    exact.run(deadline.within(tasks <= kSmall ? deadline.left() / 2 : Seconds(1)));
-    if (!search.done()) bound_by_windows(search, deadline.within(deadline.left() / 5));
-  }
-  std::int64_t iterations = kLongAnnealing;
-  for (Seconds slice{1}; !search.done() && !deadline.passed() && round < kMostRounds; slice *= 1.5) {
-    for (int i = 0; i < 3; ++i) anneal(search, deadline, iterations, round++);
-    if (exact_possible) exact.run(deadline.within(slice));
-    iterations *= 2;
-  }
 }
 
 /// The known plan as sequences: in order of start on each node. Empty when it is no plan of this problem.
@@ -115,7 +84,10 @@ void insist_on_valid(const Problem& problem, const Plan& plan) {
 }  // namespace
 
 Plan solve(const Problem& problem, const SolveOptions& options) {
-  const Deadline deadline = Deadline::in(options.time_limit, options.cancel);
+  Work work{options.work, options.work > 0};
+  // Several threads would share the work as the machine pleases.
+  const int threads = work.limited ? 1 : options.threads;
+  const Deadline deadline = Deadline::in(options.time_limit, options.cancel, &work);
   const Instance instance = make_instance(problem);
   Search search(instance, options.seed, options.gap);
   if (options.incumbent != nullptr) {
@@ -123,13 +95,13 @@ Plan solve(const Problem& problem, const SolveOptions& options) {
     if (!known.empty()) search.offer(known, options.incumbent->method);
   }
   if (instance.regular) {
-    portfolio(search, deadline);
+    run_portfolio(search, deadline, threads);
   } else {
     const Instance free_of_pins = relaxed(instance);
     Search bounding(free_of_pins, options.seed, options.gap);
-    portfolio(bounding, deadline.within(deadline.left() / 3));
+    run_portfolio(bounding, deadline.within(deadline.left() / 3), threads);
     search.raise_bound(bounding.bound(), bounding.bound_method());
-    portfolio(search, deadline);
+    run_portfolio(search, deadline, threads);
   }
   Plan plan = to_plan(problem, search);
   plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;

@@ -15,6 +15,9 @@ struct SolveOptions {
   Seconds time_limit{10};
   double gap = 0;  ///< stop when the relative gap is at most this
   std::uint64_t seed = 0;
+  std::int64_t work =
+      0;            ///< steps (deadline.h) after which to stop, the same on every machine; 0 = any number
+  int threads = 1;  ///< side by side; with `work` it is always one
   const std::atomic<bool>* cancel =
       nullptr;                      ///< set by another thread: the best plan so far is returned; not owned
   const Plan* incumbent = nullptr;  ///< a plan already known (replanning); not owned

@@ -133,6 +133,67 @@ TEST_CASE("The same seed gives the same plan") {
   CHECK(to_text(solve(problem, within(20))) == to_text(solve(problem, within(20))));
 }
 
+/// Too large for a proof within the work that the tests below allow.
+Problem sweep_of_40() {
+  std::mt19937_64 random(9);
+  Problem problem;
+  for (int n = 0; n < 3; ++n) problem.nodes.push_back(node("n" + std::to_string(n), 8));
+  for (int t = 0; t < 40; ++t) {
+    const double alone = 100 + static_cast<double>(random() % 4000);
+    std::vector<std::pair<int, double>> configurations;
+    for (int devices = 1; devices <= 8; ++devices)
+      configurations.push_back(
+          {devices, alone * (0.04 + 0.96 / devices) + static_cast<double>(random() % 20)});
+    problem.tasks.push_back(task("t" + std::to_string(t), configurations));
+  }
+  return problem;
+}
+
+TEST_CASE("The same seed and the same work give the same plan, whatever the machine's speed and its cores") {
+  const Problem problem = sweep_of_40();
+  SolveOptions options = kNoLimit;
+  options.work = 60000000;
+  const Plan plan = solve(problem, options);
+  CHECK(test::text_of(check_plan(problem, plan)) == "");
+  CHECK(plan.gap > 0);  // the work ended it, not a proof
+  options.threads = 3;
+  CHECK(to_text(solve(problem, options)) == to_text(plan));
+}
+
+TEST_CASE("More work does not make a plan worse") {
+  const Problem problem = sweep_of_40();
+  SolveOptions options = kNoLimit;
+  double makespan = 1e9;
+  for (const std::int64_t work : {100000, 1000000, 30000000}) {
+    options.work = work;
+    const Plan plan = solve(problem, options);
+    CHECK(plan.makespan_seconds <= makespan);
+    makespan = plan.makespan_seconds;
+  }
+}
+
+TEST_CASE("With several threads tiny problems are solved as brute force solves them") {
+  RandomProblems problems(4);
+  SolveOptions options = kNoLimit;
+  options.threads = 3;
+  for (int i = 0; i < 100; ++i) {
+    const Problem problem = problems.next(i % 2 == 1);
+    const Plan plan = solve(problem, options);
+    CAPTURE(i);
+    CHECK(plan.makespan_seconds == doctest::Approx(test::least_makespan(problem)).epsilon(1e-9));
+    CHECK(plan.gap == 0);
+  }
+}
+
+TEST_CASE("Several threads and a time limit: the plan is checked and the bound below it") {
+  const Problem problem = sweep_of_40();
+  SolveOptions options = within(0.5);
+  options.threads = 3;
+  const Plan plan = solve(problem, options);
+  CHECK(test::text_of(check_plan(problem, plan)) == "");
+  CHECK(plan.lower_bound_seconds <= plan.makespan_seconds);
+}
+
 TEST_CASE("A time limit of 0 still gives a plan with a bound") {
   Problem problem;
   problem.nodes = {node("n0", 2), node("n1", 4)};

@@ -2,15 +2,12 @@
 #include <algorithm>
 #include <limits>
 
-#include "plan/master.h"
 #include "plan/search.h"
 
 namespace saturn {
 namespace {
 
 constexpr Millis kForever = std::numeric_limits<Millis>::max();
-/// Bisection ends when what is left to gain is this part of the bound.
-constexpr double kResolution = 2e-5;
 
 /// A task's ways to end: when at the earliest, and for how much device time.
 struct Way {
@@ -80,28 +77,6 @@ void bound_by_area(Search& search) {
       low = middle + 1;
   }
   search.raise_bound(low, "area and critical path");
-}
-
-void bound_by_windows(Search& search, const Deadline& deadline) {
-  Millis low = search.bound();
-  Millis high = search.makespan();  // possible: there is a plan
-  while (low < high && !deadline.passed()) {
-    if (static_cast<double>(high - low) < kResolution * static_cast<double>(low)) return;
-    const Millis middle = low + (high - low) / 2;
-    const Master master = make_master(search.instance(), middle, true, {});
-    MilpOptions options;
-    options.time_limit = std::min(deadline.left(), Seconds(1));
-    options.first_solution = true;
-    options.cancel = deadline.cancel();
-    const bool refused =
-        master.impossible || solve_milp(master.milp, options).status == MilpStatus::kInfeasible;
-    if (refused) {
-      low = middle + 1;
-      search.raise_bound(low, "window MILP");
-    } else {
-      high = middle;  // or not known: higher targets are tried no more
-    }
-  }
 }
 
 }  // namespace saturn
