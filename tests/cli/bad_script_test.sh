@@ -25,7 +25,7 @@ cluster: {slots: 2, slot_memory: 512MiB}
 defaults: {arguments: {}, steps: 40}
 tasks:
   - {name: a, parallelisms: good}
-profile: {trial_time: 100ms, trial_timeout: 3s}
+profile: {trial_time: 100ms, trial_timeout: 8s}
 run: {retries: 0}
 EOF2
 task() { sed "s/{name: a, parallelisms: good}/{name: $1, parallelisms: [$2]}/; s/^tasks:/name: $1\ntasks:/" w.yaml >"$1.yaml"; }
@@ -33,7 +33,7 @@ task() { sed "s/{name: a, parallelisms: good}/{name: $1, parallelisms: [$2]}/; s
 task silent silent
 expect 2 "$saturn" plan silent.yaml
 says err "task 'silent' can run in no way that was tried"
-says err "silent on 1 x cpu: failed: it reported no step within profile.trial_timeout (3 s)"
+says err "silent on 1 x cpu: failed: it reported no step within profile.trial_timeout (8 s)"
 expect 0 "$saturn" show runs/silent/profile.json
 says out 'loading the model'
 task garbage garbage

@@ -4,6 +4,8 @@
 # usage: broken_plugin_test.sh BIN_DIRECTORY BROKEN_PLUGIN OLD_PLUGIN EMPTY_PLUGIN
 # shellcheck source=tests/cli/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
+# A crash is to be a crash: without this AddressSanitizer would make an exit code of it.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0
 
 # parallelism NAME LIBRARY MISTAKES
 parallelism() {
