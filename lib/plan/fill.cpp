@@ -33,8 +33,9 @@ struct Partial {
   std::uint64_t hash = 0;  ///< of free times and counts
 };
 
-/// How much of a lane's last stretch stays idle at least: the difference to the largest sum of run times that
-/// fits. Run times are rounded down, so it is never too much.
+/// How much of a lane's last stretch stays idle: the difference to the largest sum of run times that fits, of
+/// a few tasks of each class at most. Run times are rounded down, so that it is rather too little than too
+/// much.
 class LaneRests {
  public:
   explicit LaneRests(const FillRequest& request)
@@ -123,7 +124,7 @@ class Beam {
     Millis start;
     Millis used;
     Millis waste;
-    Millis rest;  ///< that will stay idle at the end, at least
+    Millis rest;  ///< that will stay idle at the end (LaneRests)
   };
 
   bool found_all() const { return request_.all && !fillings_.empty(); }
@@ -332,7 +333,7 @@ class Beam {
 }  // namespace
 
 std::vector<Filling> fill_node(const FillRequest& request, size_t most, const Deadline& deadline) {
-  if (request.classes.empty() || request.free.empty() || most == 0) return {};
+  if (request.classes.empty() || request.free.empty() || request.limit <= 0 || most == 0) return {};
   return Beam(request, most).run(deadline);
 }
 

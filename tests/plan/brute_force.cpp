@@ -56,6 +56,7 @@ class BruteForce {
     const Configuration& configuration = task.configurations[static_cast<size_t>(c)];
     const Pin pin = task.pin.value_or(Pin{});
     const int devices = static_cast<int>(problem_.nodes[static_cast<size_t>(n)].free_at_seconds.size());
+    if (configuration.device_kind != problem_.nodes[static_cast<size_t>(n)].kind) return;
     if (pin.configuration.value_or(c) != c || pin.node.value_or(n) != n || configuration.devices > devices)
       return;
     const long duration = std::max(1L, std::lround(configuration.duration_seconds * 1000));

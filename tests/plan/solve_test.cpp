@@ -78,9 +78,9 @@ class RandomProblems {
   std::mt19937_64 random_;
 };
 
-TEST_CASE("Plans of 300 tiny random problems are the optimum that brute force finds, and say so") {
+TEST_CASE("Plans of 1000 tiny random problems are the optimum that brute force finds, and say so") {
   RandomProblems problems(1);
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     const Problem problem = problems.next(i % 2 == 1);
     const double best = test::least_makespan(problem);
     const Plan plan = solve(problem, within(20));
