@@ -2,60 +2,58 @@
 #include "plan/bisection.h"
 
 #include <algorithm>
+#include <memory>
 
+#include "plan/lane_program.h"
 #include "plan/master.h"
+#include "plan/width_program.h"
 
 namespace saturn {
 namespace {
 
 /// What is left to gain must be more than this part of the bound.
 constexpr double kResolution = 2e-5;
-constexpr std::int64_t kMasterSteps = 20000000;  ///< about what a master takes
 
 }  // namespace
 
-std::optional<Millis> Bisection::next(const Search& search) const {
-  const Millis low = search.bound() / search.unit();
-  const Millis high = std::min(search.makespan(), open_.value_or(search.makespan())) / search.unit();
+std::optional<Millis> Bisection::next() const {
+  const Millis low = search_.bound() / search_.unit();
+  const Millis high = std::min(search_.makespan(), open_.value_or(search_.makespan())) / search_.unit();
   if (high - low < 1 || static_cast<double>(high - low) < kResolution * static_cast<double>(low))
     return std::nullopt;
-  return (low + (high - low) / 2) * search.unit();
+  return (low + (high - low) / 2) * search_.unit();
 }
 
-bool LaneBound::step(const Deadline& deadline) {
-  const std::optional<Millis> target = bisection_.next(search_);
+bool Bisection::step(const Deadline& deadline) {
+  const std::optional<Millis> target = next();
   if (!target) return false;
-  if (program_.refutes(*target, deadline)) {
-    search_.raise_bound(*target + 1, "lanes");
-    search_.set_prices(program_.prices());
-  } else {
-    bisection_.stands(*target);
-  }
-  return true;
-}
-
-bool WidthBound::step(const Deadline& deadline) {
-  const std::optional<Millis> target = bisection_.next(search_);
-  if (!target) return false;
-  if (program_.refutes(*target, deadline))
-    search_.raise_bound(*target + 1, "widths");
+  if (refutes_(*target, deadline))
+    search_.raise_bound(*target + 1, method_);
   else
-    bisection_.stands(*target);
+    open_ = target;
   return true;
 }
 
-bool WindowBound::step(const Deadline& deadline) {
-  const std::optional<Millis> target = bisection_.next(search_);
-  if (!target) return false;
-  const Master master = make_master(search_.instance(), *target, true, {});
-  MilpOptions options = master_options(deadline);
-  options.first_solution = true;
-  deadline.spend(kMasterSteps);
-  if (master.impossible || solve_milp(master.milp, options).status == MilpStatus::kInfeasible)
-    search_.raise_bound(*target + 1, "window MILP");
-  else
-    bisection_.stands(*target);  // or not known: larger ones are not asked about either
-  return true;
+Bisection bound_by_widths(Search& search) {
+  const auto program = std::make_shared<WidthProgram>(search.instance());
+  return {search, "widths",
+          [program](Millis target, const Deadline& deadline) { return program->refutes(target, deadline); }};
+}
+
+Bisection bound_by_lanes(Search& search) {
+  const auto program = std::make_shared<LaneProgram>(search.instance());
+  return {search, "lanes", [program, &search](Millis target, const Deadline& deadline) {
+            const bool refuted = program->refutes(target, deadline);
+            if (refuted) search.set_prices(program->prices());
+            return refuted;
+          }};
+}
+
+Bisection bound_by_windows(Search& search) {
+  return {search, "window MILP", [&search](Millis target, const Deadline& deadline) {
+            const Master master = make_master(search.instance(), target, true, {});
+            return solve_master(master, true, deadline).status == MilpStatus::kInfeasible;
+          }};
 }
 
 }  // namespace saturn

@@ -1,60 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <string>
 
-#include "plan/lane_program.h"
 #include "plan/search.h"
-#include "plan/width_program.h"
 
 namespace saturn {
 
-/// Looks for the largest makespan that a relaxation refutes, one question at a time.
+/// Raises the search's bound to the largest makespan that a relaxation refutes, one question at a time. One
+/// owner, one thread.
 class Bisection {
  public:
-  /// The next makespan to ask about; empty when what is left to gain is not worth a question.
-  std::optional<Millis> next(const Search& search) const;
-  /// It was not refuted: larger ones will be neither.
-  void stands(Millis target) { open_ = target; }
+  /// Whether it is proven that no plan ends by the target.
+  using Refutes = std::function<bool(Millis target, const Deadline& deadline)>;
 
- private:
-  std::optional<Millis> open_;
-};
+  Bisection(Search& search, std::string method, Refutes refutes)
+      : search_(search), method_(std::move(method)), refutes_(std::move(refutes)) {}
 
-/// Bounds by lanes (lane_program.h). Needs a regular instance; owned by one thread.
-class LaneBound {
- public:
-  explicit LaneBound(Search& search) : search_(search), program_(search.instance()) {}
-  /// Asks one question. False when there is none left.
+  /// Asks one question. False when what is left to gain is not worth one.
   bool step(const Deadline& deadline);
 
  private:
+  std::optional<Millis> next() const;
+
   Search& search_;
-  LaneProgram program_;
-  Bisection bisection_;
+  std::string method_;
+  Refutes refutes_;
+  std::optional<Millis> open_;  ///< not refuted: larger ones will be neither
 };
 
-/// Bounds by widths (width_program.h). Needs a regular instance; owned by one thread.
-class WidthBound {
- public:
-  explicit WidthBound(Search& search) : search_(search), program_(search.instance()) {}
-  bool step(const Deadline& deadline);
-
- private:
-  Search& search_;
-  WidthProgram program_;
-  Bisection bisection_;
-};
-
-/// Bounds by the master program without cuts (master.h). Needs a regular instance; owned by one thread.
-class WindowBound {
- public:
-  explicit WindowBound(Search& search) : search_(search) {}
-  bool step(const Deadline& deadline);
-
- private:
-  Search& search_;
-  Bisection bisection_;
-};
+/// By widths (width_program.h), by lanes (lane_program.h; these leave prices to the search), and by the
+/// master program without cuts (master.h). Each needs a regular instance.
+Bisection bound_by_widths(Search& search);
+Bisection bound_by_lanes(Search& search);
+Bisection bound_by_windows(Search& search);
 
 }  // namespace saturn

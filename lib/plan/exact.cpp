@@ -12,8 +12,7 @@ namespace {
 
 /// Making a cut stronger must not cost more than finding it did.
 constexpr std::int64_t kShrinkWork = 3000;
-constexpr std::int64_t kMasterSteps = 20000000;  ///< about what a master takes
-constexpr std::int64_t kVisitSteps = 20;         ///< about what a step of the enumeration takes
+constexpr std::int64_t kVisitSteps = 20;  ///< about what a step of the enumeration takes
 
 /// The conditions under which a node's share contains the items, each by one of its width and of its length
 /// or longer: counts add up from the longest down.
@@ -151,9 +150,7 @@ Exact::Outcome Exact::enumerate(Millis target, const Deadline& deadline) {
 
 /// The counts per master column; empty when the master was refused or not solved.
 std::optional<std::vector<int>> Exact::next_master(const Master& master, const Deadline& deadline) {
-  deadline.spend(kMasterSteps);
-  const MilpResult solution = master.impossible ? MilpResult{MilpStatus::kInfeasible, {}, 0}
-                                                : solve_milp(master.milp, master_options(deadline));
+  const MilpResult solution = solve_master(master, false, deadline);
   refused_ = solution.status == MilpStatus::kInfeasible;
   if (refused_ || solution.status == MilpStatus::kUnknown) return std::nullopt;
   std::vector<int> counts;

@@ -42,7 +42,7 @@ class LaneRests {
       : limit_(request.limit),
         slots_(std::min(request.limit, kSlots)),
         rests_(static_cast<size_t>(slots_) + 1, 0) {
-    std::vector<bool> reached = sums(request);
+    const std::bitset<kSlots + 1> reached = sums(request);
     Millis last = 0;
     for (Millis slot = 0; slot <= slots_; ++slot) {
       if (reached[static_cast<size_t>(slot)]) last = slot;
@@ -55,7 +55,7 @@ class LaneRests {
   }
 
  private:
-  std::vector<bool> sums(const FillRequest& request) const {
+  std::bitset<kSlots + 1> sums(const FillRequest& request) const {
     std::bitset<kSlots + 1> reached;
     reached.set(0);
     for (const FillClass& offered : request.classes)
@@ -65,9 +65,7 @@ class LaneRests {
           if (option.duration <= limit_)
             reached |= before << static_cast<size_t>(option.duration * slots_ / limit_);
       }
-    std::vector<bool> result(static_cast<size_t>(slots_) + 1);
-    for (size_t slot = 0; slot < result.size(); ++slot) result[slot] = reached[slot];
-    return result;
+    return reached;
   }
 
   static constexpr int kMostCopies = 4;

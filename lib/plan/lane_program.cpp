@@ -152,14 +152,10 @@ std::optional<LaneProgram::Point> LaneProgram::solve_program(const Deadline& dea
     program.add_at_most({row.begin(), row.end()}, 0);
   }
   program.add_equal(lanes, lane_count_);
-  MilpOptions options;
-  options.time_limit = deadline.left();
-  options.cancel = deadline.cancel();
-  deadline.spend(static_cast<std::int64_t>(program.rows.size() * program.columns.size()));
-  const MilpResult result = solve_milp(program, options);
-  if (result.status != MilpStatus::kOptimal) return std::nullopt;
-  const auto split = result.values.begin() + static_cast<std::ptrdiff_t>(instance_.classes.size());
-  return Point{{result.values.begin(), split}, {split, result.values.end()}};
+  const std::optional<std::vector<double>> values = solve_linear(program, deadline);
+  if (!values) return std::nullopt;
+  const auto split = values->begin() + static_cast<std::ptrdiff_t>(instance_.classes.size());
+  return Point{{values->begin(), split}, {split, values->end()}};
 }
 
 /// Whether these values refute the target; otherwise the best knapsacks for them become rows.

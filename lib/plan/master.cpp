@@ -37,7 +37,8 @@ constexpr size_t kMostSplits = 250;
 constexpr Seconds kLongestMaster{2};
 constexpr Seconds kAnyTime{120};
 constexpr int kMostNodes = 2000;
-constexpr double kSlack = 1e-9;  ///< of rounding in the coefficients
+constexpr std::int64_t kMasterSteps = 20000000;  ///< about what a master takes
+constexpr double kSlack = 1e-9;                  ///< of rounding in the coefficients
 using Terms = std::vector<std::pair<int, double>>;
 
 /// Maximal multisets of the widths with a sum of at most `size`; counts in the order of `widths`. Empty when
@@ -250,16 +251,19 @@ bool cut_applies(const Cut& cut, const MasterPlace& place) {
                     [](Millis here, Millis there) { return here >= there; });
 }
 
-MilpOptions master_options(const Deadline& deadline) {
-  MilpOptions options;
-  options.time_limit = std::min(deadline.left(), deadline.counts_work() ? kAnyTime : kLongestMaster);
-  if (deadline.counts_work()) options.most_nodes = kMostNodes;
-  options.cancel = deadline.cancel();
-  return options;
-}
-
 Master make_master(const Instance& instance, Millis target, bool together, const std::vector<Cut>& cuts) {
   return MasterBuilder(instance, target, together).build(cuts);
+}
+
+MilpResult solve_master(const Master& master, bool first_solution, const Deadline& deadline) {
+  deadline.spend(kMasterSteps);
+  if (master.impossible) return {MilpStatus::kInfeasible, {}, 0};
+  MilpOptions options;
+  options.time_limit = std::min(deadline.left(), deadline.counts_work() ? kAnyTime : kLongestMaster);
+  options.first_solution = first_solution;
+  options.cancel = deadline.cancel();
+  if (deadline.counts_work()) options.most_nodes = kMostNodes;
+  return solve_milp(master.milp, options);
 }
 
 }  // namespace saturn

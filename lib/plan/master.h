@@ -55,10 +55,10 @@ struct Master {
   bool impossible = false;                       ///< some class has nowhere to go
 };
 
-/// Limits for one master among many: some seconds, or some nodes when the deadline counts work.
-MilpOptions master_options(const Deadline& deadline);
-
 /// Needs a regular instance. `together`: alike nodes share their variables (smaller, weaker; cuts not used).
 Master make_master(const Instance& instance, Millis target, bool together, const std::vector<Cut>& cuts);
+
+/// kInfeasible: refuted. Takes some seconds at most, or some nodes when the deadline counts work.
+MilpResult solve_master(const Master& master, bool first_solution, const Deadline& deadline);
 
 }  // namespace saturn

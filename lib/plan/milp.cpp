@@ -190,4 +190,14 @@ MilpResult solve_milp(const Milp& milp, const MilpOptions& options) {
   return result;
 }
 
+std::optional<std::vector<double>> solve_linear(const Milp& program, const Deadline& deadline) {
+  MilpOptions options;
+  options.time_limit = deadline.left();
+  options.cancel = deadline.cancel();
+  deadline.spend(static_cast<std::int64_t>(program.rows.size() * program.columns.size()));
+  MilpResult result = solve_milp(program, options);
+  if (result.status != MilpStatus::kOptimal) return std::nullopt;
+  return std::move(result.values);
+}
+
 }  // namespace saturn

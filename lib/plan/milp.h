@@ -2,10 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/units.h"
+#include "plan/deadline.h"
 
 namespace saturn {
 
@@ -59,5 +61,9 @@ struct MilpResult {
 /// does its crash, a failed assertion of its own, or a limit it does not keep to. Errors: SystemError (no
 /// pipe).
 MilpResult solve_milp(const Milp& milp, const MilpOptions& options);
+
+/// The best values of a program without integers; empty when there are none, or the deadline came first.
+/// Spends its size as steps. Errors: as above.
+std::optional<std::vector<double>> solve_linear(const Milp& program, const Deadline& deadline);
 
 }  // namespace saturn

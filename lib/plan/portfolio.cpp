@@ -51,7 +51,11 @@ class Improver {
 class Prover {
  public:
   explicit Prover(Search& search)
-      : search_(search), widths_(search), lanes_(search), windows_(search), exact_(search) {}
+      : search_(search),
+        widths_(bound_by_widths(search)),
+        lanes_(bound_by_lanes(search)),
+        windows_(bound_by_windows(search)),
+        exact_(search) {}
 
   /// False when there is nothing left to try.
   bool step(const Deadline& deadline) {
@@ -70,9 +74,9 @@ class Prover {
 
  private:
   Search& search_;
-  WidthBound widths_;
-  LaneBound lanes_;
-  WindowBound windows_;
+  Bisection widths_;
+  Bisection lanes_;
+  Bisection windows_;
   Exact exact_;
   Seconds slice_{1};
 };

@@ -2,6 +2,7 @@
 #include "plan/search.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace saturn {
 namespace {

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>

@@ -108,13 +108,7 @@ std::optional<std::vector<double>> WidthProgram::solve_program(const Deadline& d
     if (row.demand != 0) terms.emplace_back(demand, row.demand);
     program.add_at_most(std::move(terms), 0);
   }
-  MilpOptions options;
-  options.time_limit = deadline.left();
-  options.cancel = deadline.cancel();
-  deadline.spend(static_cast<std::int64_t>(rows_.size() * program.columns.size()));
-  MilpResult result = solve_milp(program, options);
-  if (result.status != MilpStatus::kOptimal) return std::nullopt;
-  return std::move(result.values);
+  return solve_linear(program, deadline);
 }
 
 bool WidthProgram::refutes(Millis target, const Deadline& deadline) {

@@ -64,20 +64,6 @@ def cp_sat(nodes, tasks, limit, workers):
     return (solver.objective_value if found else None), solver.best_objective_bound
 
 
-def simulate(nodes, order):
-    """order: (node, devices, seconds) in order of start; each as early as its node allows."""
-    free = [[0] * size for size in nodes]
-    end = 0
-    for node, devices, seconds in order:
-        lanes = sorted(free[node])
-        start = lanes[devices - 1]
-        usable = [t for t in lanes if t <= start]
-        rest = usable[:-devices] + lanes[len(usable):]
-        free[node] = rest + [start + seconds] * devices
-        end = max(end, start + seconds)
-    return end
-
-
 def highs(nodes, tasks, limit, workers, slots):
     import highspy
     import math
@@ -127,17 +113,17 @@ def highs(nodes, tasks, limit, workers, slots):
     order = []
     for kind, size, devices, seconds, slot, y in sorted(columns, key=lambda c: c[4]):
         order += [(size, devices, seconds)] * round(values[y.index])
-    # Concrete nodes of each size: the one on which the task ends first.
-    placed = []
+    # Concrete nodes of each size: the one on which the task starts first, as early as its devices allow.
     free = {node: [0] * size for node, size in enumerate(nodes)}
+    end = 0
     for size, devices, seconds in order:
         node = min((n for n, s in enumerate(nodes) if s == size), key=lambda n: sorted(free[n])[devices - 1])
         lanes = sorted(free[node])
         start = lanes[devices - 1]
         usable = [t for t in lanes if t <= start]
         free[node] = usable[:-devices] + lanes[len(usable):] + [start + seconds] * devices
-        placed.append((node, devices, seconds))
-    return simulate(nodes, placed), None
+        end = max(end, start + seconds)
+    return end, None
 
 
 def main():

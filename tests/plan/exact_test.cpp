@@ -56,9 +56,9 @@ TEST_CASE("The master program has a solution at the optimum, and no bound is abo
     CHECK(search.bound() <= best);
     construct(search, Deadline::in(Seconds(1)));
     const Deadline deadline = Deadline::in(Seconds(20));
-    WidthBound widths(search);
-    LaneBound lanes(search);
-    WindowBound windows(search);
+    Bisection widths = bound_by_widths(search);
+    Bisection lanes = bound_by_lanes(search);
+    Bisection windows = bound_by_windows(search);
     while (widths.step(deadline) || lanes.step(deadline) || windows.step(deadline))
       CHECK(search.bound() <= best);
     CHECK(search.bound() <= best);
