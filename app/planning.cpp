@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "output.h"
+#include "plan/baselines.h"
 #include "plan/make_problem.h"
 #include "plan/paper.h"
 #include "plan/pinned_lines.h"

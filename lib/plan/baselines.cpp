@@ -9,7 +9,6 @@
 
 #include "plan/node_devices.h"
 #include "plan/pins.h"
-#include "plan/solve.h"
 
 namespace saturn {
 namespace {

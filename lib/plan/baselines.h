@@ -10,6 +10,10 @@
 
 namespace saturn {
 
+/// Current practice: every task on a whole node, its fastest configuration there, one after another; nodes
+/// side by side.
+Plan whole_node_baseline(const Problem& problem);
+
 /// What a plan is worth is seen beside plans that are made without a solver.
 struct Baseline {
   std::string name;
@@ -18,7 +22,7 @@ struct Baseline {
 };
 
 /// The paper's baselines, in this order:
-/// - current practice: `whole_node_baseline` (solve.h);
+/// - current practice: `whole_node_baseline`;
 /// - max: every task on as many devices of its node as it can use;
 /// - min: every task on as few devices as it needs;
 /// - random: configuration, node and order by lot, the same ones for the same seed;

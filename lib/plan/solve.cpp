@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "plan/baselines.h"
 #include "plan/pins.h"
 #include "plan/portfolio.h"
 #include "plan/search.h"

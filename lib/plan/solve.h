@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 
 #include "base/units.h"
 #include "plan/plan.h"
@@ -26,9 +25,5 @@ struct SolveOptions {
 /// Solves SPASE. The returned plan has passed check_plan; hashes and file are left empty. Errors: InputError
 /// when a task has no configuration that fits, or pins contradict each other (all of them, with the reason).
 Plan solve(const Problem& problem, const SolveOptions& options);
-
-/// Current practice: every task on a whole node, its fastest configuration there, one after another; nodes
-/// side by side.
-Plan whole_node_baseline(const Problem& problem);
 
 }  // namespace saturn

@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "plan/baselines.h"
 #include "plan/fixtures.h"
 #include "plan/instance.h"
 
