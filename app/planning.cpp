@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "output.h"
-#include "plan/baselines.h"
+#include "plan/baselines/baselines.h"
+#include "plan/baselines/paper.h"
 #include "plan/make_problem.h"
-#include "plan/paper.h"
 #include "plan/pinned_lines.h"
 #include "plan/solve.h"
 

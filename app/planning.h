@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "plan/baselines.h"
+#include "plan/baselines/baselines.h"
 #include "plan/plan.h"
 #include "plan/problem.h"
 #include "stages.h"

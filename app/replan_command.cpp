@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "commands.h"
 #include "output.h"
-#include "plan/baselines.h"
+#include "plan/baselines/baselines.h"
 #include "plan/solve.h"
 #include "planning.h"
 #include "replan/remaining.h"

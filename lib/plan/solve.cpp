@@ -7,10 +7,10 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "plan/baselines.h"
-#include "plan/pins.h"
-#include "plan/portfolio.h"
-#include "plan/search.h"
+#include "plan/baselines/baselines.h"
+#include "plan/methods/portfolio.h"
+#include "plan/model/pins.h"
+#include "plan/model/search.h"
 
 namespace saturn {
 namespace {

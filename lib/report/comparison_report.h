@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "plan/baselines.h"
-#include "plan/compare.h"
+#include "plan/baselines/baselines.h"
+#include "plan/explain/compare.h"
 #include "plan/plan.h"
 #include "report/style.h"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "plan/explain.h"
+#include "plan/explain/explain.h"
 #include "report/style.h"
 
 namespace saturn {

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "plan/compare.h"
+#include "plan/explain/compare.h"
 #include "report/duration.h"
 #include "report/table.h"
 

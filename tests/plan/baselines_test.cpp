@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plan/baselines.h"
+#include "plan/baselines/baselines.h"
 
 #include <doctest/doctest.h>
 #include <random>

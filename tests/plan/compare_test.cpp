@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plan/compare.h"
+#include "plan/explain/compare.h"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>

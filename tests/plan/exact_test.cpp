@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plan/exact.h"
+#include "plan/methods/exact.h"
 
 #include <doctest/doctest.h>
 #include <random>
 
-#include "plan/bisection.h"
+#include "plan/bounds/bisection.h"
 #include "plan/fixtures.h"
 
 namespace saturn {

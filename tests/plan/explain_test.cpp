@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plan/explain.h"
+#include "plan/explain/explain.h"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "base/error.h"
-#include "plan/critical_path.h"
+#include "plan/explain/critical_path.h"
 #include "plan/fixtures.h"
 #include "plan/solve.h"
 

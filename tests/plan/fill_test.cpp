@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plan/fill.h"
+#include "plan/methods/fill.h"
 
 #include <algorithm>
 #include <doctest/doctest.h>
 #include <numeric>
 #include <random>
 
-#include "plan/schedule.h"
+#include "plan/model/schedule.h"
 
 namespace saturn {
 namespace {

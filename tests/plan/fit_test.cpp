@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plan/fit.h"
+#include "plan/methods/fit.h"
 
 #include <doctest/doctest.h>
 
-#include "plan/schedule.h"
+#include "plan/model/schedule.h"
 
 namespace saturn {
 namespace {

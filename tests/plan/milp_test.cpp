@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plan/milp.h"
+#include "plan/milp/milp.h"
 
 #include <atomic>
 #include <csignal>

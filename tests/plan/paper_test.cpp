@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plan/paper.h"
+#include "plan/baselines/paper.h"
 
 #include <doctest/doctest.h>
 #include <random>

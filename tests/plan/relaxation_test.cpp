@@ -5,11 +5,11 @@
 #include <random>
 #include <string>
 
+#include "plan/bounds/lane_program.h"
+#include "plan/bounds/width_program.h"
 #include "plan/fixtures.h"
-#include "plan/lane_program.h"
-#include "plan/portfolio.h"
+#include "plan/methods/portfolio.h"
 #include "plan/solve.h"
-#include "plan/width_program.h"
 
 namespace saturn {
 namespace {

@@ -7,9 +7,9 @@
 #include <random>
 #include <thread>
 
-#include "plan/baselines.h"
+#include "plan/baselines/baselines.h"
 #include "plan/fixtures.h"
-#include "plan/instance.h"
+#include "plan/model/instance.h"
 
 namespace saturn {
 namespace {

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/methods/exact.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "plan/methods/enumerate.h"
+
+namespace saturn {
+namespace {
+
+/// Making a cut stronger must not cost more than finding it did.
+constexpr std::int64_t kShrinkWork = 3000;
+constexpr std::int64_t kVisitSteps = 20;  ///< about what a step of the enumeration takes
+
+/// The conditions under which a node's share contains the items, each by one of its width and of its length
+/// or longer: counts add up from the longest down.
+std::vector<Literal> literals_of(std::vector<FitItem> items) {
+  std::sort(items.begin(), items.end(), [](const FitItem& a, const FitItem& b) {
+    return a.devices != b.devices ? a.devices < b.devices : a.duration > b.duration;
+  });
+  std::vector<Literal> literals;
+  for (const FitItem& item : items) {
+    if (item.count == 0) continue;
+    int count = item.count;
+    if (!literals.empty() && literals.back().devices == item.devices) {
+      count += literals.back().count;
+      if (literals.back().duration == item.duration) literals.pop_back();
+    }
+    literals.push_back({item.devices, item.duration, count});
+  }
+  return literals;
+}
+
+}  // namespace
+
+Exact::Share Exact::share_of(const Master& master, const std::vector<int>& counts, size_t place) const {
+  Share share;
+  for (size_t c = 0; c < master.columns.size(); ++c) {
+    const MasterColumn& column = master.columns[c];
+    if (static_cast<size_t>(column.place) != place || counts[c] == 0) continue;
+    share.items.push_back({column.shape.devices, column.shape.duration, counts[c]});
+    share.columns.push_back(static_cast<int>(c));
+  }
+  return share;
+}
+
+/// The next shorter duration that some class has at the item's width; 0 when there is none.
+Millis Exact::next_shorter(const FitItem& item) const {
+  Millis best = 0;
+  for (const TaskClass& task_class : search_.instance().classes)
+    for (const std::vector<Option>& options :
+         search_.instance().tasks[static_cast<size_t>(task_class.members.front())].options)
+      for (const Option& option : options)
+        if (option.devices == item.devices && option.duration < item.duration)
+          best = std::max(best, option.duration);
+  return best;
+}
+
+void Exact::take_away(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+                      const Deadline& deadline) const {
+  for (FitItem& item : items) {
+    while (item.count > 0) {
+      --item.count;
+      if (fit_on_node(items, free, target, kShrinkWork, deadline).fit == Fit::kDoesNotFit) continue;
+      ++item.count;
+      break;
+    }
+  }
+  std::erase_if(items, [](const FitItem& item) { return item.count == 0; });
+}
+
+void Exact::shorten(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+                    const Deadline& deadline) const {
+  for (FitItem& item : items) {
+    while (!deadline.passed()) {
+      const Millis shorter = next_shorter(item);
+      if (shorter == 0) break;
+      const Millis before = std::exchange(item.duration, shorter);
+      if (fit_on_node(items, free, target, kShrinkWork, deadline).fit == Fit::kDoesNotFit) continue;
+      item.duration = before;
+      break;
+    }
+  }
+}
+
+/// A smaller set of shorter gangs that does not fit either: its cut excludes more.
+std::vector<FitItem> Exact::shrink(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
+                                   const Deadline& deadline) const {
+  std::sort(items.begin(), items.end(), [](const FitItem& a, const FitItem& b) {
+    return a.devices * a.duration < b.devices * b.duration;
+  });
+  take_away(items, free, target, deadline);
+  shorten(items, free, target, deadline);
+  return items;
+}
+
+void Exact::add_cut(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
+                    const Deadline& deadline) {
+  cuts_.push_back({literals_of(shrink(std::move(items), free, target, deadline)), free});
+}
+
+/// Asks for every place; adds a cut for each refusal. True when all fit: then the plan is offered.
+bool Exact::place_shares(const Master& master, const std::vector<int>& counts, Millis target,
+                         const Deadline& deadline) {
+  const Instance& instance = search_.instance();
+  std::vector<size_t> used(instance.classes.size(), 0);
+  Sequences sequences(instance.nodes.size());
+  bool all_fit = true;
+  for (size_t p = 0; p < master.places.size(); ++p) {
+    const Share share = share_of(master, counts, p);
+    const std::vector<Millis>& free = master.places[p].free;
+    const FitResult result = fit_on_node(share.items, free, target, oracle_work_, deadline);
+    all_fit &= result.fit == Fit::kFits;
+    if (result.fit == Fit::kDoesNotFit) add_cut(share.items, free, target, deadline);
+    if (result.fit == Fit::kUnknown) guesses_.push_back({literals_of(share.items), free});
+    for (const int item : result.order) {
+      const MasterColumn& column =
+          master.columns[static_cast<size_t>(share.columns[static_cast<size_t>(item)])];
+      const auto c = static_cast<size_t>(column.task_class);
+      const int task = instance.classes[c].members[used[c]++];
+      const int node = master.places[p].nodes.front();
+      sequences[static_cast<size_t>(node)].push_back(
+          {task, instance.options(task, node)[static_cast<size_t>(column.option)]});
+    }
+  }
+  if (all_fit) search_.offer(sequences, method_);
+  return all_fit;
+}
+
+std::vector<Cut> Exact::all_cuts() const {
+  std::vector<Cut> cuts = cuts_;
+  cuts.insert(cuts.end(), guesses_.begin(), guesses_.end());
+  return cuts;
+}
+
+Exact::Outcome Exact::enumerate(Millis target, const Deadline& deadline) {
+  method_ = "exact (Benders, enumeration)";
+  const Master master = make_master(search_.instance(), target, false, {});
+  Enumeration enumeration(search_.instance(), master, target, cuts_);
+  const Enumeration::End end = enumeration.run(
+      enumeration_work_, deadline,
+      [&](const std::vector<int>& counts) { return !place_shares(master, counts, target, deadline); });
+  deadline.spend(enumeration_work_ * kVisitSteps);
+  if (end == Enumeration::End::kStopped) return Outcome::kImproved;
+  if (end == Enumeration::End::kExhausted && guesses_.empty() && !deadline.passed()) return Outcome::kRefused;
+  return Outcome::kOpen;
+}
+
+/// The counts per master column; empty when the master was refused or not solved.
+std::optional<std::vector<int>> Exact::next_master(const Master& master, const Deadline& deadline) {
+  const MilpResult solution = solve_master(master, false, deadline);
+  refused_ = solution.status == MilpStatus::kInfeasible;
+  if (refused_ || solution.status == MilpStatus::kUnknown) return std::nullopt;
+  std::vector<int> counts;
+  for (const MasterColumn& column : master.columns)
+    counts.push_back(static_cast<int>(std::lround(solution.values[static_cast<size_t>(column.column)])));
+  return counts;
+}
+
+Exact::Outcome Exact::solve_masters(Millis target, const Deadline& deadline) {
+  method_ = "exact (Benders, CBC)";
+  for (int asked = 0; asked < most_masters_ && !deadline.passed(); ++asked) {
+    const Master master = make_master(search_.instance(), target, false, all_cuts());
+    const std::optional<std::vector<int>> counts = next_master(master, deadline);
+    if (!counts) return refused_ && guesses_.empty() ? Outcome::kRefused : Outcome::kOpen;
+    if (place_shares(master, *counts, target, deadline)) return Outcome::kImproved;
+  }
+  return Outcome::kOpen;
+}
+
+void Exact::run(const Deadline& deadline) {
+  bool enumerable = true;
+  Outcome outcome = Outcome::kImproved;
+  while (outcome == Outcome::kImproved && !search_.done() && !deadline.passed()) {
+    const Millis target = search_.makespan() - search_.unit();
+    guesses_.clear();
+    outcome = enumerable ? enumerate(target, deadline) : Outcome::kOpen;
+    if (outcome == Outcome::kOpen) {
+      enumerable = false;
+      outcome = solve_masters(target, deadline);
+    }
+    if (outcome == Outcome::kRefused) search_.raise_bound(target + 1, method_);
+  }
+  enumeration_work_ *= 8;
+  oracle_work_ *= 4;
+  most_masters_ *= 2;
+}
+
+}  // namespace saturn

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "plan/methods/fit.h"
+#include "plan/milp/master.h"
+#include "plan/model/search.h"
+
+namespace saturn {
+
+/// Logic-based Benders decomposition: the master (enumerate.h while that is quick, then CBC) says which
+/// options run where, the oracle (fit.h) whether each node can run its share by the target; what it refuses
+/// becomes a cut. The target is just under the best plan, so every success is a better plan and a refused
+/// master proves the best one optimal. Keeps its cuts between calls of `run`: they hold for every smaller
+/// target. Needs a regular instance; owned by one thread.
+class Exact {
+ public:
+  /// `enumeration_work`: steps of the first run's enumeration; 0 = CBC does it all.
+  explicit Exact(Search& search, std::int64_t enumeration_work = 1000000)
+      : search_(search), enumeration_work_(enumeration_work) {}
+
+  /// Works until the search is done, the deadline has passed, or this effort is used up; the next call takes
+  /// more.
+  void run(const Deadline& deadline);
+
+ private:
+  enum class Outcome { kRefused, kImproved, kOpen };
+  struct Share {  ///< what the master gave one place
+    std::vector<FitItem> items;
+    std::vector<int> columns;  ///< per item: index into Master::columns
+  };
+  Share share_of(const Master& master, const std::vector<int>& counts, size_t place) const;
+  Outcome enumerate(Millis target, const Deadline& deadline);
+  Outcome solve_masters(Millis target, const Deadline& deadline);
+  std::optional<std::vector<int>> next_master(const Master& master, const Deadline& deadline);
+  bool place_shares(const Master& master, const std::vector<int>& counts, Millis target,
+                    const Deadline& deadline);
+  void add_cut(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
+               const Deadline& deadline);
+  std::vector<FitItem> shrink(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
+                              const Deadline& deadline) const;
+  void take_away(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+                 const Deadline& deadline) const;
+  void shorten(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,
+               const Deadline& deadline) const;
+  Millis next_shorter(const FitItem& item) const;
+  std::vector<Cut> all_cuts() const;
+
+  Search& search_;
+  std::vector<Cut> cuts_;
+  std::vector<Cut> guesses_;  ///< the oracle gave up on these: no proof while they are in use
+  const char* method_ = "";
+  std::int64_t enumeration_work_;
+  std::int64_t oracle_work_ = 100000;
+  int most_masters_ = 20;  ///< CBC's, per target and turn
+  bool refused_ = false;   ///< by the last master
+};
+
+}  // namespace saturn

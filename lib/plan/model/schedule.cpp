@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/model/schedule.h"
+
+#include <algorithm>
+
+namespace saturn {
+namespace {
+
+struct Busy {
+  Millis start;
+  Millis end;
+};
+
+/// The devices of one node one by one: for pins that make them different.
+class Calendar {
+ public:
+  Calendar(const Instance& instance, int node)
+      : free_(instance.nodes[static_cast<size_t>(node)].free), busy_(free_.size()) {
+    for (const Placement& island : instance.islands)
+      if (island.node == node) add(island.devices, {island.start, island.end()});
+  }
+
+  /// Places the gang as early as it fits, on `pinned` when that is not empty.
+  std::pair<Millis, std::vector<int>> place(const Option& option, const std::vector<int>& pinned) {
+    std::vector<Millis> times = free_;
+    for (const std::vector<Busy>& device : busy_)
+      for (const Busy& busy : device) times.push_back(busy.end);
+    std::sort(times.begin(), times.end());
+    times.erase(std::unique(times.begin(), times.end()), times.end());
+    for (const Millis time : times) {
+      std::vector<int> devices = devices_at(time, option, pinned);
+      if (devices.empty()) continue;
+      add(devices, {time, time + option.duration});
+      return {time, std::move(devices)};
+    }
+    return {times.back(), {}};  // not reached: after the last end everything is free
+  }
+
+  Millis last_end(size_t device) const {
+    Millis last = free_[device];
+    for (const Busy& busy : busy_[device]) last = std::max(last, busy.end);
+    return last;
+  }
+  size_t size() const { return free_.size(); }
+
+ private:
+  void add(const std::vector<int>& devices, Busy busy) {
+    for (const int device : devices) busy_[static_cast<size_t>(device)].push_back(busy);
+  }
+
+  /// The devices with the shortest idle time before `time`; empty when too few are free for the whole run.
+  std::vector<int> devices_at(Millis time, const Option& option, const std::vector<int>& pinned) const {
+    std::vector<std::pair<Millis, int>> usable;
+    for (size_t device = 0; device < free_.size(); ++device) {
+      const int index = static_cast<int>(device);
+      if (!pinned.empty() && std::find(pinned.begin(), pinned.end(), index) == pinned.end()) continue;
+      Millis since = free_[device];
+      bool clash = since > time;
+      for (const Busy& busy : busy_[device]) {
+        clash |= busy.start < time + option.duration && time < busy.end;
+        if (busy.end <= time) since = std::max(since, busy.end);
+      }
+      if (!clash) usable.emplace_back(-since, index);
+    }
+    if (static_cast<int>(usable.size()) < option.devices) return {};
+    std::sort(usable.begin(), usable.end());
+    std::vector<int> devices;
+    for (int i = 0; i < option.devices; ++i) devices.push_back(usable[static_cast<size_t>(i)].second);
+    std::sort(devices.begin(), devices.end());
+    return devices;
+  }
+
+  std::vector<Millis> free_;
+  std::vector<std::vector<Busy>> busy_;
+};
+
+NodeFinish finish_by_calendar(const Instance& instance, int node, const std::vector<Slot>& sequence) {
+  Calendar calendar(instance, node);
+  NodeFinish result;
+  for (const Slot& slot : sequence) {
+    const InstanceTask& task = instance.tasks[static_cast<size_t>(slot.task)];
+    const Millis start = calendar.place(slot.option, task.devices).first;
+    result.finish = std::max(result.finish, start + slot.option.duration);
+  }
+  for (size_t device = 0; device < calendar.size(); ++device)
+    result.free_sum += static_cast<double>(calendar.last_end(device));
+  return result;
+}
+
+void decode_by_calendar(const Instance& instance, int node, const std::vector<Slot>& sequence,
+                        std::vector<Placement>& placements) {
+  Calendar calendar(instance, node);
+  for (const Slot& slot : sequence) {
+    const InstanceTask& task = instance.tasks[static_cast<size_t>(slot.task)];
+    auto [start, devices] = calendar.place(slot.option, task.devices);
+    placements.push_back(
+        {task.task, slot.option.configuration, node, std::move(devices), start, slot.option.duration});
+  }
+}
+
+/// Timeline with the devices' names: the same choices.
+void decode_interchangeable(const Instance& instance, int node, const std::vector<Slot>& sequence,
+                            std::vector<Placement>& placements) {
+  std::vector<std::pair<Millis, int>> free;
+  const std::vector<Millis>& released = instance.nodes[static_cast<size_t>(node)].free;
+  for (size_t device = 0; device < released.size(); ++device)
+    free.emplace_back(released[device], static_cast<int>(device));
+  for (const Slot& slot : sequence) {
+    const auto count = static_cast<size_t>(slot.option.devices);
+    std::sort(free.begin(), free.end(), [](const auto& a, const auto& b) {
+      // Descending devices at the same time: the lowest ones are at the end, where they are taken from.
+      return a.first != b.first ? a.first < b.first : a.second > b.second;
+    });
+    const Millis start = free[count - 1].first;
+    size_t usable = count;
+    while (usable < free.size() && free[usable].first <= start) ++usable;
+    Placement placement{instance.tasks[static_cast<size_t>(slot.task)].task,
+                        slot.option.configuration,
+                        node,
+                        {},
+                        start,
+                        slot.option.duration};
+    for (size_t i = usable - count; i < usable; ++i) {
+      placement.devices.push_back(free[i].second);
+      free[i].first = placement.end();
+    }
+    std::sort(placement.devices.begin(), placement.devices.end());
+    placements.push_back(std::move(placement));
+  }
+}
+
+bool needs_calendar(const Instance& instance, int node, const std::vector<Slot>& sequence) {
+  return std::any_of(instance.islands.begin(), instance.islands.end(),
+                     [node](const Placement& island) { return island.node == node; }) ||
+         std::any_of(sequence.begin(), sequence.end(), [&](const Slot& slot) {
+           return !instance.tasks[static_cast<size_t>(slot.task)].devices.empty();
+         });
+}
+
+}  // namespace
+
+Timeline::Timeline(std::vector<Millis> free) : free_(std::move(free)) {
+  std::sort(free_.begin(), free_.end());
+}
+
+Millis Timeline::place(int devices, Millis duration) {
+  const auto count = static_cast<size_t>(devices);
+  const Millis at = free_[count - 1];
+  const Millis end = at + duration;
+  size_t usable = count;  // one past the last device that is free at the start
+  while (usable < free_.size() && free_[usable] <= at) ++usable;
+  // The gang's devices move from [usable - count, usable) to behind every device that is free before `end`.
+  size_t to = usable;
+  for (; to < free_.size() && free_[to] < end; ++to) free_[to - count] = free_[to];
+  std::fill(free_.begin() + static_cast<std::ptrdiff_t>(to - count),
+            free_.begin() + static_cast<std::ptrdiff_t>(to), end);
+  return end;
+}
+
+NodeFinish finish_of(const Instance& instance, int node, const std::vector<Slot>& sequence) {
+  if (!instance.regular && needs_calendar(instance, node, sequence))
+    return finish_by_calendar(instance, node, sequence);
+  Timeline timeline(instance.nodes[static_cast<size_t>(node)].free);
+  NodeFinish result;
+  for (const Slot& slot : sequence)
+    result.finish = std::max(result.finish, timeline.place(slot.option.devices, slot.option.duration));
+  for (const Millis free : timeline.free()) result.free_sum += static_cast<double>(free);
+  return result;
+}
+
+std::vector<Placement> decode(const Instance& instance, const Sequences& sequences) {
+  std::vector<Placement> placements = instance.placed;
+  for (size_t n = 0; n < sequences.size(); ++n) {
+    const int node = static_cast<int>(n);
+    if (needs_calendar(instance, node, sequences[n]))
+      decode_by_calendar(instance, node, sequences[n], placements);
+    else
+      decode_interchangeable(instance, node, sequences[n], placements);
+  }
+  return placements;
+}
+
+Millis makespan_of(const std::vector<Placement>& placements) {
+  Millis last = 0;
+  for (const Placement& placement : placements) last = std::max(last, placement.end());
+  return last;
+}
+
+}  // namespace saturn

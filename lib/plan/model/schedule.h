@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "plan/model/instance.h"
+
+namespace saturn {
+
+/// A task in a node's sequence, with the option it runs as.
+struct Slot {
+  int task = 0;  ///< index into Instance::tasks
+  Option option;
+};
+
+/// Per node, the order in which its tasks are placed, each as early as possible. Every schedule worth having
+/// is the decoding of some sequences.
+using Sequences = std::vector<std::vector<Slot>>;
+
+/// The devices of one node that are interchangeable: only the times at which they become free matter.
+class Timeline {
+ public:
+  explicit Timeline(std::vector<Millis> free);
+
+  /// The earliest start of a gang of that size.
+  Millis start(int devices) const { return free_[static_cast<size_t>(devices) - 1]; }
+  /// Puts the gang on the devices that became free last among those free at its start, which leaves the
+  /// longest-free ones to the tasks after it. Returns its end.
+  Millis place(int devices, Millis duration);
+  const std::vector<Millis>& free() const { return free_; }  ///< ascending
+
+ private:
+  std::vector<Millis> free_;
+};
+
+/// What a node's sequence leads to.
+struct NodeFinish {
+  Millis finish = 0;    ///< the last end; 0 when the sequence is empty
+  double free_sum = 0;  ///< sum over the devices of the time from which they stay free
+};
+NodeFinish finish_of(const Instance& instance, int node, const std::vector<Slot>& sequence);
+
+/// The placements of the sequences' tasks and of Instance::placed, with concrete devices (greedy interval
+/// colouring, the same for the same input).
+std::vector<Placement> decode(const Instance& instance, const Sequences& sequences);
+Millis makespan_of(const std::vector<Placement>& placements);
+
+}  // namespace saturn

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "plan/model/deadline.h"
+#include "plan/model/instance.h"
+#include "plan/model/schedule.h"
+
+namespace saturn {
+
+/// What device time is worth, as far as a bound could tell: it guides the methods.
+struct Prices {
+  std::vector<double> tasks;    ///< per class: what one of its tasks is worth
+  std::vector<double> devices;  ///< per group: what all the time of a device until the bound is worth
+};
+
+/// What the methods of one solve share: the best sequences so far and the best lower bound so far. Any thread
+/// may call anything. Does not own the instance.
+class Search {
+ public:
+  Search(const Instance& instance, std::uint64_t seed, double gap);
+
+  const Instance& instance() const { return *instance_; }
+  std::uint64_t seed() const { return seed_; }
+  /// Every makespan is a multiple of it: the greatest common divisor of all times.
+  Millis unit() const { return unit_; }
+
+  /// Takes the sequences when they end earlier than the best so far.
+  bool offer(const Sequences& sequences, const std::string& method);
+  bool has_plan() const { return makespan() >= 0; }
+  Sequences best() const;
+  Millis makespan() const { return makespan_.load(std::memory_order_relaxed); }
+  std::string method() const;
+
+  /// Takes a proven lower bound, rounded up to a multiple of the unit, when it is better than the one so far.
+  void raise_bound(Millis bound, const std::string& method);
+  Millis bound() const { return bound_.load(std::memory_order_relaxed); }
+  std::string bound_method() const;
+
+  /// Empty until some method has found them.
+  Prices prices() const;
+  void set_prices(Prices prices);
+
+  /// Nothing is left to gain: the bound is met, or the gap that was asked for.
+  bool done() const;
+
+ private:
+  const Instance* instance_;
+  std::uint64_t seed_;
+  double gap_;
+  Millis unit_;
+  std::atomic<Millis> makespan_{-1};
+  std::atomic<Millis> bound_{0};
+  mutable std::mutex mutex_;  ///< of all below
+  Sequences best_;
+  std::string method_;
+  std::string bound_method_;
+  Prices prices_;
+};
+
+// The methods, each in a file of its own. Each improves the search until it has nothing more to try or the
+// deadline has passed; none makes a claim that it has not proven.
+
+/// construct.cpp. List scheduling: several limits on how wide tasks run, in several orders. Always leaves a
+/// plan, however early the deadline.
+void construct(Search& search, const Deadline& deadline);
+
+/// anneal.cpp. Simulated annealing over the sequences; `iterations` moves at most, for the given round (each
+/// round has other random numbers).
+void anneal(Search& search, const Deadline& deadline, std::int64_t iterations, int round);
+
+/// area_bound.cpp. The area and critical-path bound: the least C for which every task has an option that can
+/// end by C, and the least areas of such options fit into the devices' time before C.
+void bound_by_area(Search& search);
+
+}  // namespace saturn
