@@ -80,7 +80,7 @@ NodeFinish finish_by_calendar(const Instance& instance, int node, const std::vec
   for (const Slot& slot : sequence) {
     const InstanceTask& task = instance.tasks[static_cast<size_t>(slot.task)];
     const Millis start = calendar.place(slot.option, task.devices).first;
-    result.finish = std::max(result.finish, start + slot.option.duration);
+    result.add(slot.option, start + slot.option.duration);
   }
   for (size_t device = 0; device < calendar.size(); ++device)
     result.free_sum += static_cast<double>(calendar.last_end(device));
@@ -163,7 +163,7 @@ NodeFinish finish_of(const Instance& instance, int node, const std::vector<Slot>
   Timeline timeline(instance.nodes[static_cast<size_t>(node)].free);
   NodeFinish result;
   for (const Slot& slot : sequence)
-    result.finish = std::max(result.finish, timeline.place(slot.option.devices, slot.option.duration));
+    result.add(slot.option, timeline.place(slot.option.devices, slot.option.duration));
   for (const Millis free : timeline.free()) result.free_sum += static_cast<double>(free);
   return result;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "plan/model/instance.h"
@@ -35,8 +36,16 @@ class Timeline {
 
 /// What a node's sequence leads to.
 struct NodeFinish {
-  Millis finish = 0;    ///< the last end; 0 when the sequence is empty
-  double free_sum = 0;  ///< sum over the devices of the time from which they stay free
+  Millis finish = 0;       ///< the last end; 0 when the sequence is empty
+  double free_sum = 0;     ///< sum over the devices of the time from which they stay free
+  Millis area = 0;         ///< device time of its tasks
+  double completions = 0;  ///< sum of its tasks' ends
+
+  void add(const Option& option, Millis end) {
+    finish = std::max(finish, end);
+    area += option.area();
+    completions += static_cast<double>(end);
+  }
 };
 NodeFinish finish_of(const Instance& instance, int node, const std::vector<Slot>& sequence);
 
