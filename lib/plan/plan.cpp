@@ -2,6 +2,7 @@
 #include "plan/plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <tuple>
@@ -15,6 +16,11 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kSchema = "saturn.plan/1";
 constexpr double kLongest = 1e12;
+
+/// To the microsecond: what sums lose to the binary form of decimal times is not shown.
+double rounded(double seconds) {
+  return std::round(seconds * 1e6) / 1e6;
+}
 
 /// On one line, with a blank after each comma and colon.
 std::string on_one_line(const Json& json) {
@@ -105,6 +111,9 @@ Plan plan_from(const Document& document) {
   plan.cluster_hash = reader.text("cluster_hash");
   read_assignments(reader, plan);
   plan.makespan_seconds = reader.number("makespan_seconds", 0, 0, kLongest);
+  // These follow from the lines.
+  for (const char* key : {"device_seconds", "mean_completion_seconds"})
+    (void)reader.number(key, 0, 0, kLongest * 1e6);
   plan.lower_bound_seconds = reader.number("lower_bound_seconds", 0, 0, kLongest);
   plan.gap = reader.number("gap", 0, 0, 1);
   plan.baseline_seconds = reader.number("baseline_seconds", 0, 0, kLongest);
@@ -117,6 +126,19 @@ Plan plan_from(const Document& document) {
 }
 
 }  // namespace
+
+double device_seconds(const Plan& plan) {
+  double sum = 0;
+  for (const Assignment& line : plan.assignments)
+    sum += static_cast<double>(line.devices.size()) * line.duration_seconds;
+  return rounded(sum);
+}
+
+double mean_completion_seconds(const Plan& plan) {
+  double sum = 0;
+  for (const Assignment& line : plan.assignments) sum += line.end_seconds();
+  return plan.assignments.empty() ? 0 : rounded(sum / static_cast<double>(plan.assignments.size()));
+}
 
 void sort_assignments(Plan& plan) {
   std::sort(plan.assignments.begin(), plan.assignments.end(), [](const Assignment& a, const Assignment& b) {
@@ -148,6 +170,8 @@ nlohmann::ordered_json to_json(const Plan& plan) {
           {"cluster_hash", plan.cluster_hash},
           {"tasks", std::move(tasks)},
           {"makespan_seconds", plan.makespan_seconds},
+          {"device_seconds", device_seconds(plan)},
+          {"mean_completion_seconds", mean_completion_seconds(plan)},
           {"lower_bound_seconds", plan.lower_bound_seconds},
           {"gap", plan.gap},
           {"baseline_seconds", plan.baseline_seconds},

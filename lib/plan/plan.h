@@ -48,6 +48,11 @@ struct Plan {
   double baseline_seconds = 0;     ///< "a whole node each, one after another"
 };
 
+/// Of all lines: devices times duration.
+double device_seconds(const Plan& plan);
+/// When a task ends, on average; 0 without tasks.
+double mean_completion_seconds(const Plan& plan);
+
 /// By start, then node, then first device.
 void sort_assignments(Plan& plan);
 

@@ -22,8 +22,10 @@ struct SolveOptions {
   const Plan* incumbent = nullptr;  ///< a plan already known (replanning); not owned
 };
 
-/// Solves SPASE. The returned plan has passed check_plan; hashes and file are left empty. Errors: InputError
-/// when a task has no configuration that fits, or pins contradict each other (all of them, with the reason).
+/// Solves SPASE. Of plans that end as early, one of little device time is taken, and of those one of early
+/// ends; that these are least is not proven. The returned plan has passed check_plan; hashes and file are
+/// left empty. Errors: InputError when a task has no configuration that fits, or pins contradict each other
+/// (all of them, with the reason).
 Plan solve(const Problem& problem, const SolveOptions& options);
 
 }  // namespace saturn

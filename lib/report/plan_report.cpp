@@ -67,6 +67,9 @@ std::string plan_summary(const Plan& plan) {
   if (!plan.method.empty()) how = "found by " + plan.method;
   if (!plan.bound_method.empty()) how += (how.empty() ? "" : ", ") + ("bound by " + plan.bound_method);
   text += how.empty() ? "\n" : " (" + how + ")\n";
+  if (!plan.assignments.empty())
+    text += fmt::format("device time {}; a task ends after {} on average\n",
+                        duration_text(device_seconds(plan)), duration_text(mean_completion_seconds(plan)));
   if (plan.baseline_seconds <= 0) return text;
   const double saved = 1 - plan.makespan_seconds / plan.baseline_seconds;
   return text + fmt::format("a whole node each, one after another: {}; this plan {} {:.1f} %\n",

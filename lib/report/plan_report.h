@@ -12,7 +12,7 @@ namespace saturn {
 std::string plan_table(const Plan& plan, const Style& style);
 
 /// How good the plan is: makespan, lower bound, "proven optimal" or the gap, what found and proved it, and
-/// the baseline beside it. Two lines.
+/// the device time and the tasks' mean end, and the baseline beside it. Three lines.
 std::string plan_summary(const Plan& plan);
 
 /// What changes from one plan to the other: the makespans, then a line per task that is new, gone or placed

@@ -12,7 +12,9 @@ namespace {
 /// an optimal plan exists in which every task starts at such a moment (else it could start earlier).
 class BruteForce {
  public:
-  explicit BruteForce(const Problem& problem) : problem_(problem) {
+  using Key = std::function<MeasureKey(const Measures&)>;
+
+  BruteForce(const Problem& problem, const Key& key) : problem_(problem), key_(key) {
     for (const ProblemTask& task : problem.tasks) {
       const bool fixed = task.pin && task.pin->start_seconds;
       order_.push_back({fixed ? 0 : 1, static_cast<int>(order_.size())});
@@ -20,9 +22,9 @@ class BruteForce {
     std::sort(order_.begin(), order_.end());
   }
 
-  long run() {
+  Measures run() {
     do {
-      place(0, 0);
+      place(0, {});
     } while (next_order());
     return best_;
   }
@@ -39,19 +41,21 @@ class BruteForce {
     return std::next_permutation(first, order_.end());
   }
 
-  void place(size_t depth, long makespan) {
-    if (makespan >= best_) return;
+  void place(size_t depth, const Measures& measures) {
+    const MeasureKey key = key_(measures);
+    if (key >= best_key_) return;
     if (depth == order_.size()) {
-      best_ = makespan;
+      best_ = measures;
+      best_key_ = key;
       return;
     }
     const ProblemTask& task = problem_.tasks[static_cast<size_t>(order_[depth].second)];
     for (size_t c = 0; c < task.configurations.size(); ++c)
       for (size_t n = 0; n < problem_.nodes.size(); ++n)
-        place_as(depth, makespan, static_cast<int>(c), static_cast<int>(n));
+        place_as(depth, measures, static_cast<int>(c), static_cast<int>(n));
   }
 
-  void place_as(size_t depth, long makespan, int c, int n) {
+  void place_as(size_t depth, const Measures& measures, int c, int n) {
     const ProblemTask& task = problem_.tasks[static_cast<size_t>(order_[depth].second)];
     const Configuration& configuration = task.configurations[static_cast<size_t>(c)];
     const Pin pin = task.pin.value_or(Pin{});
@@ -70,7 +74,9 @@ class BruteForce {
           pin.start_seconds ? std::lround(*pin.start_seconds * 1000) : earliest(n, chosen, duration);
       if (!free(n, chosen, start, start + duration)) continue;
       for (const int device : chosen) busy_.push_back({n, device, start, start + duration});
-      place(depth + 1, std::max(makespan, start + duration));
+      place(depth + 1,
+            {std::max(measures.makespan, start + duration), measures.area + duration * configuration.devices,
+             measures.completions + start + duration});
       busy_.resize(busy_.size() - chosen.size());
     }
   }
@@ -100,13 +106,22 @@ class BruteForce {
   const Problem& problem_;
   std::vector<std::pair<int, int>> order_;
   std::vector<Busy> busy_;
-  long best_ = std::numeric_limits<long>::max();
+  const Key& key_;
+  Measures best_;
+  MeasureKey best_key_{std::numeric_limits<long>::max()};
 };
 
 }  // namespace
 
+Measures best_measures(const Problem& problem, const std::function<MeasureKey(const Measures&)>& key) {
+  return BruteForce(problem, key).run();
+}
+
 double least_makespan(const Problem& problem) {
-  return static_cast<double>(BruteForce(problem).run()) / 1000;
+  const Measures best = best_measures(problem, [](const Measures& m) {
+    return MeasureKey{m.makespan, 0, 0};
+  });
+  return static_cast<double>(best.makespan) / 1000;
 }
 
 }  // namespace saturn::test

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,9 +30,20 @@ inline std::string text_of(const std::vector<Diagnostic>& diagnostics) {
   return text;
 }
 
-/// The least makespan, by trying every choice of configuration and node and every order on the nodes; minutes
+/// Of a plan, in milliseconds (times devices).
+struct Measures {
+  long makespan = 0;
+  long area = 0;         ///< device time of all tasks
+  long completions = 0;  ///< sum of the tasks' ends
+};
+/// What is compared first, second, third. Must not shrink when a task is added.
+using MeasureKey = std::array<long, 3>;
+
+/// The least by `key`, by trying every choice of configuration and node and every order on the nodes; minutes
 /// beyond five tasks. Times are rounded to milliseconds as the planner rounds them. Knows nothing of the
 /// planner's code. Pins may name configuration, node, devices and start.
+Measures best_measures(const Problem& problem, const std::function<MeasureKey(const Measures&)>& key);
+/// By makespan alone, in seconds.
 double least_makespan(const Problem& problem);
 
 }  // namespace saturn::test

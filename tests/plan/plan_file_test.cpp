@@ -38,6 +38,8 @@ constexpr const char* kSample = R"({
     {"task": "b \"quoted\"", "parallelism": "ddp", "knobs": {}, "node": "n0", "devices": [0], "start_seconds": 12.345, "duration_seconds": 1.5, "pinned": false}
   ],
   "makespan_seconds": 13.845,
+  "device_seconds": 26.19,
+  "mean_completion_seconds": 13.095,
   "lower_bound_seconds": 13.5,
   "gap": 0.025,
   "baseline_seconds": 20.0,

@@ -51,6 +51,7 @@ TEST_CASE("a plan without knobs and pins has no columns for them") {
 TEST_CASE("the summary gives the gap, the methods and the saving") {
   CHECK(plan_summary(example()) ==
         "makespan 1:15, lower bound 1:12: gap 4.00 % (found by MILP, bound by area)\n"
+        "device time 2:26; a task ends after 1:02 on average\n"
         "a whole node each, one after another: 1:40; this plan saves 25.0 %\n");
 }
 
@@ -60,7 +61,9 @@ TEST_CASE("a gap of nothing is a proof") {
   plan.lower_bound_seconds = 75;
   plan.method = plan.bound_method = "";
   plan.baseline_seconds = 0;
-  CHECK(plan_summary(plan) == "makespan 1:15, lower bound 1:15: proven optimal\n");
+  CHECK(plan_summary(plan) ==
+        "makespan 1:15, lower bound 1:15: proven optimal\n"
+        "device time 2:26; a task ends after 1:02 on average\n");
 }
 
 TEST_CASE("a plan whose bound holds no more has none") {
@@ -68,7 +71,9 @@ TEST_CASE("a plan whose bound holds no more has none") {
   plan.gap = 1;
   plan.lower_bound_seconds = plan.baseline_seconds = 0;
   plan.bound_method = "";
-  CHECK(plan_summary(plan) == "makespan 1:15, no lower bound known (found by MILP)\n");
+  CHECK(plan_summary(plan) ==
+        "makespan 1:15, no lower bound known (found by MILP)\n"
+        "device time 2:26; a task ends after 1:02 on average\n");
 }
 
 TEST_CASE("an edited plan may be worse than the baseline") {
@@ -76,6 +81,7 @@ TEST_CASE("an edited plan may be worse than the baseline") {
   plan.baseline_seconds = 60;
   CHECK(plan_summary(plan) ==
         "makespan 1:15, lower bound 1:12: gap 4.00 % (found by MILP, bound by area)\n"
+        "device time 2:26; a task ends after 1:02 on average\n"
         "a whole node each, one after another: 1:00; this plan takes longer by 25.0 %\n");
 }
 
