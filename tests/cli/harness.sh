@@ -13,7 +13,7 @@ cd "$work"
 end() {
   local code=$?
   pkill -9 -f "$work" 2>/dev/null || true
-  if [ "$code" -ne 0 ]; then
+  if [ "$code" -ne 0 ] && [ "$code" -ne 77 ]; then
     printf '\nFAILED (exit %s); what the last command said:\n' "$code" >&2
     cat "$work/out" "$work/err" >&2 2>/dev/null || true
   fi

@@ -10,6 +10,7 @@ build=$1 torch=$2
 world=$(mktemp -d)
 trap 'rm -rf "$world"' EXIT
 export XDG_CACHE_HOME=$world/cache NO_COLOR=1
+export CMAKE_GENERATOR=Ninja # what the set-up installs; make may not be there
 unset SATURN_TORCH_DIR SATURN_PARALLELISM_PATH
 fail() {
   echo "$1" >&2
