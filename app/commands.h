@@ -23,6 +23,7 @@ struct PlanCommand {
   std::string complete;              ///< a plan file whose lines are kept; the other tasks are planned
   std::vector<std::string> compare;  ///< two plan files to compare instead of planning
   std::string method;                ///< empty: plan.method of the workload
+  std::string objective;             ///< empty: plan.objective of the workload
   bool force = false;
   bool baselines = false;      ///< show them beside the plan
   bool explain = false;        ///< say why the plan is as it is

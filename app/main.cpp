@@ -58,6 +58,9 @@ void add_plan(CLI::App& app, CommonOptions& options, Action& action) {
   sub->add_option("--method", command->method,
                   "Solve again: auto, or paper, the paper's MILP (for comparison on small cases)")
       ->check(CLI::IsMember({"auto", "paper"}));
+  sub->add_option("--objective", command->objective,
+                  "Solve again for the least makespan, mean_completion, or device time with the last task "
+                  "ending by a deadline (deadline=2h), whatever the workload says");
   sub->add_flag("--force", command->force, "Solve again although the plan is up to date; pinned lines stay");
   sub->add_flag("--baselines", command->baselines, "Show what plans without a solver would come to, too");
   CLI::Option* explain =

@@ -62,8 +62,9 @@ void require_consistent(const PlanCommand& command) {
   const bool completes = !command.complete.empty();
   if (!compares && command.workload.empty())
     error("which workload? `saturn plan W.yaml` (only --compare needs none)");
-  if (compares && (checks || completes || command.force || !command.method.empty() || command.baselines ||
-                   command.explain || !command.output.empty()))
+  const bool makes = command.force || !command.method.empty() || !command.objective.empty();
+  if (compares &&
+      (checks || completes || makes || command.baselines || command.explain || !command.output.empty()))
     error("--compare goes with no other option but --json");
   if (compares && !command.workload.empty()) error("--compare takes two plans and no workload");
   if (checks && completes) error("--check looks at a plan, --complete makes one whole: give one of them");
@@ -71,6 +72,10 @@ void require_consistent(const PlanCommand& command) {
     error("--complete keeps the lines that there are, --force only the pinned: give one of them");
   if (checks && !command.method.empty())
     error("--check looks at a plan, --method makes one: give one of them");
+  if (checks && !command.objective.empty())
+    error("--check looks at a plan, --objective makes one: give one of them");
+  if (!command.objective.empty() && !parse_objective(command.objective))
+    error("--objective is makespan, mean_completion, or deadline=TIME with a time as 90s, 5m or 1h30m");
   if (checks && command.force) error("--check looks at a plan, --force makes one: give one of them");
   if (checks && !command.output.empty()) error("--check writes nothing: leave out --output");
   if (!errors.empty()) throw InputError(std::move(errors));
@@ -118,13 +123,24 @@ Plan plan_or_check(const PlanCommand& command, const Session& session, const Pro
   }
   Plan plan;
   if (command.complete.empty()) {
-    plan = make_plan(session, profile, {file, command.force || !command.method.empty()}, interrupts);
+    plan =
+        make_plan(session, profile,
+                  {file, command.force || !command.method.empty() || !command.objective.empty()}, interrupts);
   } else {
     plan = completed_plan(session, profile, command.complete, interrupts);
     replace_plan(file, plan);
   }
   say("plan: " + file.string());
   return plan;
+}
+
+/// `saturn run W.yaml` goes by the workload.
+void say_that_it_is_for_once(const Session& session, const Objective& usual) {
+  if (session.workload.plan.objective == usual) return;
+  say(fmt::format(
+      "the workload's objective is another one: `saturn run PLAN.json` runs this plan, `saturn run "
+      "{}` plans again",
+      session.workload.file.string()));
 }
 
 /// What is printed after the plan, and stands beside it in the JSON.
@@ -143,6 +159,7 @@ std::vector<std::string> unavailable_ways_of(const Session& session, const Profi
 Explanation explanation_of(const PlanCommand& command, const Session& session, const Profile& profile,
                            const Plan& plan, InterruptGuard& interrupts) {
   Problem problem = problem_of(session, profile);
+  problem.objective = {};  // what is explained is when the plan ends
   apply_pins(problem, plan);
   Explanation result = explain(problem, plan,
                                {.task = command.explained_task,
@@ -183,8 +200,11 @@ int run_plan(const PlanCommand& command, const CommonOptions& options, Interrupt
   if (!command.compare.empty()) return run_compare(command, options);
   Session session = open_session(command.workload, options);
   if (!command.method.empty()) session.workload.plan.method = command.method;
+  const Objective usual = session.workload.plan.objective;
+  if (!command.objective.empty()) session.workload.plan.objective = *parse_objective(command.objective);
   const Profile profile = make_profile(session, options, {session.directory.profile_file()}, interrupts);
   const Plan plan = plan_or_check(command, session, profile, interrupts);
+  say_that_it_is_for_once(session, usual);
   Extras extras;
   if (command.explain) extras.explanation = explanation_of(command, session, profile, plan, interrupts);
   if (command.baselines) extras.baselines = stamped_baselines(session, profile, plan);

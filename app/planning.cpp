@@ -50,6 +50,10 @@ void keep_pins(Problem& problem, const Plan& before) {
 
 /// Errors: InputError when the paper's program leads to no plan, with what to do.
 Plan solve_by_paper(const Problem& problem, const SolveOptions& options) {
+  if (problem.objective.kind != Objective::Kind::kMakespan)
+    throw InputError(
+        fmt::format("the paper's MILP knows the makespan alone: leave out the method, or the objective {}",
+                    name_of(problem.objective.kind)));
   std::optional<Plan> plan = solve_paper(problem, options);
   if (plan) return std::move(*plan);
   if (options.cancel->load()) throw Interrupted{};
@@ -94,7 +98,10 @@ Plan solve_anew(const Session& session, const Profile& profile, const Plan* befo
 }  // namespace
 
 Problem problem_of(const Session& session, const Profile& profile) {
-  return make_problem(session.setup(profile).tasks, session.cluster, profile, session.workload.run);
+  Problem problem =
+      make_problem(session.setup(profile).tasks, session.cluster, profile, session.workload.run);
+  problem.objective = session.workload.plan.objective;
+  return problem;
 }
 
 std::vector<std::string> staleness(const Session& session, const Profile& profile, const Plan& plan) {
@@ -146,7 +153,9 @@ Plan make_plan(const Session& session, const Profile& profile, const PlanRequest
     return plan;
   }
   Plan before = read_plan(request.file);
-  const std::vector<std::string> reasons = staleness(session, profile, before);
+  std::vector<std::string> reasons = staleness(session, profile, before);
+  if (before.objective != session.workload.plan.objective)
+    reasons.emplace_back("the plan's objective is another one");
   if (reasons.empty() && !request.force) {
     const Problem problem = problem_of(session, profile);
     if (complete_and_check(session, problem, before)) replace_plan(request.file, before);
@@ -165,7 +174,7 @@ std::vector<Baseline> stamped_baselines(const Session& session, const Profile& p
     stamp(session, profile, made);
     if (plan.bound_pins.empty()) {
       made.lower_bound_seconds = std::min(plan.lower_bound_seconds, made.makespan_seconds);
-      made.bound_method = plan.bound_method;
+      if (plan.objective.kind == Objective::Kind::kMakespan) made.bound_method = plan.bound_method;
     }
     if (made.makespan_seconds > 0) made.gap = 1 - made.lower_bound_seconds / made.makespan_seconds;
   }
@@ -190,9 +199,10 @@ Plan plan_around(const Session& session, const Profile& profile, const Plan& kep
   options.incumbent = &plan;
   const Plan free = solve(pinned, options);
   plan.lower_bound_seconds = std::min(free.lower_bound_seconds, plan.makespan_seconds);
+  plan.objective_bound = meets_deadline(plan) ? std::min(free.objective_bound, objective_value(plan)) : 0;
   plan.bound_method = free.bound_method;
   plan.bound_pins = pins_hash(plan);
-  plan.gap = plan.makespan_seconds > 0 ? 1 - plan.lower_bound_seconds / plan.makespan_seconds : 0;
+  plan.gap = gap_of(plan);
   return plan;
 }
 

@@ -174,10 +174,12 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
     plan_file = fs::absolute(workload_file);
     workload_file = workload_of(*plan_file);
   }
-  const Session session = open_session(workload_file, options);
+  Session session = open_session(workload_file, options);
   std::optional<RunLock> lock;
   if (!command.dry_run) lock.emplace(session.directory);
   Prepared prepared = prepare(session, plan_file, options, interrupts);
+  // Plans on the way go by what the plan was made for, which need not be what the workload says.
+  if (plan_file && prepared.state.sessions == 0) session.workload.plan.objective = prepared.plan.objective;
   if (command.dry_run) {
     print(command_lines(session.setup(prepared.profile), prepared.plan, prepared.state));
     return 0;

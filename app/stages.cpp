@@ -119,6 +119,7 @@ fs::path python_helper_directory() {
 RunSetup Session::setup(const Profile& profile) const {
   RunSetup setup{workload.tasks, cluster, manifests, workload.run, directory, worker};
   setup.saturn = this_program();
+  setup.objective = workload.plan.objective;
   for (TaskSpec& task : setup.tasks) {
     if (task.steps == 0) task.steps = steps_told(profile, task);
   }

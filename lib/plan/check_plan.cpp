@@ -203,6 +203,20 @@ class Checker {
     if (plan_.lower_bound_seconds > plan_.makespan_seconds + kTolerance)
       error({}, fmt::format("lower_bound_seconds is {}, over the makespan of {}",
                             time_text(plan_.lower_bound_seconds), time_text(plan_.makespan_seconds)));
+    check_objective();
+  }
+
+  /// By the lines: a mean end, or the device time of a plan that meets the deadline.
+  void check_objective() {
+    double value = 0;
+    for (const Assignment& line : plan_.assignments)
+      value += plan_.objective.kind == Objective::Kind::kMeanCompletion
+                   ? line.end_seconds() / static_cast<double>(plan_.assignments.size())
+                   : line.duration_seconds * static_cast<double>(line.devices.size());
+    if (plan_.objective.kind == Objective::Kind::kMakespan || plan_.objective_bound <= value + kTolerance)
+      return;
+    error({}, fmt::format("objective_bound is {}, over the objective's value of {}",
+                          time_text(plan_.objective_bound), time_text(value)));
   }
 
   const Problem& problem_;

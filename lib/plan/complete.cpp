@@ -97,16 +97,20 @@ class Devices {
   std::map<std::pair<std::string, int>, double> free_;
 };
 
-/// Fewer or other pins than the bound was found for make it a guess.
-void check_bound(Plan& plan, Completion& completion) {
+/// Fewer or other pins than the bounds were found for make them guesses.
+void check_bounds(Plan& plan, Completion& completion) {
   const bool other_pins = !plan.bound_pins.empty() && plan.bound_pins != pins_hash(plan);
-  if (!other_pins && plan.lower_bound_seconds <= plan.makespan_seconds + kSameTime) return;
-  completion.retimed.push_back(fmt::format("{}{}lower_bound_seconds {}: it is left out", plan.file,
-                                           plan.file.empty() ? "" : ": ",
-                                           other_pins ? "was found for other pins" : "is over the makespan"));
-  plan.lower_bound_seconds = 0;
-  plan.bound_method.clear();
-  plan.bound_pins.clear();
+  const auto check = [&](const char* key, double& bound, double value, const char* value_name) {
+    if (bound == 0 || (!other_pins && bound <= value + kSameTime)) return;
+    completion.retimed.push_back(
+        fmt::format("{}{}{} {}: it is left out", plan.file, plan.file.empty() ? "" : ": ", key,
+                    other_pins ? "was found for other pins" : fmt::format("is over the {}", value_name)));
+    bound = 0;
+  };
+  check("lower_bound_seconds", plan.lower_bound_seconds, plan.makespan_seconds, "makespan");
+  check("objective_bound", plan.objective_bound, objective_value(plan), "objective's value");
+  if (objective_bound(plan) == 0) plan.bound_method.clear();
+  if (plan.lower_bound_seconds == 0 && plan.objective_bound == 0) plan.bound_pins.clear();
 }
 
 }  // namespace
@@ -135,8 +139,8 @@ Completion complete(const Problem& problem, Plan& plan) {
     last = std::max(last, line.end_seconds());
   }
   plan.makespan_seconds = rounded(last);
-  check_bound(plan, completion);
-  plan.gap = last > 0 ? std::max(0.0, last - plan.lower_bound_seconds) / last : 0;
+  check_bounds(plan, completion);
+  plan.gap = gap_of(plan);
   return completion;
 }
 

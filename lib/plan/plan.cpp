@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "base/file.h"
+#include "workload/objective_reader.h"
 
 namespace saturn {
 namespace {
@@ -112,9 +113,12 @@ Plan plan_from(const Document& document) {
   read_assignments(reader, plan);
   plan.makespan_seconds = reader.number("makespan_seconds", 0, 0, kLongest);
   // These follow from the lines.
-  for (const char* key : {"device_seconds", "mean_completion_seconds"})
+  for (const char* key : {"device_seconds", "mean_completion_seconds", "objective_value"})
     (void)reader.number(key, 0, 0, kLongest * 1e6);
   plan.lower_bound_seconds = reader.number("lower_bound_seconds", 0, 0, kLongest);
+  plan.objective = read_objective(reader);
+  plan.objective_bound = reader.number("objective_bound", 0, 0, kLongest * 1e6);
+  if (plan.objective.kind == Objective::Kind::kMakespan) plan.objective_bound = 0;
   plan.gap = reader.number("gap", 0, 0, 1);
   plan.baseline_seconds = reader.number("baseline_seconds", 0, 0, kLongest);
   plan.method = reader.text("method");
@@ -126,6 +130,35 @@ Plan plan_from(const Document& document) {
 }
 
 }  // namespace
+
+bool meets_deadline(const Plan& plan) {
+  // Plans count in milliseconds, and a sum of them may be off by the binary form.
+  return plan.objective.kind != Objective::Kind::kDeadline ||
+         plan.makespan_seconds <= plan.objective.deadline_seconds + 1e-6;
+}
+
+double objective_value(const Plan& plan) {
+  switch (plan.objective.kind) {
+    case Objective::Kind::kMakespan:
+      return plan.makespan_seconds;
+    case Objective::Kind::kMeanCompletion:
+      return mean_completion_seconds(plan);
+    case Objective::Kind::kDeadline:
+      return device_seconds(plan);
+  }
+  return 0;
+}
+
+double objective_bound(const Plan& plan) {
+  return plan.objective.kind == Objective::Kind::kMakespan ? plan.lower_bound_seconds : plan.objective_bound;
+}
+
+double gap_of(const Plan& plan) {
+  const bool missed = !meets_deadline(plan);
+  const double value = missed ? plan.makespan_seconds : objective_value(plan);
+  const double bound = missed ? plan.lower_bound_seconds : objective_bound(plan);
+  return value > 0 ? std::clamp((value - bound) / value, 0.0, 1.0) : 0;
+}
 
 double device_seconds(const Plan& plan) {
   double sum = 0;
@@ -160,6 +193,11 @@ nlohmann::ordered_json to_json(const Assignment& assignment) {
           {"pinned", assignment.pinned}};
 }
 
+Json to_json(const Objective& objective) {
+  if (objective.kind == Objective::Kind::kDeadline) return {{"deadline", objective.deadline_seconds}};
+  return name_of(objective.kind);
+}
+
 nlohmann::ordered_json to_json(const Plan& plan) {
   Json tasks = Json::array();
   for (const Assignment& assignment : plan.assignments) tasks.push_back(to_json(assignment));
@@ -173,6 +211,9 @@ nlohmann::ordered_json to_json(const Plan& plan) {
           {"device_seconds", device_seconds(plan)},
           {"mean_completion_seconds", mean_completion_seconds(plan)},
           {"lower_bound_seconds", plan.lower_bound_seconds},
+          {"objective", to_json(plan.objective)},
+          {"objective_value", objective_value(plan)},
+          {"objective_bound", objective_bound(plan)},
           {"gap", plan.gap},
           {"baseline_seconds", plan.baseline_seconds},
           {"method", plan.method},
@@ -201,7 +242,7 @@ std::string to_text(const Plan& plan) {
   for (const auto& [key, value] : json.items()) {
     text += (text.size() > 1 ? ",\n  " : "\n  ") + Json(key).dump() + ": ";
     if (!value.is_array()) {
-      text += value.dump();
+      text += on_one_line(value);
       continue;
     }
     text += "[";

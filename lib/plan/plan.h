@@ -11,6 +11,7 @@
 #include "cluster/cluster.h"
 #include "plan/problem.h"
 #include "workload/knobs.h"
+#include "workload/objective.h"
 
 namespace saturn {
 
@@ -44,10 +45,22 @@ struct Plan {
   std::vector<Assignment> assignments;  ///< ordered by start, then node, then first device
   double makespan_seconds = 0;
   double lower_bound_seconds = 0;  ///< no plan for the same profile and pins ends earlier
-  double gap = 0;                  ///< (makespan - lower bound) / makespan
-  double baseline_seconds = 0;     ///< "a whole node each, one after another"
+  Objective objective{};
+  /// Of another objective than the makespan: no plan for the same profile and pins is below it (a mean end
+  /// in seconds, or device-seconds of those that meet the deadline); 0 = nothing is proven.
+  double objective_bound = 0;
+  double gap = 0;  ///< (value - bound) / value of the objective; of the makespan when a deadline is missed
+  double baseline_seconds = 0;  ///< "a whole node each, one after another"
 };
 
+/// Whether the last task ends by the deadline; true without one.
+bool meets_deadline(const Plan& plan);
+/// What the objective makes least: seconds, or device-seconds for a deadline. By the lines.
+double objective_value(const Plan& plan);
+/// No plan has less: `lower_bound_seconds` or `objective_bound`.
+double objective_bound(const Plan& plan);
+/// The gap, from value and bound; of the makespan when a deadline is missed.
+double gap_of(const Plan& plan);
 /// Of all lines: devices times duration.
 double device_seconds(const Plan& plan);
 /// When a task ends, on average; 0 without tasks.

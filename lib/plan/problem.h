@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "workload/knobs.h"
+#include "workload/objective.h"
 
 namespace saturn {
 
@@ -42,10 +43,12 @@ struct ProblemNode {
 };
 
 /// SPASE (paper, section 4): choose for every task a configuration, a node, devices of that node and a start
-/// time, so that no device is used twice at once and the last task ends as early as possible. Plain data.
+/// time, so that no device is used twice at once and the last task ends as early as possible, or another
+/// objective is least. Plain data.
 struct Problem {
   std::vector<ProblemNode> nodes;
   std::vector<ProblemTask> tasks;
+  Objective objective{};
 };
 
 }  // namespace saturn

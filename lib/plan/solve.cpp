@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "plan/baselines/baselines.h"
+#include "plan/methods/objectives.h"
 #include "plan/methods/polish.h"
 #include "plan/methods/portfolio.h"
 #include "plan/model/pins.h"
@@ -55,6 +56,30 @@ Sequences sequences_of(const Problem& problem, const Instance& instance, const P
   return sequences;
 }
 
+/// The time, or the work, of one solve: the last of it is kept for breaking ties.
+class Budget {
+ public:
+  explicit Budget(const SolveOptions& options)
+      : work_{options.work - tie_work(options), options.work > 0},
+        tie_work_{tie_work(options), options.work > 0},
+        search_(Deadline::in(options.time_limit - std::min(kTieShare * options.time_limit, kMostTieTime),
+                             options.cancel, &work_)),
+        whole_(Deadline::in(options.time_limit, options.cancel, &tie_work_)) {}
+  Budget(const Budget&) = delete;
+  Budget& operator=(const Budget&) = delete;
+
+  const Deadline& search() const { return search_; }
+  Deadline ties() const { return whole_.within(kMostTieTime); }
+
+ private:
+  static std::int64_t tie_work(const SolveOptions& options) {
+    return static_cast<std::int64_t>(kTieShare * static_cast<double>(options.work));
+  }
+
+  Work work_, tie_work_;
+  Deadline search_, whole_;
+};
+
 /// Of plans that end as early: less device time, then earlier ends on average.
 Sequences break_ties(const Search& search, const Deadline& deadline) {
   const Instance& instance = search.instance();
@@ -67,9 +92,17 @@ Sequences break_ties(const Search& search, const Deadline& deadline) {
   return best;
 }
 
-Plan to_plan(const Problem& problem, const Search& search, const Sequences& sequences) {
+/// What a solve comes to, before it is told in the problem's words.
+struct Found {
+  Sequences sequences;
+  std::string method;
+  std::string bound_method;
+  double objective_bound = 0;  ///< ObjectiveResult::bound; 0 for the makespan
+};
+
+Plan to_plan(const Problem& problem, const Search& search, const Found& found) {
   Plan plan;
-  const std::vector<Placement> placements = decode(search.instance(), sequences);
+  const std::vector<Placement> placements = decode(search.instance(), found.sequences);
   for (const Placement& placement : placements) {
     const ProblemTask& task = problem.tasks[static_cast<size_t>(placement.task)];
     const Configuration& configuration = task.configurations[static_cast<size_t>(placement.configuration)];
@@ -85,13 +118,17 @@ Plan to_plan(const Problem& problem, const Search& search, const Sequences& sequ
     plan.assignments.push_back(std::move(assignment));
   }
   sort_assignments(plan);
-  plan.method = search.method();
-  plan.bound_method = search.bound_method();
+  plan.method = found.method;
+  plan.bound_method = found.bound_method;
   const Millis makespan = makespan_of(placements);
-  const Millis bound = std::min(makespan, search.bound());
   plan.makespan_seconds = seconds(makespan);
-  plan.lower_bound_seconds = seconds(bound);
-  plan.gap = makespan > 0 ? static_cast<double>(makespan - bound) / static_cast<double>(makespan) : 0;
+  plan.lower_bound_seconds = seconds(std::min(makespan, search.bound()));
+  plan.objective = problem.objective;
+  double bound = found.objective_bound / 1000;
+  if (plan.objective.kind == Objective::Kind::kMeanCompletion)
+    bound /= static_cast<double>(std::max<size_t>(1, placements.size()));
+  plan.objective_bound = std::min(bound, objective_value(plan));
+  plan.gap = gap_of(plan);
   return plan;
 }
 
@@ -102,33 +139,54 @@ void insist_on_valid(const Problem& problem, const Plan& plan) {
     throw std::logic_error("the planner made a plan that is none: " + to_text(wrong.front()));
 }
 
+void offer_known(const Problem& problem, const Plan* known, Search& search) {
+  if (known == nullptr) return;
+  const Sequences sequences = sequences_of(problem, search.instance(), *known);
+  if (!sequences.empty()) search.offer(sequences, known->method);
+}
+
+/// The least makespan, or one of at most `enough`.
+void search_makespan(Search& search, const SolveOptions& options, Millis enough, const Deadline& deadline) {
+  search.set_enough(enough);
+  if (!search.instance().regular) {
+    const Instance free_of_pins = relaxed(search.instance());
+    Search bounding(free_of_pins, options.seed, options.gap);
+    bounding.set_enough(enough);
+    run_portfolio(bounding, deadline.within(deadline.left() / 3), options.threads);
+    search.raise_bound(bounding.bound(), bounding.bound_method());
+  }
+  run_portfolio(search, deadline, options.threads);
+}
+
+Found find(const Objective& objective, Search& search, const SolveOptions& options) {
+  const Budget budget(options);
+  const ObjectiveOptions rest{options.gap, options.threads};
+  const auto found = [](ObjectiveResult result) {
+    return Found{std::move(result.sequences), std::move(result.method), std::move(result.bound_method),
+                 result.bound};
+  };
+  if (objective.kind == Objective::Kind::kMeanCompletion) {
+    bound_by_area(search);
+    return found(least_completions_plan(search, rest, budget.search()));
+  }
+  const bool has_limit = objective.kind == Objective::Kind::kDeadline;
+  const Millis limit = has_limit ? static_cast<Millis>(objective.deadline_seconds * 1000 + 1e-3) : 0;
+  search_makespan(search, options, limit, budget.search());
+  if (has_limit && search.makespan() <= limit)
+    return found(least_device_time_plan(search, limit, rest, budget.search()));
+  return {break_ties(search, budget.ties()), search.method(), search.bound_method(), 0};
+}
+
 }  // namespace
 
-Plan solve(const Problem& problem, const SolveOptions& options) {
-  const auto tie_work = static_cast<std::int64_t>(kTieShare * static_cast<double>(options.work));
-  Work work{options.work - tie_work, options.work > 0};
-  Work work_for_ties{tie_work, options.work > 0};
-  const Seconds tie_time = std::min(kTieShare * options.time_limit, kMostTieTime);
+Plan solve(const Problem& problem, const SolveOptions& asked) {
+  SolveOptions options = asked;
   // Several threads would share the work as the machine pleases.
-  const int threads = work.limited ? 1 : options.threads;
-  const Deadline whole = Deadline::in(options.time_limit, options.cancel, &work_for_ties);
-  const Deadline deadline = Deadline::in(options.time_limit - tie_time, options.cancel, &work);
+  if (options.work > 0) options.threads = 1;
   const Instance instance = make_instance(problem);
   Search search(instance, options.seed, options.gap);
-  if (options.incumbent != nullptr) {
-    const Sequences known = sequences_of(problem, instance, *options.incumbent);
-    if (!known.empty()) search.offer(known, options.incumbent->method);
-  }
-  if (instance.regular) {
-    run_portfolio(search, deadline, threads);
-  } else {
-    const Instance free_of_pins = relaxed(instance);
-    Search bounding(free_of_pins, options.seed, options.gap);
-    run_portfolio(bounding, deadline.within(deadline.left() / 3), threads);
-    search.raise_bound(bounding.bound(), bounding.bound_method());
-    run_portfolio(search, deadline, threads);
-  }
-  Plan plan = to_plan(problem, search, break_ties(search, whole.within(kMostTieTime)));
+  offer_known(problem, options.incumbent, search);
+  Plan plan = to_plan(problem, search, find(problem.objective, search, options));
   plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
   insist_on_valid(problem, plan);
   return plan;

@@ -35,24 +35,33 @@ void carry_over(const Plan& current, Plan& plan) {
   }
 }
 
+/// Whether changing from one plan to the other is worth it: it has less of what the objective counts by more
+/// than that share, or, where a deadline is missed, misses it by less.
+bool pays(const Plan& before, const Plan& after, double threshold) {
+  if (meets_deadline(before) != meets_deadline(after)) return meets_deadline(after);
+  const auto value = [](const Plan& plan) {
+    return meets_deadline(plan) ? objective_value(plan) : plan.makespan_seconds;
+  };
+  return value(after) < value(before) * (1 - threshold);
+}
+
 }  // namespace
 
 Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, double threshold,
                     const SolveOptions& options) {
   Proposal proposal;
   proposal.reason = reason;
-  proposal.remaining_seconds_before = projected_seconds(inputs, remaining_problem(inputs, {}));
-  const double worthwhile = threshold * proposal.remaining_seconds_before;
-  double limit = proposal.remaining_seconds_before - worthwhile;
+  Plan best = projected_plan(inputs, remaining_problem(inputs, {}));
+  proposal.remaining_seconds_before = best.makespan_seconds;
   const auto choices = choices_of_movers(inputs.state, inputs.current);
   SolveOptions share = options;
   share.time_limit = options.time_limit / static_cast<double>(choices.size());
   for (const auto& movers : choices) {
     if (options.cancel != nullptr && *options.cancel) break;
     Plan plan = solve(remaining_problem(inputs, movers), share);
-    if (plan.makespan_seconds >= limit) continue;
+    if (!pays(best, plan, threshold)) continue;
+    best = plan;
     proposal.remaining_seconds_after = plan.makespan_seconds;
-    limit = plan.makespan_seconds - worthwhile;
     carry_over(inputs.current, plan);
     proposal.plan = std::move(plan);
   }

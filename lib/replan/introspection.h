@@ -16,8 +16,9 @@ namespace saturn {
 
 /// One look at a run (paper, Algorithm 2): re-solves what is left, once with every running gang staying where
 /// it is, once for each running gang with that one free to move, once with all free to move, each within an
-/// equal share of the time limit; proposes a plan that ends earlier than the current one by more than
-/// `threshold` of what is left; one that moves gangs only if it beats one that moves fewer by as much again.
+/// equal share of the time limit; proposes a plan that is better than the current one by more than
+/// `threshold` of what is left (of time, or what else the objective counts); one that moves gangs only if it
+/// beats one that moves fewer by as much again.
 /// Pure but for the time the solver takes.
 Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, double threshold,
                     const SolveOptions& options);

@@ -9,6 +9,9 @@
 namespace saturn {
 namespace {
 
+/// When a deadline has passed, as little time as possible is left.
+constexpr double kLeastDeadline = 1e-3;
+
 const TaskState* state_of(const RunState& state, const std::string& task) {
   const auto found = state.tasks.find(task);
   return found == state.tasks.end() ? nullptr : &found->second;
@@ -100,11 +103,15 @@ Problem remaining_problem(const RemainingInputs& in, const std::set<std::string>
     if (runs(state) && !moves) keep_in_place(in, task, tasks[i], *state, factor);
   }
   keep_hand_pins(problem, in);
+  problem.objective = in.setup.objective;
+  problem.objective.deadline_seconds =
+      std::max(kLeastDeadline, problem.objective.deadline_seconds - in.state.elapsed_seconds());
   return problem;
 }
 
-double projected_seconds(const RemainingInputs& in, const Problem& problem) {
+Plan projected_plan(const RemainingInputs& in, const Problem& problem) {
   Plan rest;
+  rest.objective = problem.objective;
   for (const Assignment& assignment : in.current.assignments) {
     const TaskState* state = state_of(in.state, assignment.task);
     if (state != nullptr && state->over()) continue;
@@ -122,9 +129,11 @@ double projected_seconds(const RemainingInputs& in, const Problem& problem) {
   std::stable_partition(rest.assignments.begin(), rest.assignments.end(),
                         [&](const Assignment& a) { return runs(state_of(in.state, a.task)); });
   complete(problem, rest);
-  double end = 0;
-  for (const Assignment& assignment : rest.assignments) end = std::max(end, assignment.end_seconds());
-  return end;
+  return rest;
+}
+
+double projected_seconds(const RemainingInputs& in, const Problem& problem) {
+  return projected_plan(in, problem).makespan_seconds;
 }
 
 std::set<std::string> movable_tasks(const RunState& state, const Plan& current) {

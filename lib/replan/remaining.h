@@ -23,6 +23,10 @@ struct RemainingInputs {
 /// their configuration and devices. Errors: InputError.
 Problem remaining_problem(const RemainingInputs& inputs, const std::set<std::string>& may_move);
 
+/// What is left of the current plan, from now, with its order kept and the durations of `problem` (one in
+/// which nothing moves).
+Plan projected_plan(const RemainingInputs& inputs, const Problem& problem);
+
 /// When the current plan would end, from now, with its order kept and the durations of `problem` (one in
 /// which nothing moves).
 double projected_seconds(const RemainingInputs& inputs, const Problem& problem);

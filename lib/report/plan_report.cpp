@@ -33,11 +33,30 @@ std::string change(double before, double after) {
 }
 
 /// "lower bound 1:12: gap 4.00 %".
-std::string bound_text(const Plan& plan) {
-  if (plan.lower_bound_seconds <= 0 && plan.makespan_seconds > 0) return "no lower bound known";
+std::string bound_text(double value, double bound, double gap) {
+  if (bound <= 0 && value > 0) return "no lower bound known";
   return fmt::format(
-      "lower bound {}: {}", duration_text(plan.lower_bound_seconds),
-      plan.gap <= kProvenGap ? std::string("proven optimal") : fmt::format("gap {:.2f} %", plan.gap * 100));
+      "lower bound {}: {}", duration_text(bound),
+      gap <= kProvenGap ? std::string("proven optimal") : fmt::format("gap {:.2f} %", gap * 100));
+}
+
+/// Value and bound of what the plan was to make least.
+std::string objective_text(const Plan& plan) {
+  const std::string makespan = "makespan " + duration_text(plan.makespan_seconds);
+  const std::string bound = bound_text(objective_value(plan), objective_bound(plan), plan.gap);
+  if (plan.objective.kind == Objective::Kind::kMakespan) return makespan + ", " + bound;
+  if (plan.objective.kind == Objective::Kind::kMeanCompletion)
+    return fmt::format("mean completion {}, {}; {}", duration_text(objective_value(plan)), bound, makespan);
+  const std::string deadline = duration_text(plan.objective.deadline_seconds);
+  if (meets_deadline(plan))
+    return fmt::format("device time {}, {}; {} within the deadline of {}",
+                       duration_text(objective_value(plan)), bound, makespan, deadline);
+  const double over = plan.makespan_seconds - plan.objective.deadline_seconds;
+  const bool impossible = plan.lower_bound_seconds > plan.objective.deadline_seconds;
+  return fmt::format("{}, {} past the deadline of {}: {}", makespan, duration_text(over), deadline,
+                     impossible
+                         ? fmt::format("no plan ends before {}", duration_text(plan.lower_bound_seconds))
+                         : "no plan that meets it was found, nor proven impossible");
 }
 
 }  // namespace
@@ -62,7 +81,7 @@ std::string plan_table(const Plan& plan, const Style& style) {
 }
 
 std::string plan_summary(const Plan& plan) {
-  std::string text = fmt::format("makespan {}, {}", duration_text(plan.makespan_seconds), bound_text(plan));
+  std::string text = objective_text(plan);
   std::string how;
   if (!plan.method.empty()) how = "found by " + plan.method;
   if (!plan.bound_method.empty()) how += (how.empty() ? "" : ", ") + ("bound by " + plan.bound_method);

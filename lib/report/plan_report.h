@@ -11,8 +11,9 @@ namespace saturn {
 /// A line per task: parallelism, knobs, node, devices, start, end and whether it is pinned.
 std::string plan_table(const Plan& plan, const Style& style);
 
-/// How good the plan is: makespan, lower bound, "proven optimal" or the gap, what found and proved it, and
-/// the device time and the tasks' mean end, and the baseline beside it. Three lines.
+/// How good the plan is: makespan, or what else it was to make least, lower bound, "proven optimal" or the
+/// gap, or by how much a deadline is missed and whether it had to be; what found and proved it; the device
+/// time and the tasks' mean end, and the baseline beside it. Three lines.
 std::string plan_summary(const Plan& plan);
 
 /// What changes from one plan to the other: the makespans, then a line per task that is new, gone or placed

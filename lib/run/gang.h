@@ -24,6 +24,7 @@ struct RunSetup {
   RunDirectory directory;
   std::filesystem::path worker;    ///< the saturn-worker program
   std::filesystem::path saturn{};  ///< the saturn program, which starts commands
+  Objective objective{};           ///< of plans; a deadline counts from the start of the run
 
   const TaskSpec* task(const std::string& name) const;      ///< null: there is none of that name
   const Manifest* manifest(const std::string& name) const;  ///< likewise

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 
+#include "workload/objective_reader.h"
 #include "workload/template.h"
 
 namespace saturn {
@@ -127,6 +128,7 @@ PlanSettings read_plan(MapReader& workload) {
   MapReader reader(*value, "plan", workload.diagnostics());
   settings.time_limit_seconds = positive_seconds(reader, "time_limit", settings.time_limit_seconds);
   settings.gap = reader.number("gap", settings.gap, 0, 1);
+  settings.objective = read_objective(reader);
   settings.method = reader.choice("method", settings.method, {"auto", "paper"});
   settings.seed =
       static_cast<std::uint64_t>(reader.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max()));

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "workload/objective.h"
 #include "workload/task.h"
 
 namespace saturn {
@@ -47,6 +48,7 @@ struct PlanSettings {
   double gap = 0;               ///< stop when the relative gap is at most this
   std::string method = "auto";  ///< or "paper": the paper's MILP, for comparison
   std::uint64_t seed = 0;
+  Objective objective{};
 
   bool operator==(const PlanSettings&) const = default;
 };

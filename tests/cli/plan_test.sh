@@ -170,6 +170,30 @@ expect 0 "$saturn" plan large.yaml --method auto
 expect 2 "$saturn" plan w.yaml --method best
 says err '--method: best not in {auto,paper}'
 
+# Other objectives than the makespan.
+sed '$a plan: {time_limit: 300ms}' w.yaml >quick.yaml
+expect 0 "$saturn" plan quick.yaml --objective mean_completion -o mean.json
+says out 'mean completion 24 s, lower bound '
+says err "the workload's objective is another one: \`saturn run PLAN.json\` runs this plan"
+grep -q '"objective": "mean_completion"' mean.json || fail 'the plan does not say its objective'
+expect 0 "$saturn" run mean.json --dry-run
+expect 0 "$saturn" plan w.yaml --objective deadline=2m -o late.json
+says out 'device time 1:40, lower bound 1:40: proven optimal; makespan '
+says out ' within the deadline of 2:00'
+expect 0 "$saturn" plan w.yaml --objective deadline=30s -o late.json
+says out 'makespan 40 s, 10 s past the deadline of 30 s: no plan ends before 40 s'
+sed '$a plan: {objective: {deadline: 2m}}' w.yaml >due.yaml
+expect 0 "$saturn" plan due.yaml
+says err "the plan's objective is another one: planned again"
+expect 0 "$saturn" plan due.yaml
+says out ' within the deadline of 2:00'
+! grep -q 'planned again' err || fail 'planned again though nothing has changed'
+expect 0 "$saturn" plan w.yaml
+expect 2 "$saturn" plan w.yaml --objective deadline=soon
+says err 'error: --objective is makespan, mean_completion, or deadline=TIME with a time as 90s, 5m or 1h30m'
+expect 2 "$saturn" plan due.yaml --method paper
+says err "error: the paper's MILP knows the makespan alone: leave out the method, or the objective deadline"
+
 # What does not go together on the command line.
 expect 2 "$saturn" plan
 is err "error: which workload? \`saturn plan W.yaml\` (only --compare needs none)"

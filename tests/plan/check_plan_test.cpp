@@ -101,5 +101,22 @@ TEST_CASE("A bound above the makespan and a start before 0 are wrong") {
         "plan.json:9:5: error: task 'b': start_seconds is -1\n");
 }
 
+TEST_CASE("A bound above the objective's value is wrong") {
+  Plan plan = plan_of(
+      {line("a", "n0", {0}, 0, 15.5, 8), line("b", "n0", {1}, 0, 12, 9), line("c", "n1", {0}, 2, 3.5, 10)},
+      15.5);
+  plan.objective = {Objective::Kind::kMeanCompletion, 0};
+  plan.objective_bound = 11;
+  CHECK(wrong_with(plan) == "");
+  plan.objective_bound = 11.5;
+  CHECK(wrong_with(plan) ==
+        "plan.json: error: objective_bound is 11.5 s, over the objective's value of 11.0 s\n");
+  plan.objective = {Objective::Kind::kDeadline, 20};
+  CHECK(wrong_with(plan) == "");
+  plan.objective_bound = 31.5;
+  CHECK(wrong_with(plan) ==
+        "plan.json: error: objective_bound is 31.5 s, over the objective's value of 31.0 s\n");
+}
+
 }  // namespace
 }  // namespace saturn

@@ -129,6 +129,20 @@ TEST_CASE("A lower bound over the makespan is dropped and said so") {
   CHECK(edited.gap == 1);
 }
 
+TEST_CASE("A bound over the objective's value is dropped, and the gap follows from the lines") {
+  Plan edited = plan();
+  edited.objective = {Objective::Kind::kMeanCompletion, 0};
+  edited.objective_bound = 9.9;
+  CHECK(retimed(edited) == "");
+  CHECK(edited.gap == doctest::Approx(0.1));
+  edited.objective_bound = 12;
+  edited.bound_method = "squashed area";
+  CHECK(retimed(edited) == "plan.json: objective_bound is over the objective's value: it is left out\n");
+  CHECK(edited.objective_bound == 0);
+  CHECK(edited.bound_method == "");
+  CHECK(edited.gap == 1);
+}
+
 TEST_CASE("A lower bound holds for the pins that it was found for, and without any for all") {
   Plan pinned = plan();
   pinned.assignments[0].pinned = true;

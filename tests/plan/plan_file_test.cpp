@@ -41,6 +41,9 @@ constexpr const char* kSample = R"({
   "device_seconds": 26.19,
   "mean_completion_seconds": 13.095,
   "lower_bound_seconds": 13.5,
+  "objective": "makespan",
+  "objective_value": 13.845,
+  "objective_bound": 13.5,
   "gap": 0.025,
   "baseline_seconds": 20.0,
   "method": "annealing",
@@ -81,6 +84,22 @@ TEST_CASE("What was written is read back the same, with the place of each line")
   CHECK(plan.assignments[1].mark.line == 9);
   CHECK(plan.assignments[1].mark.column == 5);
   CHECK(plan.assignments[0].pinned);
+}
+
+TEST_CASE("Another objective is written with its value and bound, and read back") {
+  Plan plan = sample();
+  plan.objective = {Objective::Kind::kDeadline, 14};
+  plan.objective_bound = 25;
+  const std::string text = to_text(plan);
+  CHECK(text.find("\"objective\": {\"deadline\": 14.0},\n  \"objective_value\": 26.19,\n  "
+                  "\"objective_bound\": 25.0,") != std::string::npos);
+  CHECK(to_text(parse_plan("plan.json", text)) == text);
+  CHECK(meets_deadline(plan));
+  plan.objective = {Objective::Kind::kMeanCompletion, 0};
+  plan.objective_bound = 12;
+  CHECK(to_text(plan).find("\"objective\": \"mean_completion\",\n  \"objective_value\": 13.095,") !=
+        std::string::npos);
+  CHECK(error_of(R"({"schema": "saturn.plan/1", "tasks": [], "objective": "speed"})") != "no error");
 }
 
 TEST_CASE("An edited line may leave out its times, knobs and pin") {

@@ -48,6 +48,38 @@ TEST_CASE_FIXTURE(ReplanFixture, "tasks that wait behind a slow one are given to
   CHECK(proposal.plan->assignments.size() == 4);
 }
 
+TEST_CASE_FIXTURE(ReplanFixture, "what is better is what the objective counts") {
+  add("running", 300);
+  add("long", 100, 64);
+  add("short", 10, 64);
+  for (TaskSpec& task : setup.tasks) task.devices = {1};
+  assign("running", {1}, 0, 303);
+  assign("long", {0}, 0, 103);
+  assign("short", {0}, 103, 13);
+  run("running", {1}, 0, 1);
+  CHECK_FALSE(reconsider(inputs(), "interval", 0.05, {}).plan.has_value());
+  setup.objective = {Objective::Kind::kMeanCompletion, 0};
+  const Proposal sooner = reconsider(inputs(), "interval", 0.05, {.time_limit = Seconds(0.3)});
+  REQUIRE(sooner.plan.has_value());
+  CHECK(line_of(*sooner.plan, "short").start_seconds == 0);
+  CHECK(sooner.remaining_seconds_after == sooner.remaining_seconds_before);
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "a deadline counts from the start of the run") {
+  add("running", 300);
+  assign("running", {1}, 0, 303);
+  run("running", {1}, 100, 1);
+  setup.objective = {Objective::Kind::kDeadline, 320};
+  state.session_seconds = 100;
+  CHECK(remaining_problem(inputs(), {}).objective.deadline_seconds == 220);
+  CHECK_FALSE(reconsider(inputs(), "interval", 0.05, {}).plan.has_value());  // two devices: more device time
+  setup.objective.deadline_seconds = 290;
+  const Proposal in_time = reconsider(inputs(), "interval", 0.05, {});
+  REQUIRE(in_time.plan.has_value());
+  CHECK(line_of(*in_time.plan, "running").devices.size() == 2);
+  CHECK(in_time.remaining_seconds_after <= 190);
+}
+
 TEST_CASE_FIXTURE(ReplanFixture, "the threshold decides") {
   add("slow", 100);
   add("c", 40, 64);

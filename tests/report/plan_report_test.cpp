@@ -76,6 +76,31 @@ TEST_CASE("a plan whose bound holds no more has none") {
         "device time 2:26; a task ends after 1:02 on average\n");
 }
 
+TEST_CASE("the summary says what another objective has come to") {
+  const auto first_line = [](const Plan& plan) {
+    const std::string text = plan_summary(plan);
+    return text.substr(0, text.find('\n'));
+  };
+  Plan plan = example();
+  plan.objective = {Objective::Kind::kMeanCompletion, 0};
+  plan.objective_bound = 60;
+  CHECK(first_line(plan) ==
+        "mean completion 1:02, lower bound 1:00: gap 4.00 %; makespan 1:15 (found by MILP, bound by area)");
+  plan.objective = {Objective::Kind::kDeadline, 80};
+  plan.objective_bound = 140;
+  CHECK(first_line(plan) ==
+        "device time 2:26, lower bound 2:20: gap 4.00 %; makespan 1:15 within the deadline of 1:20 (found by "
+        "MILP, bound by area)");
+  plan.objective.deadline_seconds = 73;
+  CHECK(first_line(plan) ==
+        "makespan 1:15, 2 s past the deadline of 1:13: no plan that meets it was found, nor proven "
+        "impossible (found by MILP, bound by area)");
+  plan.objective.deadline_seconds = 70;
+  CHECK(first_line(plan) ==
+        "makespan 1:15, 5 s past the deadline of 1:10: no plan ends before 1:12 (found by MILP, bound by "
+        "area)");
+}
+
 TEST_CASE("an edited plan may be worse than the baseline") {
   Plan plan = example();
   plan.baseline_seconds = 60;

@@ -51,6 +51,26 @@ TEST_CASE("every setting is read into its field") {
   CHECK(workload.run == RunSettings{"/w/d", 3600, 5, 6, 7, 8, 9, 0, 0.125});
 }
 
+TEST_CASE("the objective of plans is a word, or a deadline") {
+  CHECK(with("plan: {}\n").plan.objective == Objective{});
+  CHECK(with("plan: {objective: makespan}\n").plan.objective == Objective{});
+  CHECK(with("plan: {objective: mean_completion}\n").plan.objective ==
+        Objective{Objective::Kind::kMeanCompletion, 0});
+  CHECK(with("plan: {objective: {deadline: 1h30m}}\n").plan.objective ==
+        Objective{Objective::Kind::kDeadline, 5400});
+  CHECK(wrong("plan: {objective: deadline}\n") == "1:19 plan: 'objective' needs a time: {deadline: 2h}\n");
+  CHECK(wrong("plan: {objective: makespam}\n") ==
+        "1:19 plan: 'objective' must be one of makespan, mean_completion, not the text 'makespam' (did you "
+        "mean 'makespan'?)\n");
+  CHECK(wrong("plan: {objective: {deadline: 0, tasks: 3}}\n") ==
+        "1:30 plan.objective: 'deadline' must be more than 0\n"
+        "1:33 plan.objective: unknown key 'tasks'; known keys: deadline\n");
+  CHECK(parse_objective("makespan") == Objective{});
+  CHECK(parse_objective("deadline=90s") == Objective{Objective::Kind::kDeadline, 90});
+  CHECK_FALSE(parse_objective("deadline=soon").has_value());
+  CHECK_FALSE(parse_objective("deadline").has_value());
+}
+
 TEST_CASE("what is wrong with the cluster is said at once") {
   CHECK(wrong("cluster: gpu\n") ==
         "1:10 'cluster' must be auto, {gpus}, {slots, slot_memory} or {nodes}, not the text 'gpu'\n");

@@ -12,6 +12,7 @@ namespace {
 
 /// Making a cut stronger must not cost more than finding it did.
 constexpr std::int64_t kShrinkWork = 3000;
+constexpr double kMilpTolerance = 1e-6;
 constexpr std::int64_t kVisitSteps = 20;  ///< about what a step of the enumeration takes
 
 /// The conditions under which a node's share contains the items, each by one of its width and of its length
@@ -101,9 +102,9 @@ void Exact::add_cut(std::vector<FitItem> items, const std::vector<Millis>& free,
   cuts_.push_back({literals_of(shrink(std::move(items), free, target, deadline)), free});
 }
 
-/// Asks for every place; adds a cut for each refusal. True when all fit: then the plan is offered.
-bool Exact::place_shares(const Master& master, const std::vector<int>& counts, Millis target,
-                         const Deadline& deadline) {
+/// Asks for every place; adds a cut for each refusal. The plan, when all fit.
+std::optional<Sequences> Exact::place_shares(const Master& master, const std::vector<int>& counts,
+                                             Millis target, const Deadline& deadline) {
   const Instance& instance = search_.instance();
   std::vector<size_t> used(instance.classes.size(), 0);
   Sequences sequences(instance.nodes.size());
@@ -125,8 +126,14 @@ bool Exact::place_shares(const Master& master, const std::vector<int>& counts, M
           {task, instance.options(task, node)[static_cast<size_t>(column.option)]});
     }
   }
-  if (all_fit) search_.offer(sequences, method_);
-  return all_fit;
+  if (!all_fit) return std::nullopt;
+  return sequences;
+}
+
+Millis Exact::area_of(const Master& master, const std::vector<int>& counts) const {
+  Millis area = 0;
+  for (size_t c = 0; c < counts.size(); ++c) area += counts[c] * master.columns[c].shape.area();
+  return area;
 }
 
 std::vector<Cut> Exact::all_cuts() const {
@@ -139,9 +146,12 @@ Exact::Outcome Exact::enumerate(Millis target, const Deadline& deadline) {
   method_ = "exact (Benders, enumeration)";
   const Master master = make_master(search_.instance(), target, false, {});
   Enumeration enumeration(search_.instance(), master, target, cuts_);
-  const Enumeration::End end = enumeration.run(
-      enumeration_work_, deadline,
-      [&](const std::vector<int>& counts) { return !place_shares(master, counts, target, deadline); });
+  const Enumeration::End end =
+      enumeration.run(enumeration_work_, deadline, [&](const std::vector<int>& counts) {
+        const std::optional<Sequences> plan = place_shares(master, counts, target, deadline);
+        if (plan) search_.offer(*plan, method_);
+        return !plan;
+      });
   deadline.spend(enumeration_work_ * kVisitSteps);
   if (end == Enumeration::End::kStopped) return Outcome::kImproved;
   if (end == Enumeration::End::kExhausted && guesses_.empty() && !deadline.passed()) return Outcome::kRefused;
@@ -152,6 +162,7 @@ Exact::Outcome Exact::enumerate(Millis target, const Deadline& deadline) {
 std::optional<std::vector<int>> Exact::next_master(const Master& master, const Deadline& deadline) {
   const MilpResult solution = solve_master(master, false, deadline);
   refused_ = solution.status == MilpStatus::kInfeasible;
+  optimal_ = solution.status == MilpStatus::kOptimal;
   if (refused_ || solution.status == MilpStatus::kUnknown) return std::nullopt;
   std::vector<int> counts;
   for (const MasterColumn& column : master.columns)
@@ -165,9 +176,34 @@ Exact::Outcome Exact::solve_masters(Millis target, const Deadline& deadline) {
     const Master master = make_master(search_.instance(), target, false, all_cuts());
     const std::optional<std::vector<int>> counts = next_master(master, deadline);
     if (!counts) return refused_ && guesses_.empty() ? Outcome::kRefused : Outcome::kOpen;
-    if (place_shares(master, *counts, target, deadline)) return Outcome::kImproved;
+    const std::optional<Sequences> plan = place_shares(master, *counts, target, deadline);
+    if (!plan) continue;
+    search_.offer(*plan, method_);
+    return Outcome::kImproved;
   }
   return Outcome::kOpen;
+}
+
+Exact::LeastArea Exact::least_area(Millis limit, const Deadline& deadline) {
+  LeastArea result;
+  guesses_.clear();
+  for (int asked = 0; asked < most_masters_ && !deadline.passed(); ++asked) {
+    const Master master = make_master(search_.instance(), limit, false, all_cuts());
+    const std::optional<std::vector<int>> counts = next_master(master, deadline);
+    if (!counts) break;
+    const Millis area = area_of(master, *counts);
+    // CBC cannot tell apart objectives that differ by less.
+    if (optimal_ && guesses_.empty())
+      result.bound =
+          std::max(result.bound, area - static_cast<Millis>(kMilpTolerance * static_cast<double>(area)));
+    std::optional<Sequences> plan = place_shares(master, *counts, limit, deadline);
+    if (!plan) continue;
+    result.plan = std::move(plan);
+    break;
+  }
+  oracle_work_ *= 4;
+  most_masters_ *= 2;
+  return result;
 }
 
 void Exact::run(const Deadline& deadline) {

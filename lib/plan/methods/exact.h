@@ -26,6 +26,15 @@ class Exact {
   /// more.
   void run(const Deadline& deadline);
 
+  /// What is known of the plans that end by a limit.
+  struct LeastArea {
+    std::optional<Sequences> plan;  ///< one of little device time, if any was found
+    Millis bound = 0;               ///< no plan that ends by the limit takes less device time; 0 = unknown
+  };
+  /// Looks for the plan of least device time among those that end by `limit`: the master has that objective
+  /// anyway. `limit` is the same in every call for this object, and `run` is not called for it.
+  LeastArea least_area(Millis limit, const Deadline& deadline);
+
  private:
   enum class Outcome { kRefused, kImproved, kOpen };
   struct Share {  ///< what the master gave one place
@@ -36,8 +45,9 @@ class Exact {
   Outcome enumerate(Millis target, const Deadline& deadline);
   Outcome solve_masters(Millis target, const Deadline& deadline);
   std::optional<std::vector<int>> next_master(const Master& master, const Deadline& deadline);
-  bool place_shares(const Master& master, const std::vector<int>& counts, Millis target,
-                    const Deadline& deadline);
+  std::optional<Sequences> place_shares(const Master& master, const std::vector<int>& counts, Millis target,
+                                        const Deadline& deadline);
+  Millis area_of(const Master& master, const std::vector<int>& counts) const;
   void add_cut(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
                const Deadline& deadline);
   std::vector<FitItem> shrink(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
@@ -57,6 +67,7 @@ class Exact {
   std::int64_t oracle_work_ = 100000;
   int most_masters_ = 20;  ///< CBC's, per target and turn
   bool refused_ = false;   ///< by the last master
+  bool optimal_ = false;   ///< the last master's counts are proven to be of least device time
 };
 
 }  // namespace saturn

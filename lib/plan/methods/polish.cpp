@@ -131,7 +131,7 @@ class Polisher {
     double temperature = hot;
     for (std::int64_t i = 0; i < moves; ++i) {
       if (i % 64 == 0) {
-        deadline.spend(walk.take_steps());
+        deadline.spend(walk.take_steps() + 64);  // a move that is none is work, too
         if (deadline.passed()) return;
         temperature = hot * std::pow(kCold, static_cast<double>(i) / static_cast<double>(moves));
       }

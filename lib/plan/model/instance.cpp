@@ -247,6 +247,16 @@ Millis release_millis(double seconds) {
   return std::max<Millis>(0, static_cast<Millis>(std::ceil(seconds * 1000 - 1e-3)));
 }
 
+std::vector<Placement> Instance::fixed() const {
+  std::set<int> open;
+  for (const InstanceTask& task : tasks) open.insert(task.task);
+  for (const Placement& island : islands) open.insert(island.task);
+  std::vector<Placement> result;
+  for (const Placement& placement : placed)
+    if (!open.contains(placement.task)) result.push_back(placement);
+  return result;
+}
+
 Instance make_instance(const Problem& problem) {
   return Builder(problem).build();
 }

@@ -80,6 +80,9 @@ struct Instance {
   Millis floor = 0;     ///< no plan ends before, because of pinned starts
   bool regular = true;  ///< devices of a node are interchangeable: no islands, no task pinned to devices
 
+  /// The placed tasks that are no islands: nothing is left to decide about them. In a `relaxed` instance,
+  /// too.
+  std::vector<Placement> fixed() const;
   const std::vector<Option>& options(int task, int node) const {
     return tasks[static_cast<size_t>(task)]
         .options[static_cast<size_t>(nodes[static_cast<size_t>(node)].group)];

@@ -74,6 +74,7 @@ bool Search::done() const {
   const Millis end = makespan();
   const Millis least = bound();
   if (end < 0) return false;
+  if (end <= enough_) return true;
   return least >= end || static_cast<double>(end - least) <= gap_ * static_cast<double>(end);
 }
 

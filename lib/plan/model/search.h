@@ -47,7 +47,9 @@ class Search {
   Prices prices() const;
   void set_prices(Prices prices);
 
-  /// Nothing is left to gain: the bound is met, or the gap that was asked for.
+  /// From now on a plan that ends by then is as good as any.
+  void set_enough(Millis makespan) { enough_ = makespan; }
+  /// Nothing is left to gain: the bound is met, or the gap that was asked for, or the plan is good enough.
   bool done() const;
 
  private:
@@ -55,6 +57,7 @@ class Search {
   std::uint64_t seed_;
   double gap_;
   Millis unit_;
+  Millis enough_ = 0;
   std::atomic<Millis> makespan_{-1};
   std::atomic<Millis> bound_{0};
   mutable std::mutex mutex_;  ///< of all below
