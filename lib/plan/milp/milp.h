@@ -12,7 +12,7 @@
 namespace saturn {
 
 /// A mixed-integer linear program: minimise cost * x, subject to rows and column bounds. Plain data; the only
-/// file that knows CBC is milp.cpp.
+/// file that knows CBC is cbc.cpp.
 struct Milp {
   struct Column {
     double lower = 0;
@@ -59,7 +59,7 @@ struct MilpResult {
 /// Solves with CBC, in a process of its own (about 1 ms); safe from several threads. What comes back as
 /// kOptimal or kFeasible has been checked against every row here, so a solver's mistake shows as kUnknown; so
 /// does its crash, a failed assertion of its own, or a limit it does not keep to. Errors: SystemError (no
-/// pipe).
+/// pipe, no CBC).
 MilpResult solve_milp(const Milp& milp, const MilpOptions& options);
 
 /// The best values of a program without integers; empty when there are none, or the deadline came first.
