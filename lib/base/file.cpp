@@ -5,13 +5,16 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <numeric>
+#include <span>
 #include <unistd.h>
 #include <utility>
 
 #include "base/error.h"
+#include "base/mapped_file.h"
 
 namespace saturn {
 namespace {
@@ -29,19 +32,6 @@ int fill(const std::filesystem::path& path, std::string_view text) {
   if (const int error = write_all(fd.get(), text)) return error;
   if (::fsync(fd.get()) != 0) return errno;
   return ::close(fd.release()) == 0 ? 0 : errno;
-}
-
-/// As many bytes as there are, up to `count`.
-size_t read_up_to(const FileDescriptor& fd, const std::filesystem::path& path, char* to, size_t count) {
-  size_t done = 0;
-  while (done < count) {
-    const ssize_t n = ::read(fd.get(), to + done, count - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw SystemError("read", path.string(), errno);
-    if (n == 0) break;
-    done += static_cast<size_t>(n);
-  }
-  return done;
 }
 
 std::uint64_t mixed(std::uint64_t hash, std::uint64_t word) {
@@ -170,22 +160,26 @@ std::string content_hash(std::string_view text) {
 }
 
 std::string file_hash(const std::filesystem::path& path) {
-  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) throw SystemError("read", path.string(), errno);
-  std::array<std::uint64_t, 8192> words{};
-  std::array<std::uint64_t, 4> hashes{};  // of every fourth word: the processor multiplies for all at once
-  std::uint64_t bytes = 0;
-  for (size_t count = sizeof words; count == sizeof words;) {
-    words.fill(0);  // the end is filled up with zeros; the length tells such files apart
-    count = read_up_to(fd, path, reinterpret_cast<char*>(words.data()), sizeof words);
-    bytes += count;
-    for (size_t i = 0; i < (count + 7) / 8; i += hashes.size()) {
-      for (size_t lane = 0; lane < hashes.size(); ++lane) {
-        hashes[lane] = mixed(hashes[lane], words[i + lane]);
-      }
-    }
+  const MappedFile file(path);
+  const std::span<const std::byte> bytes = file.bytes();
+  using Words = std::array<std::uint64_t, 4>;  // the processor multiplies for all four at once
+  Words hashes{};
+  const auto take = [&](const Words& words) {
+    for (size_t lane = 0; lane < hashes.size(); ++lane) hashes[lane] = mixed(hashes[lane], words[lane]);
+  };
+  const size_t rest = bytes.size() % sizeof(Words);
+  Words words{};
+  for (size_t at = 0; at + rest < bytes.size(); at += sizeof words) {
+    std::memcpy(words.data(), bytes.data() + at, sizeof words);
+    take(words);
   }
-  return fmt::format("{:016x}", std::accumulate(hashes.begin(), hashes.end(), mixed(0, bytes), mixed));
+  if (rest > 0) {
+    words.fill(0);  // the length tells files that end in zeros apart
+    std::memcpy(words.data(), bytes.data() + bytes.size() - rest, rest);
+    take(words);
+  }
+  return fmt::format("{:016x}",
+                     std::accumulate(hashes.begin(), hashes.end(), mixed(0, bytes.size()), mixed));
 }
 
 }  // namespace saturn

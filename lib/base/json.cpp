@@ -20,9 +20,7 @@ class Cursor {
 
   /// Skips blanks, commas and colons to the next token, passes over it, and returns its text.
   std::string_view next() {
-    while (at_ < text_.size() &&
-           std::string_view(" \t\r\n,:\xEF\xBB\xBF").find(text_[at_]) != std::string_view::npos)
-      advance();
+    while (at_ < text_.size() && is_between_tokens(text_[at_])) advance();
     mark_ = {line_, column_};
     const size_t start = at_;
     if (at_ >= text_.size()) return {};
@@ -47,6 +45,11 @@ class Cursor {
   }
 
  private:
+  /// A byte order mark's bytes, too.
+  static bool is_between_tokens(char c) {
+    return c == ' ' || c == '\n' || c == ',' || c == ':' || c == '\t' || c == '\r' || c == '\xEF' ||
+           c == '\xBB' || c == '\xBF';
+  }
   void advance() {
     const bool newline = text_[at_] == '\n';
     ++at_;
@@ -81,7 +84,7 @@ class ValueBuilder final : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t, const string_t&) override { return add_literal(); }
   bool string(string_t& text) override {
     cursor_.next();
-    Value value = leaf(Value::Kind::kScalar, text);
+    Value value = leaf(Value::Kind::kScalar, std::move(text));
     value.quoted = true;
     return add(std::move(value)) != nullptr;
   }
@@ -92,7 +95,7 @@ class ValueBuilder final : public nlohmann::json_sax<nlohmann::json> {
   bool end_array() override { return close(); }
   bool key(string_t& key) override {
     cursor_.next();
-    key_ = key, key_mark_ = cursor_.mark();
+    key_ = std::move(key), key_mark_ = cursor_.mark();
     return true;
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& e) override {
@@ -118,8 +121,8 @@ class ValueBuilder final : public nlohmann::json_sax<nlohmann::json> {
     return value;
   }
   bool add_literal() {
-    const std::string text(cursor_.next());
-    return add(leaf(Value::Kind::kScalar, text)) != nullptr;
+    std::string text(cursor_.next());
+    return add(leaf(Value::Kind::kScalar, std::move(text))) != nullptr;
   }
   bool open(Value::Kind kind) {
     cursor_.next();

@@ -154,7 +154,8 @@ Machine this_machine() {
   if (mask != nullptr) CPU_ZERO_S(size, mask);
   std::vector<int> allowed;
   if (mask != nullptr && ::sched_getaffinity(0, size, mask) == 0) {
-    for (int core = 0; core < kMaxCores; ++core) {
+    const auto count = static_cast<size_t>(CPU_COUNT_S(size, mask));
+    for (int core = 0; allowed.size() < count; ++core) {
       if (CPU_ISSET_S(static_cast<size_t>(core), size, mask)) allowed.push_back(core);
     }
   }

@@ -64,7 +64,7 @@ class FileHashes {
 /// Hashes of the files that the command's words name for this task, as they stand: the script among them.
 Json files_json(const PlannedTrial& trial, FileHashes& hash_of) {
   const CommandSpec& command = trial.parallelism.command;
-  CommandFields fields{trial.task, {}, {}, {}, "", ""};
+  CommandFields fields{*trial.task, {}, {}, {}, "", ""};
   for (const auto& [knob, values] : trial.parallelism.knobs)
     fields.knobs[knob] = values.empty() ? "" : values.front();
   Json files = Json::array();

@@ -161,8 +161,8 @@ nlohmann::ordered_json to_json(const Profile& profile) {
   return {{"schema", kSchema},
           {"hardware", profile.hardware},
           {"trials_key", profile.trials_key},
-          {"tasks", tasks},
-          {"trials", trials}};
+          {"tasks", std::move(tasks)},
+          {"trials", std::move(trials)}};
 }
 
 Profile read_profile(const std::filesystem::path& file) {

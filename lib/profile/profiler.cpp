@@ -37,7 +37,7 @@ struct Running {
 };
 
 std::string describe(const PlannedTrial& trial) {
-  return fmt::format("{} {} on {} device{}", trial.task.name, trial.parallelism.name, trial.devices,
+  return fmt::format("{} {} on {} device{}", trial.task->name, trial.parallelism.name, trial.devices,
                      trial.devices == 1 ? "" : "s");
 }
 
@@ -189,7 +189,7 @@ class Profiler {
   Job job_of(const Running& gang) const {
     Job job;
     job.mode = Job::Mode::kTrial;
-    job.task = gang.trial->task;
+    job.task = *gang.trial->task;
     job.parallelism = gang.trial->parallelism.name;
     job.library = gang.trial->parallelism.library;
     if (gang.trial->parallelism.is_command()) job.command = gang.trial->parallelism.command;
@@ -205,7 +205,7 @@ class Profiler {
 
   GangSpec spec_of(const Running& gang, const Job& job) const {
     GangSpec spec;
-    spec.name = gang.trial->task.name;
+    spec.name = gang.trial->task->name;
     spec.node = cluster_.nodes[gang.devices.node].name;
     spec.log = gang.directory / "log";
     spec.ranks = rank_commands({options_.worker, options_.saturn}, job, gang.directory / "job.json");

@@ -53,6 +53,7 @@ class TrialPlanner {
 
   void add_task(const TaskSpec& task) {
     const std::string signature = speed_signature(task);
+    std::shared_ptr<const TaskSpec> shared;
     plan_.tasks.push_back({task.name, signature});
     const size_t errors_before = errors_.size();
     bool fits = false;
@@ -62,7 +63,8 @@ class TrialPlanner {
         for (const std::int64_t count : feasible_counts(task, *manifest, size)) {
           fits = true;
           if (!seen_.emplace(signature, manifest->name, kind, count).second) continue;
-          plan_.trials.push_back({signature, task, *manifest, count, kind});
+          if (shared == nullptr) shared = std::make_shared<const TaskSpec>(task);
+          plan_.trials.push_back({signature, shared, *manifest, count, kind});
         }
       }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace saturn {
 /// One trial to run: a gang of `devices` tries every candidate of the parallelism on the task.
 struct PlannedTrial {
   std::string signature;
-  TaskSpec task;  ///< the first of those that share the signature
+  std::shared_ptr<const TaskSpec> task;  ///< the first of those that share the signature; shared by trials
   Manifest parallelism;
   std::int64_t devices = 0;
   std::string device_kind;

@@ -61,7 +61,10 @@ RunLock::RunLock(const RunDirectory& directory) {
                     directory.path.string(), holder.empty() ? "another process" : holder));
   }
   const std::string holder = fmt::format("process {} on {}\n", ::getpid(), host_name());
-  if (::ftruncate(fd_.get(), 0) == 0) (void)write_all(fd_.get(), holder);
+  // Over what stood there, and cut then: one that is cut to nothing first waits for the disk when it is
+  // closed.
+  if (write_all(fd_.get(), holder) != 0) return;
+  [[maybe_unused]] const int cut = ::ftruncate(fd_.get(), std::ssize(holder));
 }
 
 bool in_use(const RunDirectory& directory) {

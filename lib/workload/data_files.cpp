@@ -7,9 +7,10 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <map>
-#include <set>
+#include <string_view>
 #include <tuple>
 #include <unistd.h>
+#include <unordered_set>
 
 #include "base/file.h"
 #include "workload/data_fit.h"
@@ -96,7 +97,7 @@ Mark mark_of_pattern(const TaskDraft& draft, const std::string& path, size_t ind
 bool resolve_files(const TaskDraft& draft, const std::string& path, std::vector<std::string>& patterns,
                    Resolver& resolver, Diagnostics& diagnostics) {
   std::vector<std::string> files;
-  std::set<std::string> seen;
+  std::unordered_set<std::string_view> seen;  // of what the resolver keeps
   bool sound = true;
   for (size_t i = 0; i < patterns.size(); ++i) {
     const Resolved& resolved = resolver(patterns[i]);

@@ -36,8 +36,9 @@ class Walk {
     if (!is_glob(parts_[part])) return step(directory / parts_[part], part);
     std::error_code ignored;
     for (const fs::directory_entry& entry : entries_of(directory)) {
-      if (matches(parts_[part], entry.path().filename()) && (last || entry.is_directory(ignored)))
-        step(entry.path(), part);
+      if (!matches(parts_[part], entry.path().filename())) continue;
+      if (last && entry.is_regular_file(ignored)) found_.insert(entry.path());
+      if (!last && entry.is_directory(ignored)) from(entry.path(), part + 1);
     }
   }
   std::vector<fs::path> take() { return {found_.begin(), found_.end()}; }

@@ -113,7 +113,13 @@ std::map<std::string, std::vector<std::string>> workload_keys() {
 
 std::string workload_hash(const Workload& workload) {
   std::string text = to_json(workload.cluster).dump();
-  for (const TaskSpec& task : workload.tasks) text += '\n' + to_json(task).dump();
+  // Of a sweep most tasks read the files of the one before: the list, which may be long, is taken in once.
+  std::vector<std::string> files;
+  for (TaskSpec task : workload.tasks) {
+    if (task.data.files != files) text += '\n' + nlohmann::json(files = task.data.files).dump();
+    task.data.files.clear();
+    text += '\n' + to_json(task).dump();
+  }
   text += '\n' + nlohmann::ordered_json(workload.parallelisms).dump();
   return content_hash(text);
 }

@@ -18,7 +18,7 @@ std::vector<Trial> rows() {
 }
 
 PlannedTrial planned() {
-  return {"s", test::small_task("t"), test::manifest("ddp"), 1, "cpu"};
+  return {"s", std::make_shared<TaskSpec>(test::small_task("t")), test::manifest("ddp"), 1, "cpu"};
 }
 
 TrialConditions conditions() {
@@ -91,7 +91,7 @@ TEST_CASE("everything that changes the figures changes the key, and nothing else
   const test::TemporaryDirectory directory;
   const std::string key = trial_key(planned(), test::slots(2), conditions());
   PlannedTrial trial = planned();
-  trial.task.name = "renamed";
+  trial.task = std::make_shared<TaskSpec>(test::small_task("renamed"));
   trial.parallelism.description = "other words";
   CHECK(trial_key(trial, test::slots(2), conditions()) == key);
 
@@ -166,7 +166,9 @@ TEST_CASE("the cache lives under XDG_CACHE_HOME, else under the home directory")
 TEST_CASE("the key of a command's trial has its manifest and the files that it names, and no worker") {
   const test::TemporaryDirectory directory;
   write_file_atomically(directory / "train.py", "one");
-  PlannedTrial trial{"s", test::script_task("t"), test::command("c", "train.py", directory.path()), 1, "cpu"};
+  PlannedTrial trial = planned();
+  trial.task = std::make_shared<TaskSpec>(test::script_task("t"));
+  trial.parallelism = test::command("c", "train.py", directory.path());
   const Cluster cluster = test::slots(1);
   TrialConditions now = conditions();
   const std::string key = trial_key(trial, cluster, now);

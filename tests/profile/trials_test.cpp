@@ -15,7 +15,7 @@ std::string trials_of(const TrialPlan& plan) {
   std::string text;
   for (const PlannedTrial& trial : plan.trials) {
     if (!text.empty()) text += ", ";
-    text += trial.task.name + " " + trial.parallelism.name + " " + std::to_string(trial.devices) + " " +
+    text += trial.task->name + " " + trial.parallelism.name + " " + std::to_string(trial.devices) + " " +
             trial.device_kind;
   }
   return text;

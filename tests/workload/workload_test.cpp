@@ -2,6 +2,7 @@
 #include "workload/workload.h"
 
 #include <filesystem>
+#include <set>
 
 #include "workload_text.h"
 
@@ -128,4 +129,16 @@ TEST_CASE("the hash follows tasks, parallelisms and cluster, and nothing else") 
   CHECK(base != workload_hash(parse(with_task("name: b, batch_size: 2, steps: 3"))));
   CHECK(base != workload_hash(parse(with_task("name: a, batch_size: 2, steps: 4"))));
   CHECK(base != workload_hash(parse(with_task("name: a, batch_size: 2, steps: 3, optimizer: {lr: 1}"))));
+}
+
+TEST_CASE("the hash tells which task reads which files") {
+  const auto hash = [](const std::string& a, const std::string& b) {
+    return workload_hash(
+        parse("defaults: {model: {layers: 1, heads: 2, width: 8, context: 4}, batch_size: 1, steps: 1}\n"
+              "tasks:\n  - {name: a, data: {files: " +
+              a + "}}\n  - {name: b, data: {files: " + b + "}}\n"));
+  };
+  const std::set<std::string> hashes{hash("[x]", "[x]"), hash("[x]", "[y]"),    hash("[y]", "[x]"),
+                                     hash("[y]", "[y]"), hash("[x, y]", "[x]"), hash("[x]", "[x, y]")};
+  CHECK(hashes.size() == 6);
 }
