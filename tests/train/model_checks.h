@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/matmul.h>
 #include <cmath>
@@ -122,6 +123,15 @@ inline void check_type(const ModelSpec& spec, const Example& example, at::Scalar
     const double difference = (parameters[i].tensor.grad().to(at::kDouble) - reference).norm().item<double>();
     CHECK(difference <= tolerance * std::max(reference.norm().item<double>(), 0.01 * largest));
   }
+}
+
+/// Position 4 of the rows changes what comes after it, and nothing before.
+inline void check_causal(const Model& model, const at::Tensor& tokens) {
+  at::Tensor changed = tokens.clone();
+  changed.select(1, 4).fill_(0);
+  const at::Tensor before = model.forward(tokens).detach(), after = model.forward(changed).detach();
+  CHECK(at::allclose(before.slice(1, 0, 4), after.slice(1, 0, 4), 1e-12, 1e-12));
+  CHECK_FALSE(at::allclose(before.slice(1, 5), after.slice(1, 5)));
 }
 
 // Layers written out from their papers, one operation after another.

@@ -156,41 +156,14 @@ TEST_CASE("every gradient agrees with finite differences") {
   check_gradients(in_double(small()), some_rows(small()));
 }
 
-TEST_CASE("float32, with its own loops, has the gradients of float64") {
+TEST_CASE("float32, with its own loops, and bfloat16 have the gradients of float64") {
   const ModelSpec spec{"gpt", {2, 4, 32, 16, 50}};
-  const Example rows = some_rows(spec);
-  const Model precise = in_double(spec);
-  const Model model = build_model(spec, 3);
-  for (const Parameter& parameter : model.parameters())
-    parameter.tensor.set_data(by_name(precise).at(parameter.name).to(at::kFloat));
-  const at::Tensor loss = cross_entropy(model.forward(rows.inputs), rows.targets);
-  const at::Tensor expected = cross_entropy(precise.forward(rows.inputs), rows.targets);
-  CHECK(loss.item<double>() == doctest::Approx(expected.item<double>()).epsilon(1e-5));
-  loss.backward();
-  expected.backward();
-  const std::vector<Parameter> parameters = model.parameters(), references = precise.parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    CAPTURE(parameters[i].name);
-    const at::Tensor reference = references[i].tensor.grad();
-    const double difference = (parameters[i].tensor.grad().to(at::kDouble) - reference).norm().item<double>();
-    CHECK(difference < 2e-5 * reference.norm().item<double>());
-  }
-}
-
-TEST_CASE("bfloat16 has about the gradients of float64") {
-  const ModelSpec spec{"gpt", {2, 4, 32, 16, 50}};
+  check_type(spec, some_rows(spec), at::kFloat, 2e-5);
   check_type(spec, some_rows(spec), at::kBFloat16, 0.05, 2);
 }
 
 TEST_CASE("a token does not see the tokens after it") {
-  const ModelSpec spec = small();
-  const Model model = in_double(spec);
-  const at::Tensor tokens = some_rows(spec).inputs;
-  at::Tensor changed = tokens.clone();
-  changed.select(1, 4).fill_(0);
-  const at::Tensor before = model.forward(tokens).detach(), after = model.forward(changed).detach();
-  CHECK(at::equal(before.slice(1, 0, 4), after.slice(1, 0, 4)));
-  CHECK_FALSE(at::equal(before.select(1, 5), after.select(1, 5)));
+  check_causal(in_double(small()), some_rows(small()).inputs);
 }
 
 TEST_CASE("a context shorter than the model's is allowed") {

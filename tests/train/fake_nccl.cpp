@@ -1,58 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/fake_gpu.h"
-
+// NCCL between threads of one process.
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <tuple>
 #include <utility>
 
+#include "train/fake_gpu.h"
+#include "train/fake_stream.h"
+
 using namespace saturn;
-
-/// A thread that does what is queued, in order.
-struct CUstream_st {
-  CUstream_st() : worker([this] { work(); }) {}
-  ~CUstream_st() {
-    push({});
-    worker.join();
-  }
-  /// An empty task ends the thread.
-  void push(std::function<void()> task) {
-    const std::lock_guard lock(mutex);
-    tasks.push_back(std::move(task));
-    ++queued;
-    changed.notify_all();
-  }
-  void work() {
-    while (true) {
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [this] { return !tasks.empty(); });
-      const std::function<void()> task = std::move(tasks.front());
-      tasks.pop_front();
-      lock.unlock();
-      if (!task) return;
-      task();
-      lock.lock();
-      ++done;
-      changed.notify_all();
-    }
-  }
-
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::deque<std::function<void()>> tasks;
-  std::uint64_t queued = 0, done = 0;
-  std::thread worker;
-};
-
-struct CUevent_st {
-  CUstream_st* stream = nullptr;
-  std::uint64_t behind = 0;
-};
 
 namespace {
 
@@ -80,24 +39,16 @@ struct Gang {
   std::map<std::tuple<int, int, std::uint64_t>, Message> messages;  // from, to, number
 };
 
-std::mutex& registry_mutex() {
-  static std::mutex instance;
-  return instance;
-}
-std::map<std::uint64_t, std::shared_ptr<Gang>>& gangs() {
-  static std::map<std::uint64_t, std::shared_ptr<Gang>> instance;
-  return instance;
-}
-std::map<void*, std::size_t>& block_sizes() {
-  static std::map<void*, std::size_t> instance;
-  return instance;
-}
-std::map<int, ncclResult_t>& errors() {
-  static std::map<int, ncclResult_t> instance;
-  return instance;
-}
-std::atomic<int>& live() {
-  static std::atomic<int> instance{0};
+/// What all communicators of the process share.
+struct Registry {
+  std::mutex mutex;
+  std::map<std::uint64_t, std::shared_ptr<Gang>> gangs;  // by NCCL's unique id
+  std::map<int, ncclResult_t> errors;                    // by rank
+  std::atomic<int> live{0};
+};
+
+Registry& registry() {
+  static Registry instance;
   return instance;
 }
 
@@ -256,84 +207,17 @@ std::size_t bytes_of(std::size_t count, ncclDataType_t type) {
 
 namespace saturn::fake_gpu {
 
-cudaStream_t current_stream() {
-  thread_local CUstream_st stream;
-  return &stream;
-}
 void report_error(int rank, ncclResult_t error) {
-  const std::lock_guard lock(registry_mutex());
-  errors()[rank] = error;
+  const std::lock_guard lock(registry().mutex);
+  registry().errors[rank] = error;
 }
 int live_communicators() {
-  return live();
-}
-
-void* DeviceMemory::allocate(std::size_t bytes) {
-  if (bytes == 0) return nullptr;
-  void* memory = std::malloc(bytes);
-  const std::lock_guard lock(registry_mutex());
-  block_sizes()[memory] = bytes;
-  return memory;
-}
-void DeviceMemory::release(void* memory) {
-  const std::lock_guard lock(registry_mutex());
-  block_sizes().erase(memory);
-  std::free(memory);
-}
-void DeviceMemory::copy(void* to, const void* from, std::size_t bytes) {
-  if (bytes > 0) std::memcpy(to, from, bytes);
-}
-void DeviceMemory::read(void* to, const void* from, std::size_t bytes) {
-  cudaStreamSynchronize(current_stream());
-  copy(to, from, bytes);
+  return registry().live;
 }
 
 }  // namespace saturn::fake_gpu
 
 extern "C" {
-
-cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
-  const std::lock_guard lock(registry_mutex());
-  const auto* address = static_cast<const std::byte*>(pointer);
-  attributes->type = cudaMemoryTypeUnregistered;
-  auto block = block_sizes().upper_bound(const_cast<void*>(pointer));
-  if (block == block_sizes().begin()) return cudaSuccess;
-  --block;
-  if (address < static_cast<std::byte*>(block->first) + block->second)
-    attributes->type = cudaMemoryTypeDevice;
-  return cudaSuccess;
-}
-cudaError_t cudaGetLastError() {
-  return cudaSuccess;
-}
-const char* cudaGetErrorString(cudaError_t) {
-  return "an error of CUDA";
-}
-cudaError_t cudaSetDevice(int) {
-  return cudaSuccess;
-}
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  *event = new CUevent_st;
-  return cudaSuccess;
-}
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  delete event;
-  return cudaSuccess;
-}
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  const std::lock_guard lock(stream->mutex);
-  *event = {stream, stream->queued};
-  return cudaSuccess;
-}
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  const std::lock_guard lock(event->stream->mutex);
-  return event->stream->done >= event->behind ? cudaSuccess : cudaErrorNotReady;
-}
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  std::unique_lock lock(stream->mutex);
-  stream->changed.wait(lock, [&] { return stream->done == stream->queued; });
-  return cudaSuccess;
-}
 
 const char* ncclGetErrorString(ncclResult_t) {
   return "an error of NCCL";
@@ -352,20 +236,20 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int size, ncclUniqueId id,
   if (config->blocking != 0) return ncclInvalidArgument;
   std::uint64_t number = 0;
   std::memcpy(&number, id.internal, sizeof number);
-  const std::lock_guard lock(registry_mutex());
-  std::shared_ptr<Gang>& gang = gangs()[number];
+  const std::lock_guard lock(registry().mutex);
+  std::shared_ptr<Gang>& gang = registry().gangs[number];
   if (!gang) gang = std::make_shared<Gang>();
   const std::lock_guard gang_lock(gang->mutex);
   gang->size = size;
   ++gang->arrived;
   *comm = new ncclComm{gang, rank};
-  ++live();
+  ++registry().live;
   return ncclInProgress;
 }
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
-  const std::lock_guard lock(registry_mutex());
+  const std::lock_guard lock(registry().mutex);
   const std::lock_guard gang_lock(comm->gang->mutex);
-  *state = errors()[comm->rank];
+  *state = registry().errors[comm->rank];
   if (*state == ncclSuccess && (comm->gang->arrived < comm->gang->size || comm->unsettled-- > 0)) {
     *state = ncclInProgress;
   }
@@ -378,7 +262,7 @@ ncclResult_t ncclCommAbort(ncclComm_t comm) {
   gang->changed.notify_all();
   gang->changed.wait(lock, [&] { return comm->running == 0; });
   delete comm;
-  --live();
+  --registry().live;
   return ncclSuccess;
 }
 ncclResult_t ncclCommFinalize(ncclComm_t comm) {
