@@ -2,7 +2,6 @@
 #include "train/pipeline_schedule.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace saturn {
 namespace {
@@ -90,30 +89,6 @@ std::vector<PipelineAction> pipeline_schedule(PipelineOrder order, int stage, in
     one_forward_one_backward(writer, std::min(micros, stages - 1 - stage), micros);
   }
   return writer.actions;
-}
-
-/// slowest[k][end]: the least that the slowest of the first k stages can take when they hold `end` blocks.
-std::vector<std::size_t> balance_stages(const std::vector<double>& seconds, std::size_t stages,
-                                        const StageFits& fits) {
-  constexpr double kNever = std::numeric_limits<double>::infinity();
-  const std::size_t blocks = seconds.size();
-  std::vector<double> sums(blocks + 1);
-  for (std::size_t i = 0; i < blocks; ++i) sums[i + 1] = sums[i] + seconds[i];
-  std::vector<std::vector<double>> slowest(stages + 1, std::vector<double>(blocks + 1, kNever));
-  std::vector<std::vector<std::size_t>> begins(stages + 1, std::vector<std::size_t>(blocks + 1));
-  slowest[0][0] = 0;
-  for (std::size_t k = 1; k <= stages; ++k)
-    for (std::size_t end = k; end <= blocks; ++end)
-      for (std::size_t begin = k - 1; begin < end; ++begin) {
-        if (slowest[k - 1][begin] == kNever || !fits(begin, end, k - 1)) continue;
-        const double time = std::max(slowest[k - 1][begin], sums[end] - sums[begin]);
-        if (time < slowest[k][end]) slowest[k][end] = time, begins[k][end] = begin;
-      }
-  if (slowest[stages][blocks] == kNever) return {};
-  std::vector<std::size_t> counts(stages);
-  for (std::size_t k = stages, end = blocks; k > 0; end = begins[k][end], --k)
-    counts[k - 1] = end - begins[k][end];
-  return counts;
 }
 
 }  // namespace saturn

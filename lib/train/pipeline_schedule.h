@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
-#include <functional>
-#include <string>
 #include <vector>
 
 namespace saturn {
@@ -38,14 +35,5 @@ struct PipelineAction {
 /// to one, in order. With 1F1B at most stages - stage micro-batches are between their forward and their
 /// backward pass, with GPipe all. Pure.
 std::vector<PipelineAction> pipeline_schedule(PipelineOrder order, int stage, int stages, int micros);
-
-/// Whether blocks [begin, end) can be stage number `stage`.
-using StageFits = std::function<bool(std::size_t begin, std::size_t end, std::size_t stage)>;
-
-/// Divides a chain of blocks into `stages` contiguous parts, none empty, so that the slowest takes the least
-/// time; returns the number of blocks of each, or nothing when no division fits. `seconds`: of each block.
-/// Pure.
-std::vector<std::size_t> balance_stages(const std::vector<double>& seconds, std::size_t stages,
-                                        const StageFits& fits);
 
 }  // namespace saturn

@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros_like.h>
 #include <algorithm>
-#include <array>
 #include <c10/core/GradMode.h>
 #include <cmath>
-#include <cstdlib>
 #include <fmt/format.h>
-#include <map>
 #include <numeric>
-#include <set>
 #include <span>
-#include <sstream>
-#include <stdexcept>
 
 #include "train/agreement.h"
 #include "train/chain.h"
@@ -20,12 +13,16 @@
 #include "train/parallelism.h"
 #include "train/pipeline_schedule.h"
 #include "train/rows.h"
+#include "train/stage_neighbours.h"
+#include "train/stage_split.h"
+#include "train/tied_parameters.h"
 #include "train/weights.h"
 
 namespace saturn::pipeline {
 namespace {
 
 using Kind = PipelineAction::Kind;
+using Stage = TiedParameters::Stage;
 
 PipelineOrder order_of(const Knobs& knobs) {
   return knob_value(knobs, "schedule", "1f1b") == "gpipe" ? PipelineOrder::kGpipe : PipelineOrder::k1F1B;
@@ -38,108 +35,15 @@ std::int64_t micro_rows(const TaskSpec& task, const Knobs& knobs) {
   return (task.batch_size + portions - 1) / portions;
 }
 
-std::string split_text(const std::vector<std::size_t>& counts) {
-  std::string text;
-  for (const std::size_t count : counts) text += (text.empty() ? "" : "+") + std::to_string(count);
-  return text;
+std::vector<Stage> stages_of(const Model& model, const std::string& split, int stages) {
+  std::vector<Stage> blocks;
+  std::size_t begin = 0;
+  for (const std::size_t count : split_from(split, model.blocks.size(), static_cast<std::size_t>(stages))) {
+    blocks.push_back(std::span(model.blocks).subspan(begin, count));
+    begin += count;
+  }
+  return blocks;
 }
-
-/// The blocks of each stage, as the knob says, or as even as can be. Errors: std::invalid_argument.
-std::vector<std::size_t> split_of(const Knobs& knobs, std::size_t blocks, int stages) {
-  const std::string text = knob_value(knobs, "split", "auto");
-  std::vector<std::size_t> counts;
-  if (text == "auto") {
-    for (int stage = 0; stage < stages; ++stage) {
-      const Rows part = rows_of_rank(static_cast<std::int64_t>(blocks), stage, stages);
-      counts.push_back(static_cast<std::size_t>(part.count()));
-    }
-  } else {
-    std::istringstream in(text);
-    for (std::string part; std::getline(in, part, '+');)
-      counts.push_back(std::strtoul(part.c_str(), nullptr, 10));  // 0: no number
-  }
-  const bool empty = std::find(counts.begin(), counts.end(), 0U) != counts.end();
-  if (empty || counts.size() != static_cast<std::size_t>(stages) ||
-      std::accumulate(counts.begin(), counts.end(), std::size_t{0}) != blocks)
-    throw std::invalid_argument(
-        fmt::format("split '{}' does not divide the model's {} blocks among {} devices (as '3+4' does 7 "
-                    "blocks among 2)",
-                    text, blocks, stages));
-  return counts;
-}
-
-/// Sends activations and gradients to the neighbours. What comes has the shape that the sender says at the
-/// first micro-batch of so many rows.
-class Neighbours {
- public:
-  Neighbours(const Mesh& mesh, at::ScalarType dtype) : mesh_(mesh), dtype_(dtype) {}
-
-  void send_activation(const at::Tensor& activation) {
-    announce(activation);
-    mesh_.communicator->send(buffer_of(activation), mesh_.rank + 1);
-  }
-  at::Tensor receive_activation(std::int64_t rows) {
-    const at::Tensor activation = empty(expected_shape(rows));
-    mesh_.communicator->receive(buffer_of(activation), mesh_.rank - 1);
-    return activation;
-  }
-  void send_gradient(const at::Tensor& gradient) {
-    mesh_.communicator->send(buffer_of(gradient), mesh_.rank - 1);
-  }
-  at::Tensor receive_gradient(const at::Tensor& like) {
-    const at::Tensor gradient = empty(like.sizes().vec());
-    mesh_.communicator->receive(buffer_of(gradient), mesh_.rank + 1);
-    return gradient;
-  }
-  at::Tensor swap_with_next(const at::Tensor& activation, const at::Tensor& like) {
-    announce(activation);
-    const at::Tensor gradient = empty(like.sizes().vec());
-    mesh_.communicator->exchange(buffer_of(activation), buffer_of(gradient), mesh_.rank + 1);
-    return gradient;
-  }
-  at::Tensor swap_with_previous(const at::Tensor& gradient, std::int64_t rows) {
-    const at::Tensor activation = empty(expected_shape(rows));
-    mesh_.communicator->exchange(buffer_of(gradient), buffer_of(activation), mesh_.rank - 1);
-    return activation;
-  }
-
- private:
-  using Shape = std::vector<std::int64_t>;
-  static constexpr std::size_t kMostDimensions = 8;
-  using Header = std::array<std::int64_t, kMostDimensions>;  ///< extents; 0 after the last
-
-  at::Tensor empty(const Shape& shape) const {
-    return at::empty(shape, at::TensorOptions().dtype(dtype_).device(mesh_.device));
-  }
-
-  void announce(const at::Tensor& activation) {
-    if (!announced_.insert(activation.size(0)).second) return;
-    Header header{};
-    std::copy(activation.sizes().begin(), activation.sizes().end(), header.begin());
-    mesh_.communicator->send({header.data(), header.size(), Dtype::kInt64}, mesh_.rank + 1);
-  }
-
-  const Shape& expected_shape(std::int64_t rows) {
-    Shape& shape = expected_[rows];
-    if (!shape.empty()) return shape;
-    Header header{};
-    mesh_.communicator->receive({header.data(), header.size(), Dtype::kInt64}, mesh_.rank - 1);
-    for (const std::int64_t extent : header)
-      if (extent > 0) shape.push_back(extent);
-    return shape;
-  }
-
-  const Mesh& mesh_;
-  at::ScalarType dtype_;
-  std::set<std::int64_t> announced_;
-  std::map<std::int64_t, Shape> expected_;
-};
-
-/// A parameter that stands in blocks of several stages (a tied embedding): the first of them owns it.
-struct Shared {
-  std::size_t index = 0;    ///< of the parameter on this stage
-  std::vector<int> stages;  ///< that have it, in order
-};
 
 class PipelineTrainer final : public Trainer {
  public:
@@ -151,12 +55,11 @@ class PipelineTrainer final : public Trainer {
         order_(order_of(knobs)),
         keep_(keep_of(knobs)),
         model_(build_model(task.model)),
-        split_(split_of(knobs, model_.blocks.size(), mesh.world_size)),
-        weights_(stage_blocks(), precision_, mesh.device, task.seed),
+        stages_(stages_of(model_, knob_value(knobs, "split", "auto"), mesh.world_size)),
+        weights_(blocks(), precision_, mesh.device, task.seed),
+        tied_(mesh_, weights_.parameters(), stages_),
         optimizer_(weights_.masters(), task.optimizer),
-        neighbours_(mesh_, precision_.compute) {
-    find_shared();
-  }
+        neighbours_(mesh_, precision_.compute) {}
 
   StepResult step(const GlobalBatch& batch, double learning_rate) override {
     weights_.clear_gradients();
@@ -170,8 +73,8 @@ class PipelineTrainer final : public Trainer {
     std::vector<at::Tensor> gradients = precision_.mixed() ? sums_ : weights_.gradients();
     for (std::size_t i = 0; i < gradients.size(); ++i)
       if (!gradients[i].defined()) gradients[i] = at::zeros_like(weights_.masters()[i].value);
-    for (const Shared& shared : shared_) add_up(gradients[shared.index], shared.stages);
-    const double norm = std::sqrt(agree_on_sum(*mesh_.communicator, squared_norm(owned(gradients))));
+    tied_.add_up(gradients);
+    const double norm = std::sqrt(agree_on_sum(*mesh_.communicator, squared_norm(tied_.owned(gradients))));
     optimizer_.step(gradients, learning_rate, clip_factor(norm, clip_));
     weights_.refresh();
     return {agree_on_sum(*mesh_.communicator, loss_), norm};
@@ -183,7 +86,7 @@ class PipelineTrainer final : public Trainer {
     for (const Rows& rows : micro_batches({0, batch.rows()}, micro_rows_)) {
       at::Tensor activation =
           first() ? part_of(batch, rows).inputs : neighbours_.receive_activation(rows.count());
-      for (const auto& block : stage_blocks()) activation = block->forward(activation, Pass::kEvaluate);
+      for (const auto& block : blocks()) activation = block->forward(activation, Pass::kEvaluate);
       if (last()) {
         loss += cross_entropy(activation, part_of(batch, rows).targets).item<double>() *
                 batch.share(rows.count());
@@ -196,7 +99,7 @@ class PipelineTrainer final : public Trainer {
 
   void save(CheckpointWriter& writer) override {
     for (std::size_t i = 0; i < weights_.masters().size(); ++i)
-      if (owns(i)) optimizer_.save(writer, i);
+      if (tied_.owns(i)) optimizer_.save(writer, i);
     save_slices(weights_.buffers(), writer);
     if (mesh_.rank == 0) optimizer_.save_step(writer);
   }
@@ -218,55 +121,7 @@ class PipelineTrainer final : public Trainer {
   bool first() const { return mesh_.rank == 0; }
   bool last() const { return mesh_.rank + 1 == mesh_.world_size; }
 
-  std::span<const std::unique_ptr<Block>> stage_blocks() const { return blocks_of(mesh_.rank); }
-  std::span<const std::unique_ptr<Block>> blocks_of(int stage) const {
-    const auto begin = std::accumulate(split_.begin(), split_.begin() + stage, std::size_t{0});
-    return std::span(model_.blocks).subspan(begin, split_[static_cast<std::size_t>(stage)]);
-  }
-
-  void find_shared() {
-    std::map<std::string, std::vector<int>> stages_of;
-    for (int stage = 0; stage < mesh_.world_size; ++stage) {
-      for (const auto& block : blocks_of(stage))
-        for (const Parameter& parameter : block->parameters()) {
-          std::vector<int>& stages = stages_of[parameter.name];
-          if (stages.empty() || stages.back() != stage) stages.push_back(stage);
-        }
-    }
-    for (std::size_t i = 0; i < weights_.parameters().size(); ++i) {
-      const std::vector<int>& stages = stages_of.at(weights_.parameters()[i].name);
-      if (stages.size() > 1) shared_.push_back({i, stages});
-    }
-  }
-
-  bool owns(std::size_t index) const {
-    const auto found = std::find_if(shared_.begin(), shared_.end(),
-                                    [&](const Shared& shared) { return shared.index == index; });
-    return found == shared_.end() || found->stages.front() == mesh_.rank;
-  }
-
-  std::vector<at::Tensor> owned(const std::vector<at::Tensor>& gradients) const {
-    std::vector<at::Tensor> mine;
-    for (std::size_t i = 0; i < gradients.size(); ++i)
-      if (owns(i)) mine.push_back(gradients[i]);
-    return mine;
-  }
-
-  /// The sum over the stages, added up by the owner in their order: the same bits everywhere.
-  void add_up(at::Tensor& gradient, const std::vector<int>& stages) const {
-    const int owner = stages.front();
-    gradient = gradient.contiguous();
-    if (mesh_.rank != owner) {
-      mesh_.communicator->send(buffer_of(gradient), owner);
-      return mesh_.communicator->receive(buffer_of(gradient), owner);
-    }
-    const at::Tensor theirs = at::empty(gradient.sizes(), gradient.options());
-    for (std::size_t i = 1; i < stages.size(); ++i) {
-      mesh_.communicator->receive(buffer_of(theirs), stages[i]);
-      gradient.add_(theirs);
-    }
-    for (std::size_t i = 1; i < stages.size(); ++i) mesh_.communicator->send(buffer_of(gradient), stages[i]);
-  }
+  Stage blocks() const { return stages_[static_cast<std::size_t>(mesh_.rank)]; }
 
   Batch part_of(const GlobalBatch& batch, Rows rows) const {
     return batch.slice(rows.begin, rows.end).to(mesh_.device, precision_.compute);
@@ -311,15 +166,14 @@ class PipelineTrainer final : public Trainer {
     Batch part;
     if (first() || last()) part = part_of(batch, rows);
     at::Tensor activation = first() ? part.inputs : std::move(flight.incoming);
-    const auto blocks = stage_blocks();
-    const std::size_t plain = blocks.size() - (last() ? 1 : 0);
+    const std::size_t plain = blocks().size() - (last() ? 1 : 0);
     for (std::size_t i = 0; i < plain; ++i) {
-      flight.runs.push_back(run_forward(*blocks[i], activation, keep_));
+      flight.runs.push_back(run_forward(*blocks()[i], activation, keep_));
       activation = flight.runs.back().pass_on();
     }
     if (last()) {
       flight.runs.push_back(
-          run_loss(*blocks.back(), activation, part.targets, batch.share(rows.count()), keep_));
+          run_loss(*blocks().back(), activation, part.targets, batch.share(rows.count()), keep_));
       loss_ += flight.runs.back().pass_on().item<double>();
     } else {
       flight.outgoing = activation.contiguous();
@@ -327,11 +181,10 @@ class PipelineTrainer final : public Trainer {
   }
 
   void backward(Flight& flight) {
-    const auto blocks = stage_blocks();
     at::Tensor gradient = std::move(flight.gradient);
     flight.outgoing.reset();
-    for (std::size_t i = blocks.size(); i-- > 0;)
-      gradient = run_backward(*blocks[i], std::move(flight.runs[i]), gradient);
+    for (std::size_t i = blocks().size(); i-- > 0;)
+      gradient = run_backward(*blocks()[i], std::move(flight.runs[i]), gradient);
     flight.runs.clear();
     if (precision_.mixed()) add_to_sums();
     if (!first()) flight.gradient = gradient.contiguous();
@@ -354,11 +207,11 @@ class PipelineTrainer final : public Trainer {
   PipelineOrder order_;
   Keep keep_;
   Model model_;
-  std::vector<std::size_t> split_;
+  std::vector<Stage> stages_;
   Weights weights_;  ///< of this stage
+  TiedParameters tied_;
   AdamW optimizer_;
-  Neighbours neighbours_;
-  std::vector<Shared> shared_;
+  StageNeighbours neighbours_;
   std::vector<Flight> flights_;
   std::vector<at::Tensor> sums_;
   double loss_ = 0;
@@ -376,11 +229,11 @@ class CostModel {
     for (const BlockCost& block : context_.costs.blocks)
       seconds.push_back(std::max(block.forward_seconds + block.backward_seconds, 1e-9));
     const Bytes budget = context_.mesh.memory_bytes;
-    std::vector<std::size_t> split = balance_stages(seconds, stages_, [&](auto begin, auto end, auto stage) {
+    StageSplit split = balance_stages(seconds, stages_, [&](auto begin, auto end, auto stage) {
       return budget == 0 || memory(knobs, begin, end, stage) <= budget;
     });
     if (split.empty()) split = balance_stages(seconds, stages_, [](auto, auto, auto) { return true; });
-    knobs["split"] = split_text(split);
+    knobs["split"] = to_text(split);
     double slowest = 0;
     Bytes fullest = 0;
     for (std::size_t stage = 0, begin = 0; stage < split.size(); begin += split[stage++]) {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <doctest/doctest.h>
-#include <limits>
-#include <random>
+#include <string>
+#include <vector>
 
 using namespace saturn;
 
@@ -79,37 +79,6 @@ int most_in_flight(const std::vector<PipelineAction>& actions) {
   return most;
 }
 
-double slowest_of(const std::vector<double>& seconds, const std::vector<std::size_t>& counts) {
-  double slowest = 0;
-  std::size_t begin = 0;
-  for (const std::size_t count : counts) {
-    double sum = 0;
-    for (std::size_t i = begin; i < begin + count; ++i) sum += seconds[i];
-    slowest = std::max(slowest, sum);
-    begin += count;
-  }
-  return slowest;
-}
-
-/// The best of all divisions.
-double best_by_trying(const std::vector<double>& seconds, std::size_t begin, std::size_t stages) {
-  if (stages == 1) {
-    double sum = 0;
-    for (std::size_t i = begin; i < seconds.size(); ++i) sum += seconds[i];
-    return begin < seconds.size() ? sum : std::numeric_limits<double>::infinity();
-  }
-  double best = std::numeric_limits<double>::infinity(), sum = 0;
-  for (std::size_t end = begin + 1; end < seconds.size(); ++end) {
-    sum += seconds[end - 1];
-    best = std::min(best, std::max(sum, best_by_trying(seconds, end, stages - 1)));
-  }
-  return best;
-}
-
-bool always(std::size_t, std::size_t, std::size_t) {
-  return true;
-}
-
 }  // namespace
 
 TEST_CASE("stages' transfers match one to one and nobody waits for ever") {
@@ -143,28 +112,4 @@ TEST_CASE("1F1B holds as many micro-batches as there are stages from here on, GP
     CHECK(most_in_flight(pipeline_schedule(PipelineOrder::k1F1B, stage, 4, 9)) == 4 - stage);
     CHECK(most_in_flight(pipeline_schedule(PipelineOrder::kGpipe, stage, 4, 9)) == 9);
   }
-}
-
-TEST_CASE("a chain is divided so that the slowest stage takes the least time") {
-  std::mt19937 random(7);
-  std::uniform_real_distribution<double> seconds_of(0.1, 3);
-  for (int round = 0; round < 300; ++round) {
-    std::vector<double> seconds(1 + random() % 9);
-    for (double& value : seconds) value = seconds_of(random);
-    const std::size_t stages = 1 + random() % 4;
-    const std::vector<std::size_t> counts = balance_stages(seconds, stages, always);
-    if (stages > seconds.size()) {
-      CHECK(counts.empty());
-      continue;
-    }
-    REQUIRE(counts.size() == stages);
-    CHECK(std::find(counts.begin(), counts.end(), 0U) == counts.end());
-    CHECK(slowest_of(seconds, counts) == doctest::Approx(best_by_trying(seconds, 0, stages)));
-  }
-}
-
-TEST_CASE("a stage that does not fit is no stage") {
-  const auto at_most_two = [](std::size_t begin, std::size_t end, std::size_t) { return end - begin <= 2; };
-  CHECK(balance_stages({1, 1, 1, 1, 9}, 3, at_most_two) == std::vector<std::size_t>{2, 2, 1});
-  CHECK(balance_stages({1, 1, 1, 1, 9}, 2, at_most_two).empty());
 }
