@@ -178,8 +178,7 @@ std::string file_hash(const std::filesystem::path& path) {
     std::memcpy(words.data(), bytes.data() + bytes.size() - rest, rest);
     take(words);
   }
-  return fmt::format("{:016x}",
-                     std::accumulate(hashes.begin(), hashes.end(), mixed(0, bytes.size()), mixed));
+  return fmt::format("{:016x}", std::accumulate(hashes.begin(), hashes.end(), mixed(0, bytes.size()), mixed));
 }
 
 }  // namespace saturn
