@@ -128,7 +128,7 @@ Plan plan_or_check(const PlanCommand& command, const Session& session, const Pro
                   {file, command.force || !command.method.empty() || !command.objective.empty()}, interrupts);
   } else {
     plan = completed_plan(session, profile, command.complete, interrupts);
-    replace_plan(file, plan);
+    keep_plan(file, plan);
   }
   say("plan: " + file.string());
   return plan;

@@ -14,6 +14,8 @@
 #include "plan/make_problem.h"
 #include "plan/pinned_lines.h"
 #include "plan/solve.h"
+#include "plan_view.h"
+#include "report/plan_report.h"
 
 namespace saturn {
 namespace {
@@ -68,13 +70,20 @@ Plan solve_by_paper(const Problem& problem, const SolveOptions& options) {
       rows, what, rows > kMostPaperRows ? "" : "set a longer one, take fewer tasks, or "));
 }
 
+/// Shown while it comes on.
+Plan solve_in_view(const Problem& problem, SolveOptions options) {
+  PlanView view(options.time_limit);
+  options.on_progress = [&](const SolveProgress& now) { view.show(now); };
+  return solve(problem, options);
+}
+
 /// The plan has the pins of the problem.
 Plan solve_pinned(const Session& session, const Profile& profile, const Problem& problem,
                   const SolveOptions& options) {
-  Plan plan =
-      session.workload.plan.method == "paper" ? solve_by_paper(problem, options) : solve(problem, options);
+  Plan plan = session.workload.plan.method == "paper" ? solve_by_paper(problem, options)
+                                                      : solve_in_view(problem, options);
   // What was found in a part of the time must not pass for the plan from then on.
-  if (options.cancel->load()) throw Interrupted{};
+  plan.stopped = options.cancel->load();
   plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
   stamp(session, profile, plan);
   plan.bound_pins = pins_hash(plan);
@@ -91,8 +100,12 @@ bool lacks_a_task(const Problem& problem, const Plan& plan) {
 Plan solve_anew(const Session& session, const Profile& profile, const Plan* before,
                 InterruptGuard& interrupts) {
   Problem problem = problem_of(session, profile);
-  if (before != nullptr) keep_pins(problem, *before);
-  return solve_pinned(session, profile, problem, solve_options(session.workload, interrupts));
+  SolveOptions options = solve_options(session.workload, interrupts);
+  if (before != nullptr) {
+    keep_pins(problem, *before);
+    if (before->stopped) options.incumbent = before;
+  }
+  return solve_pinned(session, profile, problem, options);
 }
 
 }  // namespace
@@ -145,15 +158,26 @@ void replace_plan(const fs::path& file, const Plan& plan) {
   write_file_atomically(file, text);
 }
 
+void keep_plan(const fs::path& file, const Plan& plan) {
+  replace_plan(file, plan);
+  if (!plan.stopped) return;
+  say(
+      fmt::format("planning was stopped; the best plan so far is {}:\n{}the same command goes on from it, "
+                  "`saturn run {}` takes it as it is",
+                  file.string(), plan_summary(plan), file.string()));
+  throw Interrupted{};
+}
+
 Plan make_plan(const Session& session, const Profile& profile, const PlanRequest& request,
                InterruptGuard& interrupts) {
   if (!fs::exists(request.file)) {
     const Plan plan = solve_anew(session, profile, nullptr, interrupts);
-    replace_plan(request.file, plan);
+    keep_plan(request.file, plan);
     return plan;
   }
   Plan before = read_plan(request.file);
   std::vector<std::string> reasons = staleness(session, profile, before);
+  if (before.stopped && !request.force) reasons.emplace_back("planning was stopped early");
   if (before.objective != session.workload.plan.objective)
     reasons.emplace_back("the plan's objective is another one");
   if (reasons.empty() && !request.force) {
@@ -163,7 +187,7 @@ Plan make_plan(const Session& session, const Profile& profile, const PlanRequest
   }
   for (const std::string& reason : reasons) say(reason + ": planned again");
   const Plan plan = solve_anew(session, profile, &before, interrupts);
-  replace_plan(request.file, plan);
+  keep_plan(request.file, plan);
   return plan;
 }
 
@@ -197,12 +221,13 @@ Plan plan_around(const Session& session, const Profile& profile, const Plan& kep
                               [&](const Assignment& a) { return a.task == line.task && a.pinned; });
   // Lines that were only kept are no rule for others: the bound is that of the pins alone.
   options.incumbent = &plan;
-  const Plan free = solve(pinned, options);
+  const Plan free = solve_in_view(pinned, options);
   plan.lower_bound_seconds = std::min(free.lower_bound_seconds, plan.makespan_seconds);
   plan.objective_bound = meets_deadline(plan) ? std::min(free.objective_bound, objective_value(plan)) : 0;
   plan.bound_method = free.bound_method;
   plan.bound_pins = pins_hash(plan);
   plan.gap = gap_of(plan);
+  plan.stopped = options.cancel->load();
   return plan;
 }
 

@@ -29,7 +29,8 @@ struct PlanRequest {
 };
 /// Uses the plan in the file when it is fresh (completing what an edit left out), else solves, keeping pinned
 /// lines; the plan before is kept beside it as plan.previous.json. Errors: InputError (an edited plan that is
-/// not valid, a task that fits on nothing), SystemError.
+/// not valid, a task that fits on nothing), SystemError; throws Interrupted after a signal, with the best
+/// plan so far written and marked as `stopped`: the next call goes on from it.
 Plan make_plan(const Session& session, const Profile& profile, const PlanRequest& request,
                InterruptGuard& interrupts);
 
@@ -41,6 +42,9 @@ std::vector<Baseline> stamped_baselines(const Session& session, const Profile& p
 /// what they leave out is found. Errors: InputError with every line that cannot stay.
 Plan plan_around(const Session& session, const Profile& profile, const Plan& kept,
                  InterruptGuard& interrupts);
+
+/// `replace_plan`, and for one whose search was stopped the news and Interrupted.
+void keep_plan(const std::filesystem::path& file, const Plan& plan);
 
 /// Writes the plan; what was in the file before is kept beside it as plan.previous.json, and said so.
 void replace_plan(const std::filesystem::path& file, const Plan& plan);

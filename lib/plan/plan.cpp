@@ -124,6 +124,7 @@ Plan plan_from(const Document& document) {
   plan.method = reader.text("method");
   plan.bound_method = reader.text("bound_method");
   plan.bound_pins = reader.text("bound_pins");
+  plan.stopped = reader.boolean("stopped", false);
   reader.finish();
   diagnostics.throw_if_any();
   return plan;
@@ -201,24 +202,26 @@ Json to_json(const Objective& objective) {
 nlohmann::ordered_json to_json(const Plan& plan) {
   Json tasks = Json::array();
   for (const Assignment& assignment : plan.assignments) tasks.push_back(to_json(assignment));
-  return {{"schema", kSchema},
-          {"workload_file", plan.workload_file},
-          {"workload_hash", plan.workload_hash},
-          {"profile_hash", plan.profile_hash},
-          {"cluster_hash", plan.cluster_hash},
-          {"tasks", std::move(tasks)},
-          {"makespan_seconds", plan.makespan_seconds},
-          {"device_seconds", device_seconds(plan)},
-          {"mean_completion_seconds", mean_completion_seconds(plan)},
-          {"lower_bound_seconds", plan.lower_bound_seconds},
-          {"objective", to_json(plan.objective)},
-          {"objective_value", objective_value(plan)},
-          {"objective_bound", objective_bound(plan)},
-          {"gap", plan.gap},
-          {"baseline_seconds", plan.baseline_seconds},
-          {"method", plan.method},
-          {"bound_method", plan.bound_method},
-          {"bound_pins", plan.bound_pins}};
+  Json json{{"schema", kSchema},
+            {"workload_file", plan.workload_file},
+            {"workload_hash", plan.workload_hash},
+            {"profile_hash", plan.profile_hash},
+            {"cluster_hash", plan.cluster_hash},
+            {"tasks", std::move(tasks)},
+            {"makespan_seconds", plan.makespan_seconds},
+            {"device_seconds", device_seconds(plan)},
+            {"mean_completion_seconds", mean_completion_seconds(plan)},
+            {"lower_bound_seconds", plan.lower_bound_seconds},
+            {"objective", to_json(plan.objective)},
+            {"objective_value", objective_value(plan)},
+            {"objective_bound", objective_bound(plan)},
+            {"gap", plan.gap},
+            {"baseline_seconds", plan.baseline_seconds},
+            {"method", plan.method},
+            {"bound_method", plan.bound_method},
+            {"bound_pins", plan.bound_pins}};
+  if (plan.stopped) json["stopped"] = true;
+  return json;
 }
 
 std::string pins_hash(const Plan& plan) {

@@ -51,6 +51,7 @@ struct Plan {
   double objective_bound = 0;
   double gap = 0;  ///< (value - bound) / value of the objective; of the makespan when a deadline is missed
   double baseline_seconds = 0;  ///< "a whole node each, one after another"
+  bool stopped = false;         ///< a signal ended the search: the next one goes on from here
 };
 
 /// Whether the last task ends by the deadline; true without one.

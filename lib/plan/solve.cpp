@@ -2,6 +2,7 @@
 #include "plan/solve.h"
 
 #include <algorithm>
+#include <chrono>
 #include <fmt/format.h>
 #include <map>
 #include <stdexcept>
@@ -63,7 +64,8 @@ class Budget {
       : work_{options.work - tie_work(options), options.work > 0},
         tie_work_{tie_work(options), options.work > 0},
         search_(Deadline::in(options.time_limit - std::min(kTieShare * options.time_limit, kMostTieTime),
-                             options.cancel, &work_)),
+                             options.cancel, &work_)
+                    .counting(options.solver_use)),
         whole_(Deadline::in(options.time_limit, options.cancel, &tie_work_)) {}
   Budget(const Budget&) = delete;
   Budget& operator=(const Budget&) = delete;
@@ -91,6 +93,39 @@ Sequences break_ties(const Search& search, const Deadline& deadline) {
                   {search.seed(), round, std::min(kMostPolishMoves, kPolishMovesPerTask * tasks)}, deadline);
   return best;
 }
+
+/// Tells whoever listens how far a solve has come, in the problem's units. Does not own what it listens to.
+class Reporter {
+ public:
+  explicit Reporter(const OnProgress& listener) : listener_(listener) {}
+
+  /// The makespan, from now on.
+  void follow(Search& search) const {
+    if (!listener_) return;
+    search.listen([this](const SearchState& state) {
+      SolveProgress progress{elapsed(), Objective::Kind::kMakespan, {}, 0, state.method, state.bound_method};
+      if (state.makespan >= 0) progress.value = seconds(state.makespan);
+      progress.bound = seconds(state.makespan >= 0 ? std::min(state.makespan, state.bound) : state.bound);
+      listener_(progress);
+    });
+  }
+
+  /// Another objective, whose values are milliseconds divided by `divisor`.
+  std::function<void(double, const ObjectiveResult&)> of(Objective::Kind measure, double divisor) const {
+    if (!listener_) return {};
+    return [this, measure, divisor](double value, const ObjectiveResult& best) {
+      const double scale = 1000 * divisor;
+      listener_({elapsed(), measure, value / scale, std::min(value, best.bound) / scale, best.method,
+                 best.bound_method});
+    };
+  }
+
+ private:
+  Seconds elapsed() const { return std::chrono::steady_clock::now() - begun_; }
+
+  const OnProgress& listener_;
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
 
 /// What a solve comes to, before it is told in the problem's words.
 struct Found {
@@ -152,29 +187,38 @@ void search_makespan(Search& search, const SolveOptions& options, Millis enough,
     const Instance free_of_pins = relaxed(search.instance());
     Search bounding(free_of_pins, options.seed, options.gap);
     bounding.set_enough(enough);
+    bounding.listen([&](const SearchState& state) { search.raise_bound(state.bound, state.bound_method); });
     run_portfolio(bounding, deadline.within(deadline.left() / 3), options.threads);
-    search.raise_bound(bounding.bound(), bounding.bound_method());
   }
   run_portfolio(search, deadline, options.threads);
 }
 
-Found find(const Objective& objective, Search& search, const SolveOptions& options) {
+Found find(const Objective& objective, Search& search, const SolveOptions& options,
+           const Reporter& reporter) {
   const Budget budget(options);
-  const ObjectiveOptions rest{options.gap, options.threads};
+  ObjectiveOptions rest{options.gap, options.threads};
   const auto found = [](ObjectiveResult result) {
     return Found{std::move(result.sequences), std::move(result.method), std::move(result.bound_method),
                  result.bound};
   };
   if (objective.kind == Objective::Kind::kMeanCompletion) {
     bound_by_area(search);
+    const size_t tasks = search.instance().tasks.size() + search.instance().placed.size();
+    rest.report = reporter.of(objective.kind, static_cast<double>(std::max<size_t>(1, tasks)));
     return found(least_completions_plan(search, rest, budget.search()));
   }
   const bool has_limit = objective.kind == Objective::Kind::kDeadline;
   const Millis limit = has_limit ? static_cast<Millis>(objective.deadline_seconds * 1000 + 1e-3) : 0;
+  reporter.follow(search);
   search_makespan(search, options, limit, budget.search());
-  if (has_limit && search.makespan() <= limit)
+  if (has_limit && search.makespan() <= limit) {
+    search.listen({});
+    rest.report = reporter.of(objective.kind, 1);
     return found(least_device_time_plan(search, limit, rest, budget.search()));
-  return {break_ties(search, budget.ties()), search.method(), search.bound_method(), 0};
+  }
+  Sequences best = break_ties(search, budget.ties());
+  search.offer(best, search.method());  // it may end earlier, too
+  return {std::move(best), search.method(), search.bound_method(), 0};
 }
 
 }  // namespace
@@ -183,10 +227,11 @@ Plan solve(const Problem& problem, const SolveOptions& asked) {
   SolveOptions options = asked;
   // Several threads would share the work as the machine pleases.
   if (options.work > 0) options.threads = 1;
+  const Reporter reporter(options.on_progress);
   const Instance instance = make_instance(problem);
   Search search(instance, options.seed, options.gap);
   offer_known(problem, options.incumbent, search);
-  Plan plan = to_plan(problem, search, find(problem.objective, search, options));
+  Plan plan = to_plan(problem, search, find(problem.objective, search, options, reporter));
   plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
   insist_on_valid(problem, plan);
   return plan;

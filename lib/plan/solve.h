@@ -5,8 +5,10 @@
 #include <cstdint>
 
 #include "base/units.h"
+#include "plan/model/solver_use.h"
 #include "plan/plan.h"
 #include "plan/problem.h"
+#include "plan/solve_progress.h"
 
 namespace saturn {
 
@@ -20,6 +22,10 @@ struct SolveOptions {
   const std::atomic<bool>* cancel =
       nullptr;                      ///< set by another thread: the best plan so far is returned; not owned
   const Plan* incumbent = nullptr;  ///< a plan already known (replanning); not owned
+  /// Called with every better plan and every better bound, by whichever thread found it, one at a time. Must
+  /// be quick: the search waits for it.
+  OnProgress on_progress{};
+  SolverUse* solver_use = nullptr;  ///< what CBC takes is added to it; not owned
 };
 
 /// Solves SPASE. Of plans that end as early, one of little device time is taken, and of those one of early

@@ -40,6 +40,18 @@ std::string bound_text(double value, double bound, double gap) {
       gap <= kProvenGap ? std::string("proven optimal") : fmt::format("gap {:.2f} %", gap * 100));
 }
 
+const char* measure_text(Objective::Kind measure) {
+  switch (measure) {
+    case Objective::Kind::kMakespan:
+      return "makespan";
+    case Objective::Kind::kMeanCompletion:
+      return "mean completion";
+    case Objective::Kind::kDeadline:
+      return "device time";
+  }
+  return "";
+}
+
 /// Value and bound of what the plan was to make least.
 std::string objective_text(const Plan& plan) {
   const std::string makespan = "makespan " + duration_text(plan.makespan_seconds);
@@ -94,6 +106,17 @@ std::string plan_summary(const Plan& plan) {
   return text + fmt::format("a whole node each, one after another: {}; this plan {} {:.1f} %\n",
                             duration_text(plan.baseline_seconds), saved >= 0 ? "saves" : "takes longer by",
                             std::abs(saved) * 100);
+}
+
+std::string solve_text(const SolveProgress& progress) {
+  if (!progress.value)
+    return progress.bound > 0 ? "no plan yet, lower bound " + duration_text(progress.bound) : "no plan yet";
+  const double value = *progress.value;
+  const double gap = value > 0 ? (value - progress.bound) / value : 0;
+  std::string text = fmt::format("{} {}, {} ({}", measure_text(progress.measure), duration_text(value),
+                                 bound_text(value, progress.bound, gap), progress.method);
+  if (!progress.bound_method.empty()) text += "; " + progress.bound_method;
+  return text + ")";
 }
 
 std::string compare_plans(const Plan& before, const Plan& after, const Style& style) {

@@ -194,6 +194,35 @@ says err 'error: --objective is makespan, mean_completion, or deadline=TIME with
 expect 2 "$saturn" plan due.yaml --method paper
 says err "error: the paper's MILP knows the makespan alone: leave out the method, or the objective deadline"
 
+# A signal while it plans: the best plan so far is kept, and the same command goes on from it. (Whether a mean
+# completion is the least is hardly ever proven: this would go on for an hour.)
+sed '$a plan: {objective: mean_completion, time_limit: 1h}' w.yaml >slow.yaml
+rm runs/w/plan.json
+threads() { find "/proc/$planner/task" -mindepth 1 -maxdepth 1 | wc -l; }
+plans() { [ "$(threads)" -gt 1 ]; } # one shows how it comes on, others search
+stopped_by() {
+  "$saturn" plan slow.yaml >out 2>err &
+  planner=$!
+  until_true 20 plans
+  kill "-$1" "$planner"
+  code=0
+  wait "$planner" || code=$?
+}
+for signal in INT TERM; do
+  stopped_by "$signal"
+  [ "$code" -eq "$(case $signal in INT) echo 130 ;; *) echo 143 ;; esac)" ] || fail "stopped by $signal it ended with $code"
+  says err "planning was stopped; the best plan so far is $work/runs/w/plan.json:"
+  says err 'mean completion 24 s, lower bound '
+  says err "the same command goes on from it, \`saturn run $work/runs/w/plan.json\` takes it as it is"
+  grep -q '^  "stopped": true$' runs/w/plan.json || fail 'the plan does not say that it was stopped'
+done
+says err 'planning was stopped early: planned again'
+expect 0 "$saturn" run runs/w/plan.json --dry-run
+sed 's/1h/300ms/' slow.yaml >w2.yaml
+expect 0 "$saturn" plan w2.yaml
+says err 'planning was stopped early: planned again'
+! grep -q stopped runs/w/plan.json || fail 'the plan was not stopped'
+
 # What does not go together on the command line.
 expect 2 "$saturn" plan
 is err "error: which workload? \`saturn plan W.yaml\` (only --compare needs none)"

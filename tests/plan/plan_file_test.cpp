@@ -67,7 +67,9 @@ TEST_CASE("A plan is written with one line per task") {
 
 TEST_CASE("The JSON Schema says what is written, key by key") {
   const Document schema = read_json(SATURN_PLAN_SCHEMA);
-  const Document plan = parse_json("plan.json", kSample);
+  Plan stopped = sample();
+  stopped.stopped = true;  // else the key is left out
+  const Document plan = parse_json("plan.json", to_text(stopped));
   CHECK(test::validate(plan.root, schema.root).empty());
   CHECK(test::keys_of(plan.root) == test::keys_of(*schema.root.find("properties")));
   const Value& line = plan.root.find("tasks")->items.front();
@@ -84,6 +86,15 @@ TEST_CASE("What was written is read back the same, with the place of each line")
   CHECK(plan.assignments[1].mark.line == 9);
   CHECK(plan.assignments[1].mark.column == 5);
   CHECK(plan.assignments[0].pinned);
+}
+
+TEST_CASE("That a signal ended the search is written only when it did") {
+  Plan plan = sample();
+  plan.stopped = true;
+  const std::string text = to_text(plan);
+  CHECK(text.find("  \"bound_pins\": \"44\",\n  \"stopped\": true\n}") != std::string::npos);
+  CHECK(parse_plan("plan.json", text).stopped);
+  CHECK(to_text(sample()).find("stopped") == std::string::npos);
 }
 
 TEST_CASE("Another objective is written with its value and bound, and read back") {

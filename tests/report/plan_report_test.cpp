@@ -123,3 +123,22 @@ TEST_CASE("equal plans have no table") {
   CHECK(compare_plans(example(), example(), {}) ==
         "makespan 1:15 -> 1:15 (+0.0 %)\n3 tasks stay where they are\n");
 }
+
+TEST_CASE("A solve under way tells its value, its bound and who found them") {
+  SolveProgress progress;
+  CHECK(solve_text(progress) == "no plan yet");
+  progress.bound = 110;
+  progress.bound_method = "lanes";
+  CHECK(solve_text(progress) == "no plan yet, lower bound 1:50");
+  progress.value = 114;
+  progress.method = "annealing";
+  CHECK(solve_text(progress) == "makespan 1:54, lower bound 1:50: gap 3.51 % (annealing; lanes)");
+  progress.bound = 114;
+  CHECK(solve_text(progress) == "makespan 1:54, lower bound 1:54: proven optimal (annealing; lanes)");
+  progress.measure = Objective::Kind::kDeadline;
+  progress.bound_method = "";
+  CHECK(solve_text(progress) == "device time 1:54, lower bound 1:54: proven optimal (annealing)");
+  progress.measure = Objective::Kind::kMeanCompletion;
+  progress.bound = 0;
+  CHECK(solve_text(progress) == "mean completion 1:54, no lower bound known (annealing)");
+}

@@ -288,6 +288,7 @@ std::optional<Plan> solve_paper(const Problem& problem, const SolveOptions& opti
   MilpOptions limits;
   limits.time_limit = options.time_limit;
   limits.cancel = options.cancel;
+  limits.use = options.solver_use;
   const MilpResult result = solve_milp(model.milp, limits);
   if (result.status != MilpStatus::kOptimal && result.status != MilpStatus::kFeasible) return std::nullopt;
   Plan plan = plan_of(problem, model, result.values);

@@ -152,6 +152,7 @@ ObjectiveResult least_completions_plan(const Search& search, const ObjectiveOpti
     best = score;
     result.sequences = std::move(sequences);
     result.method = method;
+    if (options.report) options.report(best.completions, result);
   };
   if (search.has_plan()) offer(search.best(), search.method());
   for (const double patience : kPatience)
@@ -172,12 +173,17 @@ ObjectiveResult least_device_time_plan(Search& search, Millis limit, const Objec
   ObjectiveResult result{search.best(), search.method(), 0, "least areas"};
   result.bound = bound_of(instance, [&](const Instance& it) { return least_device_time(it, limit); });
   Score best = score_of(instance, result.sequences);
+  const auto tell = [&] {
+    if (options.report) options.report(static_cast<double>(best.area), result);
+  };
+  tell();
   const auto offer = [&](Sequences sequences, const std::string& method) {
     const Score score = score_of(instance, sequences);
     if (!criterion.better(score, best)) return;
     best = score;
     result.sequences = std::move(sequences);
     result.method = method;
+    tell();
   };
   const auto done = [&] {
     return deadline.passed() || close_enough(static_cast<double>(best.area), result.bound, options.gap);
@@ -199,6 +205,7 @@ ObjectiveResult least_device_time_plan(Search& search, Millis limit, const Objec
     if (found.bound == 0 || static_cast<double>(bound) <= result.bound) continue;
     result.bound = static_cast<double>(bound);
     result.bound_method = "master (Benders, CBC)";
+    tell();
   } while (!done());
   return result;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "plan/model/deadline.h"
@@ -20,6 +21,9 @@ struct ObjectiveResult {
 struct ObjectiveOptions {
   double gap = 0;   ///< stop when the relative gap is at most this
   int threads = 1;  ///< side by side
+  /// Called after every better plan and bound: the sum of ends, or the device time, of the best so far in
+  /// milliseconds, and that best itself.
+  std::function<void(double, const ObjectiveResult&)> report{};
 };
 
 /// The least sum of the tasks' ends: list scheduling, then annealing until the deadline or the bound.

@@ -262,6 +262,7 @@ MilpResult solve_master(const Master& master, bool first_solution, const Deadlin
   options.time_limit = std::min(deadline.left(), deadline.counts_work() ? kAnyTime : kLongestMaster);
   options.first_solution = first_solution;
   options.cancel = deadline.cancel();
+  options.use = deadline.solver_use();
   if (deadline.counts_work()) options.most_nodes = kMostNodes;
   return solve_milp(master.milp, options);
 }

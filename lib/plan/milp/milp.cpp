@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "base/isolated.h"
 #include "plan/milp/cbc.h"
 
@@ -41,8 +42,13 @@ CbcAnswer from_bytes(const std::string& bytes) {
 /// early. A jump out of a failed assertion would be undefined: it skips the destructors of CBC's frames.
 std::optional<CbcAnswer> ask_isolated(const Milp& milp, const MilpOptions& options) {
   const IsolationLimits limits{kPatience * options.time_limit + kSlowestFork, options.cancel};
+  const double begun = steady_seconds();
   open_cbc();  // in this process: every copy finds it open
   const auto bytes = run_isolated([&] { return to_bytes(ask_cbc(milp, options)); }, limits);
+  if (options.use != nullptr) {
+    ++options.use->solves;
+    options.use->microseconds += std::llround(1e6 * (steady_seconds() - begun));
+  }
   if (!bytes) return {};
   return from_bytes(*bytes);
 }
@@ -113,6 +119,7 @@ std::optional<std::vector<double>> solve_linear(const Milp& program, const Deadl
   MilpOptions options;
   options.time_limit = deadline.left();
   options.cancel = deadline.cancel();
+  options.use = deadline.solver_use();
   deadline.spend(static_cast<std::int64_t>(program.rows.size() * program.columns.size()));
   MilpResult result = solve_milp(program, options);
   if (result.status != MilpStatus::kOptimal) return std::nullopt;

@@ -39,8 +39,9 @@ struct MilpOptions {
   bool first_solution = false;                ///< stop at the first one found
   std::vector<std::pair<int, double>> start;  ///< a solution to begin with (may be partial); empty = none
   const std::atomic<bool>* cancel =
-      nullptr;         ///< set by another thread: the solve ends as kUnknown; not owned
-  int most_nodes = 0;  ///< of the search tree; 0 = any number
+      nullptr;               ///< set by another thread: the solve ends as kUnknown; not owned
+  int most_nodes = 0;        ///< of the search tree; 0 = any number
+  SolverUse* use = nullptr;  ///< the solve is added to it; not owned
 };
 
 enum class MilpStatus {

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/units.h"
+#include "plan/model/solver_use.h"
 
 namespace saturn {
 
@@ -18,7 +19,7 @@ struct Work {
 };
 
 /// When a search must stop: at a point in time, when its work is done, or when another thread says so. The
-/// only clock that planning sees. Owns neither `cancel` nor `work`.
+/// only clock that planning sees. Owns neither `cancel` nor `work`, nor the account of what solvers take.
 class Deadline {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -31,6 +32,14 @@ class Deadline {
                 std::chrono::duration_cast<std::chrono::steady_clock::duration>(bounded),
             cancel, work};
   }
+
+  /// The same, with an account for what MILP solvers take.
+  Deadline counting(SolverUse* use) const {
+    Deadline result = *this;
+    result.solver_use_ = use;
+    return result;
+  }
+  SolverUse* solver_use() const { return solver_use_; }
 
   bool cancelled() const { return cancel_ != nullptr && cancel_->load(std::memory_order_relaxed); }
   /// Then nothing else may end a piece of work early: the result must not depend on the machine.
@@ -49,13 +58,16 @@ class Deadline {
   /// The earlier of this deadline and `span` from now; of a deadline that counts work, itself.
   Deadline within(Seconds span) const {
     if (counts_work()) return *this;
-    return {std::min(at_, in(span).at_), cancel_, work_};
+    Deadline result = *this;
+    result.at_ = std::min(at_, in(span).at_);
+    return result;
   }
 
  private:
   Time at_;
   const std::atomic<bool>* cancel_;
   Work* work_;
+  SolverUse* solver_use_ = nullptr;
 };
 
 }  // namespace saturn

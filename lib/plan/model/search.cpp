@@ -25,6 +25,17 @@ Millis common_divisor(const Instance& instance) {
 Search::Search(const Instance& instance, std::uint64_t seed, double gap)
     : instance_(&instance), seed_(seed), gap_(gap), unit_(common_divisor(instance)) {}
 
+void Search::listen(Listener listener) {
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(listener);
+  if (has_plan() || bound() > 0) tell();
+}
+
+/// The mutex is held.
+void Search::tell() const {
+  if (listener_) listener_({makespan(), bound(), method_, bound_method_});
+}
+
 bool Search::offer(const Sequences& sequences, const std::string& method) {
   Millis end = makespan_of(instance_->placed);
   for (size_t n = 0; n < sequences.size(); ++n)
@@ -34,6 +45,7 @@ bool Search::offer(const Sequences& sequences, const std::string& method) {
   best_ = sequences;
   method_ = method;
   makespan_ = end;
+  tell();
   return true;
 }
 
@@ -53,6 +65,7 @@ void Search::raise_bound(Millis bound, const std::string& method) {
   if (rounded <= this->bound()) return;
   bound_ = rounded;
   bound_method_ = method;
+  tell();
 }
 
 std::string Search::bound_method() const {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -20,6 +21,14 @@ struct Prices {
   std::vector<double> devices;  ///< per group: what all the time of a device until the bound is worth
 };
 
+/// How far a search has come.
+struct SearchState {
+  Millis makespan = -1;  ///< of the best plan so far; negative: none yet
+  Millis bound = 0;
+  std::string method;
+  std::string bound_method;
+};
+
 /// What the methods of one solve share: the best sequences so far and the best lower bound so far. Any thread
 /// may call anything. Does not own the instance.
 class Search {
@@ -30,6 +39,11 @@ class Search {
   std::uint64_t seed() const { return seed_; }
   /// Every makespan is a multiple of it: the greatest common divisor of all times.
   Millis unit() const { return unit_; }
+
+  /// Called from now on with every better plan and every better bound, by the thread that found it, one at a
+  /// time; at once, when there is something to tell. It must not call this search. Empty = nobody listens.
+  using Listener = std::function<void(const SearchState&)>;
+  void listen(Listener listener);
 
   /// Takes the sequences when they end earlier than the best so far.
   bool offer(const Sequences& sequences, const std::string& method);
@@ -53,6 +67,8 @@ class Search {
   bool done() const;
 
  private:
+  void tell() const;
+
   const Instance* instance_;
   std::uint64_t seed_;
   double gap_;
@@ -65,6 +81,7 @@ class Search {
   std::string method_;
   std::string bound_method_;
   Prices prices_;
+  Listener listener_;
 };
 
 // The methods, each in a file of its own. Each improves the search until it has nothing more to try or the
