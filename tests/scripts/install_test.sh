@@ -36,5 +36,6 @@ done
 if [[ -e $build/lib/train/saturn-cuda.so ]]; then
   [[ -f lib/saturn/saturn-cuda.so ]] || fail "saturn-cuda.so is built and not installed beside libsaturn_train.so"
   grep -qF "libsaturn_train.so => $PWD/" <<<"$(ldd lib/saturn/saturn-cuda.so)" || fail "saturn-cuda.so uses another libsaturn_train.so"
+  grep -qF saturn-cuda.so <<<"$(ninja -C "$build" -t inputs saturn-worker)" || fail "who builds saturn-worker alone gets no saturn-cuda.so"
 fi
 bin/saturn-worker --help >"$world/help" || fail "bin/saturn-worker --help does not end with 0"
