@@ -72,7 +72,7 @@ class ScriptTrial {
     const double seconds = clock_.other(at);
     checkpoint_seconds_ = std::max(checkpoint_seconds_, seconds);
   }
-  void hear(const ScriptFinished&, double) {}
+  void hear(const ScriptFinished&, double) { finished_ = true; }
 
   void stop() {
     stopping_ = true;
@@ -95,8 +95,9 @@ class ScriptTrial {
   }
 
   Outcome outcome() const {
-    const bool left_by_itself = !stopping_ && script_.exit_code() == 0;
-    if (!stopping_ && !left_by_itself) {
+    // How a script ends that has finished does not matter, as in a run.
+    const bool went_well = stopping_ || finished_ || script_.exit_code() == 0;
+    if (!went_well) {
       const Failed failed = script_.failure();
       if (failed.reason == Failed::Reason::kOutOfMemory) return OutOfMemory{failed.message};
       return TrialFailed{failed.message, script_.tail()};
@@ -125,7 +126,7 @@ class ScriptTrial {
   TrialTimes times_;
   Script script_;
   StepClock clock_;
-  bool stopping_ = false;
+  bool stopping_ = false, finished_ = false;
   std::int64_t total_steps_ = 0;
   double checkpoint_seconds_ = 0, validation_seconds_ = 0;
   int validations_ = 0;

@@ -66,6 +66,12 @@ TEST_CASE_FIXTURE(TrialFixture, "a script that dies, ends early or says nothing"
   CHECK(run(step_line(1) + "sleep 0.02\n" + step_line(2)) == "ready 0; measured; done; exit 0");
 }
 
+TEST_CASE_FIXTURE(TrialFixture, "how a script ends that has said that it is finished does not matter") {
+  const std::string steps = step_line(1) + "sleep 0.02\n" + step_line(2);
+  CHECK(run(steps + "exit 1\n") == "ready 0; failed; done; exit 0");
+  CHECK(run(steps + "echo '{\"event\":\"finished\"}'\nexit 1\n") == "ready 0; measured; done; exit 0");
+}
+
 TEST_CASE_FIXTURE(TrialFixture, "a script that does not leave when it is asked to is killed and measured") {
   job.trial.trial_timeout_seconds = 1;
   CHECK(run("trap '' TERM\ni=0; while :; do i=$((i+1)); echo "

@@ -100,6 +100,6 @@ with torch.no_grad():
     held_out = nn.functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
 dist.all_reduce(held_out)
 run.validated(held_out / world)
-run.finished()  # PyTorch may abort while it takes FSDP2 apart on CPUs; it does not matter any more
+run.finished()  # PyTorch may abort while it takes gloo or FSDP2 apart; it does not matter any more
 dist.barrier()  # a rank that leaves early would take the others' connections with it
 dist.destroy_process_group()
