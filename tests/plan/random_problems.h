@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <map>
 #include <random>
 #include <string>
 
@@ -51,6 +53,75 @@ class RandomProblems {
 
  private:
   int up_to(int most) { return 1 + static_cast<int>(random_() % static_cast<std::uint64_t>(most)); }
+  std::mt19937_64 random_;
+};
+
+/// Larger ones of mixed clusters, the same for the same seed.
+class RandomInstances {
+ public:
+  explicit RandomInstances(std::uint64_t seed) : random_(seed) {}
+
+  /// Nodes of several sizes and kinds, devices busy until later, gangs that need a least number of devices.
+  Problem next(int most_nodes, int most_devices, int most_tasks) {
+    Problem problem;
+    for (int n = 0, nodes = up_to(most_nodes); n < nodes; ++n) {
+      problem.nodes.push_back(node("n" + std::to_string(n), up_to(most_devices)));
+      if (up_to(4) == 1) problem.nodes.back().kind = "gpu";
+      if (up_to(3) == 1)
+        for (double& free : problem.nodes.back().free_at_seconds) free = (up_to(4) - 1) * 0.5;
+    }
+    for (int t = 0, tasks = up_to(most_tasks); t < tasks; ++t) add_task(problem);
+    return problem;
+  }
+
+  /// Pins that no other pin contradicts: at most one task has a start, later than all releases.
+  void pin_some(Problem& problem) {
+    for (ProblemTask& pinned : problem.tasks)
+      if (up_to(3) == 1) pinned.pin = some_pin(problem, pinned);
+    if (ProblemTask& first = problem.tasks.front(); first.pin && up_to(2) == 1)
+      first.pin->start_seconds = 1.5 + (up_to(8) - 1) * 0.5;
+  }
+
+ private:
+  /// To one configuration, to a node that it fits on, to devices of that, or to several of these.
+  Pin some_pin(const Problem& problem, const ProblemTask& task) {
+    Pin pin;
+    const int chosen = up_to(static_cast<int>(task.configurations.size())) - 1;
+    const Configuration& configuration = task.configurations[static_cast<size_t>(chosen)];
+    if (up_to(2) == 1) pin.configuration = chosen;
+    for (size_t n = 0; n < problem.nodes.size(); ++n) {
+      const ProblemNode& it = problem.nodes[n];
+      const bool fits = it.kind == configuration.device_kind &&
+                        it.free_at_seconds.size() >= static_cast<size_t>(configuration.devices);
+      if (fits && (!pin.node || up_to(2) == 1)) pin.node = static_cast<int>(n);
+    }
+    if (up_to(3) == 1)
+      for (int device = 0; device < configuration.devices; ++device) pin.devices.push_back(device);
+    else if (up_to(2) == 1)
+      pin.node.reset();
+    return pin;
+  }
+
+  int up_to(int most) { return 1 + static_cast<int>(random_() % static_cast<std::uint64_t>(most)); }
+
+  void add_task(Problem& problem) {
+    const std::string name = "t" + std::to_string(problem.tasks.size());
+    if (!problem.tasks.empty() && up_to(3) == 1) {  // a twin
+      problem.tasks.push_back(problem.tasks.back());
+      problem.tasks.back().name = name;
+      return;
+    }
+    ProblemTask task{name, {}, std::nullopt};
+    const int alone = up_to(40);
+    std::map<std::string, int> widest;  // by kind
+    for (const ProblemNode& node : problem.nodes)
+      widest[node.kind] = std::max(widest[node.kind], static_cast<int>(node.free_at_seconds.size()));
+    for (const auto& [kind, most] : widest)
+      for (int devices = up_to(most); devices <= most; ++devices)
+        task.configurations.push_back({"ddp", {}, kind, devices, 0.25 * (alone / devices + up_to(3))});
+    problem.tasks.push_back(std::move(task));
+  }
+
   std::mt19937_64 random_;
 };
 

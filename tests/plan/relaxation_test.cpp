@@ -9,53 +9,15 @@
 #include "plan/bounds/width_program.h"
 #include "plan/fixtures.h"
 #include "plan/methods/portfolio.h"
+#include "plan/random_problems.h"
 #include "plan/solve.h"
 
 namespace saturn {
 namespace {
 
+using test::RandomInstances;
+
 const Deadline kNoDeadline = Deadline::in(Seconds(1e6));
-
-class RandomInstances {
- public:
-  explicit RandomInstances(std::uint64_t seed) : random_(seed) {}
-
-  /// Nodes of several sizes and kinds, devices busy until later, gangs that need a least number of devices.
-  Problem next(int most_nodes, int most_devices, int most_tasks) {
-    Problem problem;
-    for (int n = 0, nodes = up_to(most_nodes); n < nodes; ++n) {
-      problem.nodes.push_back(test::node("n" + std::to_string(n), up_to(most_devices)));
-      if (up_to(4) == 1) problem.nodes.back().kind = "gpu";
-      if (up_to(3) == 1)
-        for (double& free : problem.nodes.back().free_at_seconds) free = (up_to(4) - 1) * 0.5;
-    }
-    for (int t = 0, tasks = up_to(most_tasks); t < tasks; ++t) add_task(problem);
-    return problem;
-  }
-
- private:
-  int up_to(int most) { return 1 + static_cast<int>(random_() % static_cast<std::uint64_t>(most)); }
-
-  void add_task(Problem& problem) {
-    const std::string name = "t" + std::to_string(problem.tasks.size());
-    if (!problem.tasks.empty() && up_to(3) == 1) {  // a twin
-      problem.tasks.push_back(problem.tasks.back());
-      problem.tasks.back().name = name;
-      return;
-    }
-    ProblemTask task{name, {}, std::nullopt};
-    const int alone = up_to(40);
-    std::map<std::string, int> widest;  // by kind
-    for (const ProblemNode& node : problem.nodes)
-      widest[node.kind] = std::max(widest[node.kind], static_cast<int>(node.free_at_seconds.size()));
-    for (const auto& [kind, most] : widest)
-      for (int devices = up_to(most); devices <= most; ++devices)
-        task.configurations.push_back({"ddp", {}, kind, devices, 0.25 * (alone / devices + up_to(3))});
-    problem.tasks.push_back(std::move(task));
-  }
-
-  std::mt19937_64 random_;
-};
 
 TEST_CASE(
     "On nodes of several kinds and sizes the optimum is found, and neither lanes nor widths refute it") {
