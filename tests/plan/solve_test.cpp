@@ -233,6 +233,31 @@ TEST_CASE("Times that are no times are refused") {
         "error: task 'long': ddp on 1 device(s) takes 2000000000 s; that is between 0 and 1000000000 s");
 }
 
+TEST_CASE("Times that add up to more than 64 bits hold are refused") {
+  Problem problem;
+  for (int n = 0; n < 100; ++n) problem.nodes.push_back(node("n" + std::to_string(n), 100));
+  for (int t = 0; t < 10; ++t) problem.tasks.push_back(task("t" + std::to_string(t), {{100, 1e9}}));
+  CHECK(error_of(problem) == "error: the tasks' durations add up to 1e+12 s, more than can be planned");
+  problem.tasks.resize(3);  // 3e14 device-milliseconds, 10000 devices: still within them
+  CHECK(solve(problem, within(1)).makespan_seconds == 1e9);
+}
+
+TEST_CASE("10000 tasks of which none are alike are planned, each a class of its own") {
+  std::mt19937_64 random(11);
+  Problem problem;
+  for (int n = 0; n < 16; ++n) problem.nodes.push_back(node("n" + std::to_string(n), 8));
+  for (int t = 0; t < 10000; ++t) {
+    const double alone = 1000 + t + static_cast<double>(random() % 1000) / 1000;
+    problem.tasks.push_back(task("t" + std::to_string(t), {{1, alone}, {2, alone * 0.55}, {4, alone * 0.3}}));
+  }
+  CHECK(make_instance(problem).classes.size() == 10000);
+  SolveOptions options = kNoLimit;
+  options.work = 1000000;
+  const Plan plan = solve(problem, options);
+  CHECK(test::text_of(check_plan(problem, plan)) == "");
+  CHECK(plan.gap < 0.05);
+}
+
 TEST_CASE("A cluster without devices is refused") {
   Problem problem;
   problem.tasks = {task("a", {{1, 1.0}})};
