@@ -56,6 +56,9 @@ Plan solve_by_paper(const Problem& problem, const SolveOptions& options) {
     throw InputError(
         fmt::format("the paper's MILP knows the makespan alone: leave out the method, or the objective {}",
                     name_of(problem.objective.kind)));
+  if (std::any_of(problem.tasks.begin(), problem.tasks.end(),
+                  [](const ProblemTask& task) { return task.pin && !task.pin->after.empty(); }))
+    throw InputError("the paper's MILP knows no pinned order: leave out the method, or pin starts");
   std::optional<Plan> plan = solve_paper(problem, options);
   if (plan) return std::move(*plan);
   if (options.cancel->load()) throw Interrupted{};
@@ -216,9 +219,7 @@ Plan plan_around(const Session& session, const Profile& profile, const Plan& kep
   SolveOptions options = solve_options(session.workload, interrupts);
   options.time_limit /= 2;
   Plan plan = solve_pinned(session, profile, around, options);
-  for (Assignment& line : plan.assignments)
-    line.pinned = std::any_of(kept.assignments.begin(), kept.assignments.end(),
-                              [&](const Assignment& a) { return a.task == line.task && a.pinned; });
+  keep_marks(kept, plan);
   // Lines that were only kept are no rule for others: the bound is that of the pins alone.
   options.incumbent = &plan;
   const Plan free = solve_in_view(pinned, options);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <fmt/format.h>
 #include <optional>
 #include <unistd.h>
@@ -35,11 +34,7 @@ Plan solve_remaining(const Session& session, const Profile& profile, const RunSt
   plan.profile_hash = profile_hash(profile);
   plan.cluster_hash = cluster_hash(session.cluster);
   plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
-  for (Assignment& assignment : plan.assignments) {
-    assignment.pinned =
-        std::any_of(current.assignments.begin(), current.assignments.end(),
-                    [&](const Assignment& a) { return a.pinned && a.task == assignment.task; });
-  }
+  keep_marks(current, plan);
   plan.bound_pins = pins_hash(plan);
   return plan;
 }

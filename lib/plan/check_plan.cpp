@@ -36,6 +36,7 @@ class Checker {
  public:
   Checker(const Problem& problem, const Plan& plan) : problem_(problem), plan_(plan) {
     for (const ProblemTask& task : problem.tasks) tasks_.emplace(task.name, &task);
+    for (const Assignment& line : plan.assignments) lines_.emplace(line.task, &line);
     for (const ProblemNode& node : problem.nodes) nodes_.emplace(node.name, &node);
   }
 
@@ -160,6 +161,15 @@ class Checker {
     if (pin.start_seconds && std::abs(*pin.start_seconds - assignment.start_seconds) > kRounding)
       error(assignment.mark,
             fmt::format("task '{}' is pinned to start at {}", task.name, time_text(*pin.start_seconds)));
+    for (const int before : pin.after) {
+      const auto line = lines_.find(problem_.tasks.at(static_cast<size_t>(before)).name);
+      if (line == lines_.end() || line->second->end_seconds() <= assignment.start_seconds + kRounding)
+        continue;
+      error(assignment.mark,
+            fmt::format("task '{}' starts at {}, but is pinned to run after task '{}', which ends at {}",
+                        task.name, time_text(assignment.start_seconds), line->first,
+                        time_text(line->second->end_seconds())));
+    }
   }
 
   void check_missing() {
@@ -223,6 +233,7 @@ class Checker {
   const Plan& plan_;
   std::map<std::string, const ProblemTask*> tasks_;
   std::map<std::string, const ProblemNode*> nodes_;
+  std::map<std::string, const Assignment*> lines_;
   std::map<std::string, Mark> seen_;
   std::vector<Diagnostic> found_;
 };

@@ -12,6 +12,9 @@
 namespace saturn {
 namespace {
 
+/// Plans count in milliseconds.
+constexpr double kSameTime = 1.001e-3;
+
 template <class T>
 std::optional<int> index_of(const std::vector<T>& items, const std::string& name) {
   const auto found =
@@ -39,6 +42,14 @@ std::string not_measured(const ProblemTask& task, const Assignment& assignment, 
                      assignment.devices.size(), measured_ways(task, kind));
 }
 
+std::string on_line(const Assignment& line) {
+  return line.mark.line > 0 ? fmt::format(" on line {}", line.mark.line) : "";
+}
+
+bool keeps_start(const Assignment& line) {
+  return line.start_known && !line.order_only;
+}
+
 /// Pins one task; returns what stands against it, or nothing.
 std::string pin(Problem& problem, const Assignment& assignment) {
   const std::optional<int> task = index_of(problem.tasks, assignment.task);
@@ -52,7 +63,7 @@ std::string pin(Problem& problem, const Assignment& assignment) {
       configuration_of(pinned, assignment, problem.nodes[static_cast<size_t>(*node)].kind);
   if (!configuration) return not_measured(pinned, assignment, problem.nodes[static_cast<size_t>(*node)].kind);
   pinned.pin = Pin{configuration, node, assignment.devices, std::nullopt};
-  if (assignment.start_known) pinned.pin->start_seconds = assignment.start_seconds;
+  if (keeps_start(assignment)) pinned.pin->start_seconds = assignment.start_seconds;
   return "";
 }
 
@@ -89,7 +100,7 @@ void check_together(const Problem& problem, const Plan& pinned, std::vector<Diag
     if (!seen.insert(line.task).second) {
       errors.push_back({pinned.file, line.mark.line, line.mark.column,
                         fmt::format("task '{}' is pinned twice", line.task), ""});
-    } else if (line.start_known) {
+    } else if (keeps_start(line)) {
       timed.assignments.push_back(line);
     } else {
       Plan single;
@@ -99,6 +110,36 @@ void check_together(const Problem& problem, const Plan& pinned, std::vector<Diag
     }
   }
   check(timed);
+}
+
+/// Pins the order, and appends the lines whose pinned start comes too early for the pinned lines above.
+void pin_order(Problem& problem, const Plan& pinned, std::vector<Diagnostic>& errors) {
+  const std::vector<std::vector<size_t>> order = pinned_order(pinned);
+  std::vector<double> ends;  // earliest, per line
+  for (size_t i = 0; i < pinned.assignments.size(); ++i) {
+    const Assignment& line = pinned.assignments[i];
+    ProblemTask& task = problem.tasks[static_cast<size_t>(*index_of(problem.tasks, line.task))];
+    double start = 0;
+    for (const int device : line.devices)
+      start = std::max(
+          start,
+          problem.nodes[static_cast<size_t>(*task.pin->node)].free_at_seconds[static_cast<size_t>(device)]);
+    for (const size_t above : order[i]) {
+      const Assignment& before = pinned.assignments[above];
+      task.pin->after.push_back(*index_of(problem.tasks, before.task));
+      start = std::max(start, ends[above]);
+      if (!task.pin->start_seconds || ends[above] <= *task.pin->start_seconds + kSameTime) continue;
+      errors.push_back(
+          {pinned.file, line.mark.line, line.mark.column,
+           fmt::format("task '{}' is pinned to start at {:.10g} s, but task '{}', pinned to run before it{}, "
+                       "ends at {:.10g} s at the earliest",
+                       line.task, *task.pin->start_seconds, before.task, on_line(before), ends[above]),
+           ""});
+    }
+    if (task.pin->start_seconds) start = *task.pin->start_seconds;
+    ends.push_back(start +
+                   task.configurations[static_cast<size_t>(*task.pin->configuration)].duration_seconds);
+  }
 }
 
 }  // namespace
@@ -114,8 +155,10 @@ void apply_pins(Problem& problem, const Plan& plan) {
       possible.assignments.push_back(line);
     else
       errors.push_back({plan.file, line.mark.line, line.mark.column, wrong, ""});
+    if (wrong.empty()) possible.assignments.back().order_only = !keeps_start(line);
   }
   check_together(problem, possible, errors);
+  if (errors.empty()) pin_order(problem, possible, errors);
   if (errors.empty()) return;
   std::stable_sort(errors.begin(), errors.end(),
                    [](const Diagnostic& a, const Diagnostic& b) { return a.line < b.line; });

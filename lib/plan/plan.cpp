@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <tuple>
 
 #include "base/file.h"
@@ -17,6 +19,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kSchema = "saturn.plan/1";
 constexpr double kLongest = 1e12;
+constexpr const char* kOrder = "order";
 
 /// To the microsecond: what sums lose to the binary form of decimal times is not shown.
 double rounded(double seconds) {
@@ -62,6 +65,15 @@ std::vector<int> read_devices(MapReader& reader) {
   return devices;
 }
 
+/// true, false or "order".
+void read_pinned(MapReader& reader, Assignment& assignment) {
+  const Value* value = reader.value("pinned");
+  assignment.order_only = value != nullptr && value->kind == Value::Kind::kScalar && value->scalar == kOrder;
+  assignment.pinned = assignment.order_only || reader.boolean("pinned", false);
+  // A start that is not known cannot be kept; the place that the line has can.
+  assignment.order_only |= assignment.pinned && !assignment.start_known;
+}
+
 Assignment read_assignment(const Value& value, Diagnostics& diagnostics) {
   Assignment assignment;
   assignment.mark = value.mark;
@@ -78,7 +90,7 @@ Assignment read_assignment(const Value& value, Diagnostics& diagnostics) {
   assignment.start_seconds = reader.number("start_seconds", 0, 0, kLongest);
   assignment.duration_known = reader.has("duration_seconds");
   assignment.duration_seconds = reader.number("duration_seconds", 0, 0, kLongest);
-  assignment.pinned = reader.boolean("pinned", false);
+  read_pinned(reader, assignment);
   reader.finish();
   return assignment;
 }
@@ -191,7 +203,7 @@ nlohmann::ordered_json to_json(const Assignment& assignment) {
           {"devices", assignment.devices},
           {"start_seconds", assignment.start_seconds},
           {"duration_seconds", assignment.duration_seconds},
-          {"pinned", assignment.pinned}};
+          {"pinned", assignment.order_only ? Json(kOrder) : Json(assignment.pinned)}};
 }
 
 Json to_json(const Objective& objective) {
@@ -224,12 +236,45 @@ nlohmann::ordered_json to_json(const Plan& plan) {
   return json;
 }
 
+std::vector<std::vector<size_t>> pinned_order(const Plan& plan) {
+  std::vector<std::vector<size_t>> behind(plan.assignments.size());
+  std::map<std::pair<std::string, int>, size_t> last;  // pinned line on each device
+  for (size_t i = 0; i < plan.assignments.size(); ++i) {
+    const Assignment& line = plan.assignments[i];
+    if (!line.pinned) continue;
+    std::set<size_t> above;
+    for (const int device : line.devices) {
+      const auto [before, first] = last.emplace(std::pair(line.node, device), i);
+      // Two starts that are pinned are in order or in each other's way by themselves.
+      if (!first && (line.order_only || plan.assignments[before->second].order_only))
+        above.insert(before->second);
+      before->second = i;
+    }
+    behind[i].assign(above.begin(), above.end());
+  }
+  return behind;
+}
+
+void keep_marks(const Plan& before, Plan& plan) {
+  std::map<std::string, const Assignment*> lines;
+  for (const Assignment& line : before.assignments) lines.emplace(line.task, &line);
+  for (Assignment& line : plan.assignments) {
+    const auto found = lines.find(line.task);
+    line.pinned = found != lines.end() && found->second->pinned;
+    line.order_only = line.pinned && found->second->order_only;
+  }
+}
+
 std::string pins_hash(const Plan& plan) {
   std::vector<std::string> lines;
-  for (const Assignment& line : plan.assignments) {
+  const std::vector<std::vector<size_t>> order = pinned_order(plan);
+  for (size_t i = 0; i < plan.assignments.size(); ++i) {
+    const Assignment& line = plan.assignments[i];
     if (!line.pinned) continue;
     Json json = to_json(line);
     json.erase("duration_seconds");  // the profile's
+    if (line.order_only) json.erase("start_seconds");
+    for (const size_t above : order[i]) json["behind"].push_back(plan.assignments[above].task);
     lines.push_back(json.dump());
   }
   if (lines.empty()) return "";

@@ -29,6 +29,8 @@ struct Assignment {
   bool knobs_known = true;     ///< false: the file leaves knobs out; `complete` fills them in
   bool start_known = true;     ///< false: the file leaves start_seconds out; `complete` finds it
   bool duration_known = true;  ///< false: the file leaves duration_seconds out; `complete` fills it in
+  /// Of a pinned line: not its start is kept, but its place among the pinned lines on its devices.
+  bool order_only = false;
 
   double end_seconds() const { return start_seconds + duration_seconds; }
 };
@@ -73,7 +75,13 @@ void sort_assignments(Plan& plan);
 /// A line of plan.json.
 nlohmann::ordered_json to_json(const Assignment& assignment);
 nlohmann::ordered_json to_json(const Plan& plan);
-/// Hash of the pinned lines, in any order; empty when there are none.
+/// Per line: those pinned lines above that it is to stay behind, because one of the two is pinned to its
+/// order and they share a device. Of each device only the nearest; indices. Empty for lines that are not
+/// pinned.
+std::vector<std::vector<size_t>> pinned_order(const Plan& plan);
+/// Marks the lines of `plan` as pinned, to start or order, as those of `before` are.
+void keep_marks(const Plan& before, Plan& plan);
+/// Hash of the pinned lines and of their order where that is pinned; empty when there are none.
 std::string pins_hash(const Plan& plan);
 /// The JSON as it stands in plan.json: one line per task, so that lines can be edited, moved and deleted by
 /// hand.

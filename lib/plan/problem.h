@@ -28,6 +28,9 @@ struct Pin {
   std::optional<int> node;           ///< index into Problem::nodes
   std::vector<int> devices;          ///< device indices within the node; empty = free
   std::optional<double> start_seconds;
+  /// Tasks (indices into Problem::tasks) that end before this one starts. All of them are pinned to a node
+  /// and devices, and share one with this task.
+  std::vector<int> after{};
 };
 
 struct ProblemTask {

@@ -150,6 +150,7 @@ Plan to_plan(const Problem& problem, const Search& search, const Found& found) {
     assignment.start_seconds = seconds(placement.start);
     assignment.duration_seconds = seconds(placement.duration);
     assignment.pinned = task.pin.has_value();
+    assignment.order_only = task.pin && !task.pin->start_seconds;
     plan.assignments.push_back(std::move(assignment));
   }
   sort_assignments(plan);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replan/introspection.h"
 
-#include <algorithm>
-
 #include "base/error.h"
 
 namespace saturn {
@@ -28,11 +26,7 @@ void carry_over(const Plan& current, Plan& plan) {
   plan.profile_hash = current.profile_hash;
   plan.cluster_hash = current.cluster_hash;
   plan.baseline_seconds = current.baseline_seconds;
-  for (Assignment& assignment : plan.assignments) {
-    const auto before = std::find_if(current.assignments.begin(), current.assignments.end(),
-                                     [&](const Assignment& a) { return a.task == assignment.task; });
-    assignment.pinned = before != current.assignments.end() && before->pinned;
-  }
+  keep_marks(current, plan);
 }
 
 /// Whether changing from one plan to the other is worth it: it has less of what the objective counts by more

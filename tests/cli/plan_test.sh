@@ -90,6 +90,18 @@ edited '/"t1"/ { s/"start_seconds": 20.0/"start_seconds": 15.0/; s/false/true/ }
 expect 2 "$saturn" plan w.yaml --check edited.json
 is err "$(grep warning err)
 edited.json:11:5: error: task 't2' and task 't1' both use device 0 of node 'n1' from 15.0 s to 20.0 s"
+# One that is pinned to its order does not, and stays where it is among the pinned lines.
+edited '/"t1"/ { s/"start_seconds": 20.0, //; s/false/true/ }; /"t2"/ s/false/"order"/'
+expect 0 "$saturn" plan w.yaml --check edited.json
+expect 0 "$saturn" plan w.yaml --complete edited.json -o ordered.json
+[ "$(grep -c '"pinned": "order"' ordered.json)" -eq 2 ] || fail 'not two lines are pinned to their order'
+sed '/"task": "t3"/d' ordered.json >fewer.json
+expect 0 "$saturn" plan w.yaml --complete fewer.json -o ordered.json
+grep '"order"' ordered.json | grep -o '"t[12]"' | tr -d '\n' >order
+[ "$(cat order)" = '"t2""t1"' ] || fail 'the order is another one'
+edited '/"t1"/ { s/"start_seconds": 20.0/"start_seconds": 15.0/; s/false/true/ }; /"t2"/ s/false/"order"/'
+expect 2 "$saturn" plan w.yaml --complete edited.json -o ordered.json
+says err "edited.json:11:5: error: task 't1' is pinned to start at 15 s, but task 't2', pinned to run before it on line 10, ends at 20 s at the earliest"
 # Everything that cannot be is said at once.
 edited '/"t4"/ d; /"t3"/ s/"sh"/"ssh"/; /"t2"/ s/\[0\]/[0, 3]/; /"t1"/ s/"n1"/"n2"/'
 expect 2 "$saturn" plan w.yaml --check edited.json

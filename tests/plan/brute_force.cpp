@@ -20,6 +20,7 @@ class BruteForce {
       order_.push_back({fixed ? 0 : 1, static_cast<int>(order_.size())});
     }
     std::sort(order_.begin(), order_.end());
+    ends_.assign(problem.tasks.size(), -1);
   }
 
   Measures run() {
@@ -64,20 +65,29 @@ class BruteForce {
     if (pin.configuration.value_or(c) != c || pin.node.value_or(n) != n || configuration.devices > devices)
       return;
     const long duration = std::max(1L, std::lround(configuration.duration_seconds * 1000));
+    long not_before = 0;
+    for (const int before : pin.after) {
+      // Another order of the tasks has it first; what is to end before a pinned start is seen to below.
+      if (ends_[static_cast<size_t>(before)] < 0 && !pin.start_seconds) return;
+      not_before = std::max(not_before, ends_[static_cast<size_t>(before)]);
+    }
     for (int set = 1; set < (1 << devices); ++set) {
       std::vector<int> chosen;
       for (int device = 0; device < devices; ++device)
         if ((set >> device) & 1) chosen.push_back(device);
       if (static_cast<int>(chosen.size()) != configuration.devices) continue;
       if (!pin.devices.empty() && pin.devices != chosen) continue;
-      const long start =
-          pin.start_seconds ? std::lround(*pin.start_seconds * 1000) : earliest(n, chosen, duration);
-      if (!free(n, chosen, start, start + duration)) continue;
+      const long start = pin.start_seconds ? std::lround(*pin.start_seconds * 1000)
+                                           : earliest(n, chosen, duration, not_before);
+      if (!free(n, chosen, start, start + duration) || start < not_before) continue;
+      if (!ends_before_followers(depth, start + duration)) continue;
       for (const int device : chosen) busy_.push_back({n, device, start, start + duration});
+      ends_[static_cast<size_t>(order_[depth].second)] = start + duration;
       place(depth + 1,
             {std::max(measures.makespan, start + duration), measures.area + duration * configuration.devices,
              measures.completions + start + duration});
       busy_.resize(busy_.size() - chosen.size());
+      ends_[static_cast<size_t>(order_[depth].second)] = -1;
     }
   }
 
@@ -92,20 +102,33 @@ class BruteForce {
     return true;
   }
 
-  long earliest(int node, const std::vector<int>& devices, long duration) const {
-    std::vector<long> moments;
+  /// Those with a pinned start that are to follow have been placed already.
+  bool ends_before_followers(size_t depth, long end) const {
+    const int task = order_[depth].second;
+    for (const ProblemTask& other : problem_.tasks) {
+      if (!other.pin || !other.pin->start_seconds || end <= std::lround(*other.pin->start_seconds * 1000))
+        continue;
+      if (std::find(other.pin->after.begin(), other.pin->after.end(), task) != other.pin->after.end())
+        return false;
+    }
+    return true;
+  }
+
+  long earliest(int node, const std::vector<int>& devices, long duration, long not_before) const {
+    std::vector<long> moments{not_before};
     for (const double release : problem_.nodes[static_cast<size_t>(node)].free_at_seconds)
       moments.push_back(std::lround(release * 1000));
     for (const Busy& busy : busy_) moments.push_back(busy.end);
     std::sort(moments.begin(), moments.end());
     for (const long moment : moments)
-      if (free(node, devices, moment, moment + duration)) return moment;
+      if (moment >= not_before && free(node, devices, moment, moment + duration)) return moment;
     return moments.back();
   }
 
   const Problem& problem_;
   std::vector<std::pair<int, int>> order_;
   std::vector<Busy> busy_;
+  std::vector<long> ends_;  ///< per task; -1 = not placed
   const Key& key_;
   Measures best_;
   MeasureKey best_key_{std::numeric_limits<long>::max()};

@@ -116,7 +116,10 @@ class Explainer {
   /// The problem with another pin of one task.
   Problem pinned(const std::string& name, std::optional<Pin> pin) const {
     Problem changed = problem_;
-    changed.tasks[tasks_.at(name)].pin = std::move(pin);
+    const size_t index = tasks_.at(name);
+    changed.tasks[index].pin = std::move(pin);
+    for (ProblemTask& other : changed.tasks)  // it is free of the order, too
+      if (other.pin) std::erase(other.pin->after, static_cast<int>(index));
     return changed;
   }
 

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "plan/model/pinned_order.h"
 #include "plan/model/pins.h"
 
 namespace saturn {
@@ -124,6 +125,8 @@ class Builder {
     fail_if_any();
     fold_placed();
     classify(instance_);
+    pin_order(problem_, instance_, errors_);
+    fail_if_any();
     return std::move(instance_);
   }
 
@@ -264,7 +267,14 @@ Instance make_instance(const Problem& problem) {
 Instance relaxed(const Instance& instance) {
   Instance result = instance;
   for (const InstanceTask& task : instance.island_tasks) result.tasks.push_back(task);
-  for (InstanceTask& task : result.tasks) task.devices.clear();
+  for (InstanceTask& task : result.tasks) {
+    task.devices.clear();
+    task.after.clear();
+    task.rank = -1;
+    task.not_before = 0;
+    task.first = false;
+  }
+  result.ordered = false;
   result.islands.clear();
   result.island_tasks.clear();
   classify(result);

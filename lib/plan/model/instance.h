@@ -49,10 +49,14 @@ struct InstanceNode {
 };
 
 struct InstanceTask {
-  int task = 0;                              ///< index into Problem::tasks
-  int task_class = 0;                        ///< index into Instance::classes
-  int node = -1;                             ///< pinned to it; -1 = any
-  std::vector<int> devices;                  ///< pinned to them; empty = any
+  int task = 0;              ///< index into Problem::tasks
+  int task_class = 0;        ///< index into Instance::classes
+  int node = -1;             ///< pinned to it; -1 = any
+  std::vector<int> devices;  ///< pinned to them; empty = any
+  std::vector<int> after;    ///< indices into Instance::tasks: they end before it starts
+  int rank = -1;             ///< of a task whose order is pinned: all of `after` have less
+  Millis not_before = 0;     ///< when the last of those with a pinned start ends
+  bool first = false;        ///< it must end before one with a pinned start: it is placed first
   std::vector<std::vector<Option>> options;  ///< per group: Pareto-optimal, by ascending device count
 
   bool may_use(int on_node, int group) const {
@@ -72,6 +76,7 @@ struct Instance {
   int groups = 0;
   std::vector<InstanceTask> tasks;  ///< those left to place
   std::vector<TaskClass> classes;
+  bool ordered = false;           ///< some tasks' order is pinned
   std::vector<Placement> placed;  ///< every task with a pinned start
   /// The placed ones that are not just a later release of their devices: usable time lies before them, or the
   /// pin left a choice. `island_tasks` says what that choice was.

@@ -2,6 +2,9 @@
 #include "plan/model/schedule.h"
 
 #include <algorithm>
+#include <map>
+
+#include "plan/model/pinned_order.h"
 
 namespace saturn {
 namespace {
@@ -20,14 +23,17 @@ class Calendar {
       if (island.node == node) add(island.devices, {island.start, island.end()});
   }
 
-  /// Places the gang as early as it fits, on `pinned` when that is not empty.
-  std::pair<Millis, std::vector<int>> place(const Option& option, const std::vector<int>& pinned) {
+  /// Places the gang as early as it fits, not before `earliest`, on `pinned` when that is not empty.
+  std::pair<Millis, std::vector<int>> place(const Option& option, const std::vector<int>& pinned,
+                                            Millis earliest) {
     std::vector<Millis> times = free_;
+    times.push_back(earliest);
     for (const std::vector<Busy>& device : busy_)
       for (const Busy& busy : device) times.push_back(busy.end);
     std::sort(times.begin(), times.end());
     times.erase(std::unique(times.begin(), times.end()), times.end());
     for (const Millis time : times) {
+      if (time < earliest) continue;
       std::vector<int> devices = devices_at(time, option, pinned);
       if (devices.empty()) continue;
       add(devices, {time, time + option.duration});
@@ -74,14 +80,28 @@ class Calendar {
   std::vector<std::vector<Busy>> busy_;
 };
 
-NodeFinish finish_by_calendar(const Instance& instance, int node, const std::vector<Slot>& sequence) {
+/// Places the slots one by one and tells `visit` of each: slot, start, devices.
+template <class Visit>
+Calendar fill_calendar(const Instance& instance, int node, const std::vector<Slot>& sequence, Visit visit) {
   Calendar calendar(instance, node);
-  NodeFinish result;
-  for (const Slot& slot : sequence) {
+  std::map<int, Millis> ends;  // of the tasks of pinned order
+  for (const Slot& slot : instance.ordered ? in_pinned_order(instance, sequence) : sequence) {
     const InstanceTask& task = instance.tasks[static_cast<size_t>(slot.task)];
-    const Millis start = calendar.place(slot.option, task.devices).first;
-    result.add(slot.option, start + slot.option.duration);
+    Millis earliest = task.not_before;
+    for (const int before : task.after) earliest = std::max(earliest, ends.at(before));
+    auto [start, devices] = calendar.place(slot.option, task.devices, earliest);
+    if (task.rank >= 0) ends[slot.task] = start + slot.option.duration;
+    visit(slot, start, std::move(devices));
   }
+  return calendar;
+}
+
+NodeFinish finish_by_calendar(const Instance& instance, int node, const std::vector<Slot>& sequence) {
+  NodeFinish result;
+  const Calendar calendar =
+      fill_calendar(instance, node, sequence, [&](const Slot& slot, Millis start, const std::vector<int>&) {
+        result.add(slot.option, start + slot.option.duration);
+      });
   for (size_t device = 0; device < calendar.size(); ++device)
     result.free_sum += static_cast<double>(calendar.last_end(device));
   return result;
@@ -89,13 +109,10 @@ NodeFinish finish_by_calendar(const Instance& instance, int node, const std::vec
 
 void decode_by_calendar(const Instance& instance, int node, const std::vector<Slot>& sequence,
                         std::vector<Placement>& placements) {
-  Calendar calendar(instance, node);
-  for (const Slot& slot : sequence) {
-    const InstanceTask& task = instance.tasks[static_cast<size_t>(slot.task)];
-    auto [start, devices] = calendar.place(slot.option, task.devices);
-    placements.push_back(
-        {task.task, slot.option.configuration, node, std::move(devices), start, slot.option.duration});
-  }
+  fill_calendar(instance, node, sequence, [&](const Slot& slot, Millis start, std::vector<int> devices) {
+    placements.push_back({instance.tasks[static_cast<size_t>(slot.task)].task, slot.option.configuration,
+                          node, std::move(devices), start, slot.option.duration});
+  });
 }
 
 /// Timeline with the devices' names: the same choices.
