@@ -61,6 +61,10 @@ void add_plan(CLI::App& app, CommonOptions& options, Action& action) {
   sub->add_option("--objective", command->objective,
                   "Solve again for the least makespan, mean_completion, or device time with the last task "
                   "ending by a deadline (deadline=2h), whatever the workload says");
+  sub->add_option("--work", command->work,
+                  "Solve again, until so many steps of search are done (some 100 million a second) whatever "
+                  "time they take: the same plan on every machine")
+      ->check(CLI::PositiveNumber);
   sub->add_flag("--force", command->force, "Solve again although the plan is up to date; pinned lines stay");
   sub->add_flag("--baselines", command->baselines, "Show what plans without a solver would come to, too");
   CLI::Option* explain =

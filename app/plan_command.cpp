@@ -62,9 +62,8 @@ void require_consistent(const PlanCommand& command) {
   const bool completes = !command.complete.empty();
   if (!compares && command.workload.empty())
     error("which workload? `saturn plan W.yaml` (only --compare needs none)");
-  const bool makes = command.force || !command.method.empty() || !command.objective.empty();
-  if (compares &&
-      (checks || completes || makes || command.baselines || command.explain || !command.output.empty()))
+  if (compares && (checks || completes || command.makes() || command.baselines || command.explain ||
+                   !command.output.empty()))
     error("--compare goes with no other option but --json");
   if (compares && !command.workload.empty()) error("--compare takes two plans and no workload");
   if (checks && completes) error("--check looks at a plan, --complete makes one whole: give one of them");
@@ -74,6 +73,7 @@ void require_consistent(const PlanCommand& command) {
     error("--check looks at a plan, --method makes one: give one of them");
   if (checks && !command.objective.empty())
     error("--check looks at a plan, --objective makes one: give one of them");
+  if (checks && command.work > 0) error("--check looks at a plan, --work makes one: give one of them");
   if (!command.objective.empty() && !parse_objective(command.objective))
     error("--objective is makespan, mean_completion, or deadline=TIME with a time as 90s, 5m or 1h30m");
   if (checks && command.force) error("--check looks at a plan, --force makes one: give one of them");
@@ -123,9 +123,7 @@ Plan plan_or_check(const PlanCommand& command, const Session& session, const Pro
   }
   Plan plan;
   if (command.complete.empty()) {
-    plan =
-        make_plan(session, profile,
-                  {file, command.force || !command.method.empty() || !command.objective.empty()}, interrupts);
+    plan = make_plan(session, profile, {file, command.makes()}, interrupts);
   } else {
     plan = completed_plan(session, profile, command.complete, interrupts);
     keep_plan(file, plan);
@@ -200,6 +198,7 @@ int run_plan(const PlanCommand& command, const CommonOptions& options, Interrupt
   if (!command.compare.empty()) return run_compare(command, options);
   Session session = open_session(command.workload, options);
   if (!command.method.empty()) session.workload.plan.method = command.method;
+  if (command.work > 0) session.workload.plan.work = command.work;
   const Objective usual = session.workload.plan.objective;
   if (!command.objective.empty()) session.workload.plan.objective = *parse_objective(command.objective);
   const Profile profile = make_profile(session, options, {session.directory.profile_file()}, interrupts);

@@ -24,11 +24,15 @@ namespace fs = std::filesystem;
 
 /// Of what has changed in an edited plan, so many lines are shown.
 constexpr size_t kMostNotes = 10;
+constexpr Seconds kNoTimeLimit{1e8};
 
 SolveOptions solve_options(const Workload& workload, const InterruptGuard& interrupts) {
-  return {.time_limit = Seconds(workload.plan.time_limit_seconds),
+  // The paper's method has no other measure than time.
+  const std::int64_t work = workload.plan.method == "paper" ? 0 : workload.plan.work;
+  return {.time_limit = work > 0 ? kNoTimeLimit : Seconds(workload.plan.time_limit_seconds),
           .gap = workload.plan.gap,
           .seed = workload.plan.seed,
+          .work = work,
           .threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency())),
           .cancel = &interrupts.requested()};
 }

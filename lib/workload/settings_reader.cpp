@@ -12,6 +12,7 @@ namespace saturn {
 namespace {
 
 constexpr std::int64_t kMostDevices = 100'000;
+constexpr std::int64_t kMostWork = 1'000'000'000'000'000;
 constexpr std::int64_t kMostSteps = 1'000'000'000;
 
 /// A duration that must not be zero.
@@ -132,6 +133,7 @@ PlanSettings read_plan(MapReader& workload) {
   settings.method = reader.choice("method", settings.method, {"auto", "paper"});
   settings.seed =
       static_cast<std::uint64_t>(reader.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max()));
+  settings.work = reader.integer("work", settings.work, 1, kMostWork);
   reader.finish();
   return settings;
 }

@@ -49,6 +49,8 @@ struct PlanSettings {
   std::string method = "auto";  ///< or "paper": the paper's MILP, for comparison
   std::uint64_t seed = 0;
   Objective objective{};
+  std::int64_t work =
+      0;  ///< steps after which the search ends, whatever time they take; 0 = time_limit ends it
 
   bool operator==(const PlanSettings&) const = default;
 };

@@ -182,6 +182,17 @@ expect 0 "$saturn" plan large.yaml --method auto
 expect 2 "$saturn" plan w.yaml --method best
 says err '--method: best not in {auto,paper}'
 
+# A search of so much work comes to the same plan each time, byte for byte, and no time limit ends it.
+sed '$a plan: {time_limit: 1ms}' w.yaml >worked.yaml
+for name in one other; do
+  expect 0 "$saturn" plan worked.yaml --work 3000000 -o "$name.json"
+done
+cmp one.json other.json
+expect 2 "$saturn" plan w.yaml --work 0
+says err '--work'
+expect 2 "$saturn" plan w.yaml --work 5 --check one.json
+says err 'error: --check looks at a plan, --work makes one: give one of them'
+
 # Other objectives than the makespan.
 sed '$a plan: {time_limit: 300ms}' w.yaml >quick.yaml
 expect 0 "$saturn" plan quick.yaml --objective mean_completion -o mean.json

@@ -40,14 +40,14 @@ TEST_CASE("every setting is read into its field") {
       "name: n\nseed: 4\nparallelisms: [ddp, fsdp]\n"
       "profile: {trial_time: 3s, warmup_steps: 1, min_steps: 2, max_steps: 9, trial_timeout: 2m, "
       "unstable_spread: 0.5}\n"
-      "plan: {time_limit: 1m, gap: 0.25, method: auto, seed: 6}\n"
+      "plan: {time_limit: 1m, gap: 0.25, method: auto, seed: 6, work: 7}\n"
       "run: {directory: d, checkpoint_interval: 1h, stop_grace: 5, start_timeout: 6s, hang_timeout: 7s,\n"
       "      keep_checkpoints: 8, retries: 9, introspection_interval: 0, introspection_threshold: 0.125}\n");
   CHECK(workload.name == "n");
   CHECK(workload.seed == 4);
   CHECK(workload.parallelisms == std::vector<std::string>{"ddp", "fsdp"});
   CHECK(workload.profile == ProfileSettings{3, 1, 2, 9, 120, 0.5});
-  CHECK(workload.plan == PlanSettings{60, 0.25, "auto", 6});
+  CHECK(workload.plan == PlanSettings{60, 0.25, "auto", 6, {}, 7});
   CHECK(workload.run == RunSettings{"/w/d", 3600, 5, 6, 7, 8, 9, 0, 0.125});
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("what is wrong with the cluster is said at once") {
 TEST_CASE("what is wrong with profile, plan and run is said at once") {
   CHECK(
       wrong("profile: {trial_time: 0, warmup_steps: -1, min_steps: 9, max_steps: 3, trial_timeout: x}\n"
-            "plan: {time_limit: 0s, gap: 2, method: best, sede: 1}\n"
+            "plan: {time_limit: 0s, gap: 2, method: best, sede: 1, work: 0}\n"
             "run: {directory: '', hang_timeout: 0, keep_checkpoints: 0, retries: 1e9, "
             "introspection_interval: -1}\n") ==
       "1:23 profile: 'trial_time' must be more than 0\n"
@@ -116,6 +116,7 @@ TEST_CASE("what is wrong with profile, plan and run is said at once") {
       "2:29 plan: 'gap' must be at most 1, not 2\n"
       "2:40 plan: 'method' must be one of auto, paper, not the text 'best'\n"
       "2:46 plan: unknown key 'sede' (did you mean 'seed'?)\n"
+      "2:61 plan: 'work' must be at least 1, not 0\n"
       "3:18 run: 'directory' must not be empty\n"
       "3:36 run: 'hang_timeout' must be more than 0\n"
       "3:57 run: 'keep_checkpoints' must be at least 1, not 0\n"
