@@ -110,7 +110,7 @@ Plan solve_anew(const Session& session, const Profile& profile, const Plan* befo
   SolveOptions options = solve_options(session.workload, interrupts);
   if (before != nullptr) {
     keep_pins(problem, *before);
-    if (before->stopped) options.incumbent = before;
+    if (before->stopped && options.work == 0) options.incumbent = before;  // else the same plan each time
   }
   return solve_pinned(session, profile, problem, options);
 }
