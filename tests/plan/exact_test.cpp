@@ -39,6 +39,29 @@ TEST_CASE("With CBC alone as its master the exact method proves what brute force
   }
 }
 
+TEST_CASE("A solver that refuses what is possible is not believed") {
+  std::mt19937_64 random(7);
+  const MilpSolver refuses_all = [](const Milp&, const MilpOptions&) {
+    return MilpResult{MilpStatus::kInfeasible, {}, 0};
+  };
+  int improvable = 0;
+  for (int i = 0; i < 40; ++i) {
+    const Problem problem = random_problem(random);
+    const auto best = static_cast<Millis>(test::least_makespan(problem) * 1000 + 0.5);
+    const Instance instance = make_instance(problem);
+    Search search(instance, 0, 0);
+    const Deadline deadline = Deadline::in(Seconds(20));
+    construct(search, deadline);
+    Bisection windows = bound_by_windows(search, refuses_all);
+    while (windows.step(deadline)) continue;
+    Exact(search, 0, refuses_all).run(deadline);
+    CAPTURE(i);
+    CHECK(search.bound() <= best);
+    improvable += search.makespan() > best ? 1 : 0;
+  }
+  CHECK(improvable > 0);  // else believing it would have done no harm
+}
+
 TEST_CASE("The master program has a solution at the optimum, and no bound is above it") {
   std::mt19937_64 random(6);
   for (int i = 0; i < 60; ++i) {

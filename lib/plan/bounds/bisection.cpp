@@ -49,10 +49,11 @@ Bisection bound_by_lanes(Search& search) {
           }};
 }
 
-Bisection bound_by_windows(Search& search) {
-  return {search, "window MILP", [&search](Millis target, const Deadline& deadline) {
+Bisection bound_by_windows(Search& search, MilpSolver solver) {
+  const auto masters = std::make_shared<MasterSolver>(search.instance(), std::move(solver));
+  return {search, "window MILP", [&search, masters](Millis target, const Deadline& deadline) {
             const Master master = make_master(search.instance(), target, true, {});
-            return solve_master(master, true, deadline).status == MilpStatus::kInfeasible;
+            return masters->refutes(masters->solve(master, true, deadline), search.makespan(), deadline);
           }};
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "plan/milp/milp.h"
 #include "plan/model/search.h"
 
 namespace saturn {
@@ -35,6 +36,6 @@ class Bisection {
 /// master program without cuts (master.h). Each needs a regular instance.
 Bisection bound_by_widths(Search& search);
 Bisection bound_by_lanes(Search& search);
-Bisection bound_by_windows(Search& search);
+Bisection bound_by_windows(Search& search, MilpSolver solver = solve_milp);
 
 }  // namespace saturn

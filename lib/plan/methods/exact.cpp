@@ -160,10 +160,11 @@ Exact::Outcome Exact::enumerate(Millis target, const Deadline& deadline) {
 
 /// The counts per master column; empty when the master was refused or not solved.
 std::optional<std::vector<int>> Exact::next_master(const Master& master, const Deadline& deadline) {
-  const MilpResult solution = solve_master(master, false, deadline);
-  refused_ = solution.status == MilpStatus::kInfeasible;
+  const MilpResult solution = masters_.solve(master, false, deadline);
+  refused_ = masters_.refutes(solution, search_.makespan(), deadline);
   optimal_ = solution.status == MilpStatus::kOptimal;
-  if (refused_ || solution.status == MilpStatus::kUnknown) return std::nullopt;
+  if (solution.status == MilpStatus::kInfeasible || solution.status == MilpStatus::kUnknown)
+    return std::nullopt;
   std::vector<int> counts;
   for (const MasterColumn& column : master.columns)
     counts.push_back(static_cast<int>(std::lround(solution.values[static_cast<size_t>(column.column)])));

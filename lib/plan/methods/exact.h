@@ -19,8 +19,10 @@ namespace saturn {
 class Exact {
  public:
   /// `enumeration_work`: steps of the first run's enumeration; 0 = CBC does it all.
-  explicit Exact(Search& search, std::int64_t enumeration_work = 1000000)
-      : search_(search), enumeration_work_(enumeration_work) {}
+  explicit Exact(Search& search, std::int64_t enumeration_work = 1000000, MilpSolver solver = solve_milp)
+      : search_(search),
+        masters_(search.instance(), std::move(solver)),
+        enumeration_work_(enumeration_work) {}
 
   /// Works until the search is done, the deadline has passed, or this effort is used up; the next call takes
   /// more.
@@ -60,6 +62,7 @@ class Exact {
   std::vector<Cut> all_cuts() const;
 
   Search& search_;
+  MasterSolver masters_;
   std::vector<Cut> cuts_;
   std::vector<Cut> guesses_;  ///< the oracle gave up on these: no proof while they are in use
   const char* method_ = "";

@@ -255,7 +255,7 @@ Master make_master(const Instance& instance, Millis target, bool together, const
   return MasterBuilder(instance, target, together).build(cuts);
 }
 
-MilpResult solve_master(const Master& master, bool first_solution, const Deadline& deadline) {
+MilpResult MasterSolver::solve(const Master& master, bool first_solution, const Deadline& deadline) const {
   deadline.spend(kMasterSteps);
   if (master.impossible) return {MilpStatus::kInfeasible, {}, 0};
   MilpOptions options;
@@ -264,7 +264,16 @@ MilpResult solve_master(const Master& master, bool first_solution, const Deadlin
   options.cancel = deadline.cancel();
   options.use = deadline.solver_use();
   if (deadline.counts_work()) options.most_nodes = kMostNodes;
-  return solve_milp(master.milp, options);
+  return solver_(master.milp, options);
+}
+
+bool MasterSolver::refutes(const MilpResult& result, Millis makespan, const Deadline& deadline) {
+  if (result.status != MilpStatus::kInfeasible || caught_) return false;
+  if (asked_ == makespan) return true;
+  asked_ = makespan;
+  caught_ =
+      solve(make_master(instance_, makespan, true, {}), true, deadline).status == MilpStatus::kInfeasible;
+  return !caught_;
 }
 
 }  // namespace saturn

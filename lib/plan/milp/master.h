@@ -58,7 +58,24 @@ struct Master {
 /// Needs a regular instance. `together`: alike nodes share their variables (smaller, weaker; cuts not used).
 Master make_master(const Instance& instance, Millis target, bool together, const std::vector<Cut>& cuts);
 
-/// kInfeasible: refuted. Takes some seconds at most, or some nodes when the deadline counts work.
-MilpResult solve_master(const Master& master, bool first_solution, const Deadline& deadline);
+/// Solves masters. What a solver gives can be checked, that it refuses a master can not: so it is asked now
+/// and then for something known to be possible, and not believed any more once it has refused that. Does not
+/// own the instance; one thread's.
+class MasterSolver {
+ public:
+  explicit MasterSolver(const Instance& instance, MilpSolver solver = solve_milp)
+      : instance_(instance), solver_(std::move(solver)) {}
+
+  /// Takes some seconds at most, or some nodes when the deadline counts work.
+  MilpResult solve(const Master& master, bool first_solution, const Deadline& deadline) const;
+  /// Whether the result refutes the master's target; `makespan` is that of a plan that there is.
+  bool refutes(const MilpResult& result, Millis makespan, const Deadline& deadline);
+
+ private:
+  const Instance& instance_;
+  MilpSolver solver_;
+  Millis asked_ = -1;  ///< the makespan that it was last asked for
+  bool caught_ = false;
+};
 
 }  // namespace saturn

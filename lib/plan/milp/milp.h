@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -62,6 +63,8 @@ struct MilpResult {
 /// does its crash, a failed assertion of its own, or a limit it does not keep to. Errors: SystemError (no
 /// pipe, no CBC).
 MilpResult solve_milp(const Milp& milp, const MilpOptions& options);
+/// The same by whatever else; tests put a broken one in its place.
+using MilpSolver = std::function<MilpResult(const Milp& milp, const MilpOptions& options)>;
 
 /// The best values of a program without integers; empty when there are none, or the deadline came first.
 /// Spends its size as steps. Errors: as above.
