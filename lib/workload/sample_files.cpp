@@ -195,6 +195,8 @@ std::vector<Run> text_runs(const std::vector<std::string>& files) {
   for (const std::string& file : files) {
     std::error_code error;
     const std::uintmax_t size = std::filesystem::file_size(file, error);
+    if (error == std::errc::is_a_directory || error == std::errc::not_supported)
+      throw SystemError("read", file, "it is not a regular file");
     if (error) throw SystemError("read", file, error.value());
     runs.push_back({static_cast<std::int64_t>(size), {file, 0, 1, "U8"}, {}});
   }
