@@ -5,6 +5,9 @@
 
 namespace saturn {
 
+/// Device time of the pinned tasks that are placed.
+Millis fixed_device_time(const Instance& instance);
+
 /// No plan that ends by `limit` takes less device time: every task as the option of least device time among
 /// those that can end by then. Pinned tasks that are placed count as they are. 0 when some task cannot end
 /// by then at all: then there is no such plan. Needs a regular instance, or a `relaxed` one.

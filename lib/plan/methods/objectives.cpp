@@ -127,14 +127,6 @@ double bound_of(const Instance& instance, const Bound& bound) {
   return static_cast<double>(instance.regular ? bound(instance) : bound(relaxed(instance)));
 }
 
-/// Device time that the placed tasks take, which the master knows nothing of.
-Millis fixed_area(const Instance& instance) {
-  Millis sum = 0;
-  for (const Placement& placement : instance.fixed())
-    sum += placement.duration * static_cast<Millis>(placement.devices.size());
-  return sum;
-}
-
 }  // namespace
 
 ObjectiveResult least_completions_plan(const Search& search, const ObjectiveOptions& options,
@@ -201,7 +193,8 @@ ObjectiveResult least_device_time_plan(Search& search, Millis limit, const Objec
     Exact::LeastArea found = exact.least_area(limit, deadline.within(slice));
     slice *= 2;
     if (found.plan) offer(std::move(*found.plan), "exact (Benders, least device time)");
-    const Millis bound = (found.bound + fixed_area(instance) + unit - 1) / unit * unit;
+    // The master knows nothing of placed tasks.
+    const Millis bound = (found.bound + fixed_device_time(instance) + unit - 1) / unit * unit;
     if (found.bound == 0 || static_cast<double>(bound) <= result.bound) continue;
     result.bound = static_cast<double>(bound);
     result.bound_method = "master (Benders, CBC)";
