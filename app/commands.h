@@ -26,12 +26,12 @@ struct PlanCommand {
   std::string objective;             ///< empty: plan.objective of the workload
   std::int64_t work = 0;             ///< 0: plan.work of the workload
   bool force = false;
-
-  /// Whether it asks for a plan to be made, though one may be up to date.
-  bool makes() const { return force || !method.empty() || !objective.empty() || work > 0; }
   bool baselines = false;      ///< show them beside the plan
   bool explain = false;        ///< say why the plan is as it is
   std::string explained_task;  ///< of this task alone; "" = the whole plan
+
+  /// Whether it asks for a plan to be made, though one may be up to date.
+  bool makes() const { return force || !method.empty() || !objective.empty() || work > 0; }
 };
 int run_plan(const PlanCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
 

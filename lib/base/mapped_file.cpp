@@ -13,13 +13,27 @@
 #include "base/file.h"
 
 namespace saturn {
+namespace {
+
+/// `asked`: what stat returned.
+std::size_t size_of(const std::filesystem::path& path, int asked, const struct stat& status) {
+  if (asked != 0) throw SystemError("read", path.string(), errno);
+  if (!S_ISREG(status.st_mode)) throw SystemError("read", path.string(), "it is not a regular file");
+  return static_cast<std::size_t>(status.st_size);
+}
+
+}  // namespace
+
+std::size_t mappable_size(const std::filesystem::path& path) {
+  struct stat status {};
+  return size_of(path, ::stat(path.c_str(), &status), status);
+}
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) throw SystemError("read", path.string(), errno);
   struct stat status {};
-  if (!fd || ::fstat(fd.get(), &status) != 0) throw SystemError("read", path.string(), errno);
-  if (!S_ISREG(status.st_mode)) throw SystemError("read", path.string(), "it is not a regular file");
-  const auto size = static_cast<std::size_t>(status.st_size);
+  const std::size_t size = size_of(path, ::fstat(fd.get(), &status), status);
   if (size == 0) return;  // nothing can be mapped, and nothing needs to be
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (address == MAP_FAILED) throw SystemError("map", path.string(), errno);

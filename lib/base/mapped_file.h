@@ -7,6 +7,9 @@
 
 namespace saturn {
 
+/// How many bytes a MappedFile of it would have, without opening it. Errors: SystemError, as by mapping it.
+std::size_t mappable_size(const std::filesystem::path& path);
+
 /// A file's bytes, mapped read-only, private. Movable; the bytes stay where they are.
 class MappedFile {
  public:

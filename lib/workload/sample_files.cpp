@@ -3,13 +3,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iterator>
-#include <system_error>
 
-#include "base/error.h"
 #include "base/mapped_file.h"
 #include "base/safetensors.h"
 
@@ -192,14 +189,8 @@ Run safetensors_run(const std::string& file, Content& content) {
 
 std::vector<Run> text_runs(const std::vector<std::string>& files) {
   std::vector<Run> runs;
-  for (const std::string& file : files) {
-    std::error_code error;
-    const std::uintmax_t size = std::filesystem::file_size(file, error);
-    if (error == std::errc::is_a_directory || error == std::errc::not_supported)
-      throw SystemError("read", file, "it is not a regular file");
-    if (error) throw SystemError("read", file, error.value());
-    runs.push_back({static_cast<std::int64_t>(size), {file, 0, 1, "U8"}, {}});
-  }
+  for (const std::string& file : files)
+    runs.push_back({static_cast<std::int64_t>(mappable_size(file)), {file, 0, 1, "U8"}, {}});
   return runs;
 }
 
