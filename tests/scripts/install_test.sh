@@ -39,3 +39,10 @@ if [[ -e $build/lib/train/saturn-cuda.so ]]; then
   grep -qF saturn-cuda.so <<<"$(ninja -C "$build" -t inputs saturn-worker)" || fail "who builds saturn-worker alone gets no saturn-cuda.so"
 fi
 bin/saturn-worker --help >"$world/help" || fail "bin/saturn-worker --help does not end with 0"
+
+# The workloads read LibTorch's headers: in a prefix, too, where no build folder is beside them.
+for workload in quickstart four-ways; do
+  pattern=$(sed -n 's/.*files: "\([^"]*\)".*/\1/p' "share/saturn/workloads/$workload.yaml" | head -1)
+  folder=${pattern%%/\**}
+  [[ $folder == "$torch"/* && -n $(find "$folder" -name '*.h' -print -quit) ]] || fail "$workload.yaml names data that are not there: $pattern"
+done
