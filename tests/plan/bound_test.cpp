@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "plan/fixtures.h"
+#include "plan/many.h"
 #include "plan/methods/portfolio.h"
 #include "plan/model/search.h"
 #include "plan/random_problems.h"
@@ -11,12 +12,11 @@
 namespace saturn {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kShare = 50;  // they take many times as long
-#else
-constexpr int kShare = 1;
-#endif
 constexpr std::int64_t kWork = 100000;
+
+constexpr std::uint64_t count(int cases) {
+  return static_cast<std::uint64_t>(test::many(cases));
+}
 
 /// What is proven within the work, without the cut at the plan's makespan that `solve` makes.
 Millis proven_bound(const Instance& instance, std::uint64_t seed) {
@@ -49,8 +49,8 @@ void check_bound(std::uint64_t seed, int most_tasks) {
 }
 
 TEST_CASE("On 10000 random problems of mixed nodes, kinds, releases and pins no bound is above a plan") {
-  for (std::uint64_t seed = 0; seed < 8000 / kShare; ++seed) check_bound(seed, 8);
-  for (std::uint64_t seed = 8000; seed < 8000 + 2000 / kShare; ++seed) check_bound(seed, 24);
+  for (std::uint64_t seed = 0; seed < count(8000); ++seed) check_bound(seed, 8);
+  for (std::uint64_t seed = 8000; seed < 8000 + count(2000); ++seed) check_bound(seed, 24);
 }
 
 }  // namespace

@@ -37,39 +37,6 @@ std::string error_of(const Problem& problem) {
   return "no error";
 }
 
-TEST_CASE("Plans of 1000 tiny random problems are the optimum that brute force finds, and say so") {
-  RandomProblems problems(1);
-  for (int i = 0; i < 1000; ++i) {
-    const Problem problem = problems.next(i % 2 == 1);
-    const double best = test::least_makespan(problem);
-    const Plan plan = solve(problem, within(20));
-    CAPTURE(i);
-    CHECK(plan.makespan_seconds == doctest::Approx(best).epsilon(1e-9));
-    CHECK(plan.lower_bound_seconds == doctest::Approx(best).epsilon(1e-9));
-    CHECK(test::text_of(check_plan(problem, plan)) == "");
-    CHECK(plan.makespan_seconds <= plan.baseline_seconds + 1e-9);
-  }
-}
-
-TEST_CASE("With random pins no bound is above the optimum and no plan below it, and all pins are kept") {
-  RandomProblems problems(2);
-  int provable = 0;
-  for (int i = 0; i < 200; ++i) {
-    Problem problem = problems.next(i % 2 == 1);
-    problems.pin_some(problem);
-    const double best = test::least_makespan(problem);
-    const bool regular = make_instance(problem).regular;  // then the exact method is there to prove it
-    const Plan plan = solve(problem, regular ? kNoLimit : within(0.2));
-    CAPTURE(i);
-    CHECK(plan.lower_bound_seconds <= best + 1e-9);
-    CHECK(plan.makespan_seconds >= best - 1e-9);
-    CHECK(test::text_of(check_plan(problem, plan)) == "");
-    if (regular) CHECK(plan.gap == 0);
-    provable += regular ? 1 : 0;
-  }
-  CHECK(provable >= 100);
-}
-
 TEST_CASE("A sweep of 12 tasks on one node of 8 is proven optimal") {
   Problem problem;
   problem.nodes = {node("n0", 8)};

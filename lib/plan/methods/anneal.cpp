@@ -11,6 +11,7 @@ namespace {
 /// Weight of the devices' mean free time beside the time over the goal: it keeps a slope where several nodes
 /// end last together.
 constexpr double kMeanWeight = 0.03;
+constexpr double kFew = 20;  ///< tasks
 
 class Annealer {
  public:
@@ -24,7 +25,9 @@ class Annealer {
     // several.
     static constexpr double kHot[] = {0.003, 0.01, 0.02};
     const double many = instance.tasks.size() > 300 ? 0.02 : 1;
-    hot_ = kHot[static_cast<size_t>(round) % 3] * many;
+    // Of few tasks each is a large part of the makespan, and so is every change.
+    const double few = std::max(1.0, kFew / static_cast<double>(instance.tasks.size()));
+    hot_ = kHot[static_cast<size_t>(round) % 3] * many * few;
     cold_ = instance.tasks.size() > 300 ? 2e-6 : 1e-4;
   }
 

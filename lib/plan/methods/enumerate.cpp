@@ -9,6 +9,7 @@ namespace {
 
 /// Windows [a, C - a] with a = C * kWindow / kWindows.
 constexpr Millis kWindows = 24;
+constexpr std::int64_t kVisitSteps = 20;  ///< about what a step of the walk takes (deadline.h)
 
 size_t at(int index) {
   return static_cast<size_t>(index);
@@ -153,7 +154,9 @@ bool Enumeration::walk_class(size_t position) {
 bool Enumeration::walk(size_t position, size_t from, int left) {
   if (left == 0) return walk_class(position + 1);
   // Looking through the cuts is most of a step's time.
-  work_ -= 1 + static_cast<std::int64_t>(bound_cuts_.size()) / 32;
+  const std::int64_t cost = 1 + static_cast<std::int64_t>(bound_cuts_.size()) / 32;
+  work_ -= cost;
+  deadline_->spend(cost * kVisitSteps);
   if (work_ < 0 || (++steps_ % 64 == 0 && deadline_->passed())) {
     end_ = End::kOutOfWork;
     return false;

@@ -26,6 +26,7 @@ class Enumeration {
   /// Owns nothing: `cuts` may grow during the walk.
   Enumeration(const Instance& instance, const Master& master, Millis target, const std::vector<Cut>& cuts);
 
+  /// `work` limits the steps of the walk, which are taken from the deadline's work, too.
   End run(std::int64_t work, const Deadline& deadline, const Visit& visit);
 
  private:

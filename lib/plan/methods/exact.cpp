@@ -13,7 +13,6 @@ namespace {
 /// Making a cut stronger must not cost more than finding it did.
 constexpr std::int64_t kShrinkWork = 3000;
 constexpr double kMilpTolerance = 1e-6;
-constexpr std::int64_t kVisitSteps = 20;  ///< about what a step of the enumeration takes
 
 /// The conditions under which a node's share contains the items, each by one of its width and of its length
 /// or longer: counts add up from the longest down.
@@ -152,9 +151,8 @@ Exact::Outcome Exact::enumerate(Millis target, const Deadline& deadline) {
         if (plan) search_.offer(*plan, method_);
         return !plan;
       });
-  deadline.spend(enumeration_work_ * kVisitSteps);
   if (end == Enumeration::End::kStopped) return Outcome::kImproved;
-  if (end == Enumeration::End::kExhausted && guesses_.empty() && !deadline.passed()) return Outcome::kRefused;
+  if (end == Enumeration::End::kExhausted && guesses_.empty()) return Outcome::kRefused;
   return Outcome::kOpen;
 }
 

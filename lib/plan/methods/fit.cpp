@@ -15,6 +15,7 @@ constexpr size_t kBeamWidth = 200;
 constexpr std::int64_t kShortDive = 400;
 /// Failed device states kept per set of remaining gangs.
 constexpr size_t kMemory = 48;
+constexpr std::int64_t kStateSteps = 40;  ///< about what looking at a state takes (deadline.h)
 constexpr Millis kForever = std::numeric_limits<Millis>::max();
 
 struct State {
@@ -168,6 +169,7 @@ class Fitter {
           if (!child.free.empty()) next.push_back(std::move(child));
         }
       }
+      deadline_.spend(kStateSteps * static_cast<std::int64_t>(next.size()));
       const auto better = [](const State& a, const State& b) {
         if (a.waste != b.waste) return a.waste < b.waste;
         if (a.left != b.left) return a.left < b.left;
@@ -200,6 +202,7 @@ class Fitter {
     }
     const std::string gangs = key(state);
     if (known_to_fail(gangs, state)) return Fit::kDoesNotFit;
+    deadline_.spend(kStateSteps);
     if (--work_ < 0 || (work_ % 256 == 0 && deadline_.passed())) {
       work_ = 0;
       return Fit::kUnknown;

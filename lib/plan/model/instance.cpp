@@ -124,9 +124,10 @@ class Builder {
     instance_.placed = place_pinned(problem_, errors_);
     fail_if_any();
     fold_placed();
-    classify(instance_);
     pin_order(problem_, instance_, errors_);
     fail_if_any();
+    free_whole_nodes();
+    classify(instance_);
     return std::move(instance_);
   }
 
@@ -229,6 +230,16 @@ class Builder {
         instance_.islands.push_back(placement);
         instance_.island_tasks.push_back(task);
       }
+    }
+  }
+
+  /// Who is pinned to all devices of a node is pinned to the node: those stay interchangeable.
+  void free_whole_nodes() {
+    for (InstanceTask& task : instance_.tasks) {
+      const bool ordered = task.rank >= 0 || task.first;
+      if (task.devices.empty() || ordered) continue;
+      if (task.devices.size() == instance_.nodes[static_cast<size_t>(task.node)].free.size())
+        task.devices.clear();
     }
   }
 
