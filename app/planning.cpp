@@ -217,7 +217,8 @@ Plan plan_around(const Session& session, const Profile& profile, const Plan& kep
   Problem around = problem_of(session, profile);
   Problem pinned = around;
   Plan pins = kept;
-  for (Assignment& line : pins.assignments) line.pinned = true;
+  for (Assignment& line : pins.assignments)
+    if (!line.pinned.order) line.pinned = PinnedParts::whole();
   apply_pins(around, pins);
   apply_pins(pinned, kept);
   SolveOptions options = solve_options(session.workload, interrupts);

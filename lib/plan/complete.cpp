@@ -60,7 +60,7 @@ void fill_in(const Problem& problem, const Plan& plan, Assignment& line, Complet
 
 /// The start that the order of the lines leads to; a pinned one is kept.
 void retime(const Plan& plan, Assignment& line, double earliest, Completion& completion) {
-  const bool fixed = line.pinned && !line.order_only && line.start_known;
+  const bool fixed = line.pinned.start && line.start_known;
   completion.filled_in |= !line.start_known;
   if (!fixed && line.start_known && std::abs(line.start_seconds - earliest) > kSameTime)
     completion.retimed.push_back(fmt::format(

@@ -46,24 +46,45 @@ std::string on_line(const Assignment& line) {
   return line.mark.line > 0 ? fmt::format(" on line {}", line.mark.line) : "";
 }
 
-bool keeps_start(const Assignment& line) {
-  return line.start_known && !line.order_only;
+/// A start that is left out cannot be kept: the line's place can.
+PinnedParts parts_of(const Assignment& line) {
+  return line.pinned.start && !line.start_known ? PinnedParts::but_for_start() : line.pinned;
+}
+
+/// What stands against running the task on the line's devices, in whatever configuration; empty: nothing.
+std::string against_devices(const ProblemTask& task, const Assignment& line, const ProblemNode& node) {
+  for (const int device : line.devices)
+    if (device >= static_cast<int>(node.free_at_seconds.size()))
+      return fmt::format("task '{}' is pinned to device {} of node '{}', which has {}", line.task, device,
+                         node.name, node.free_at_seconds.size());
+  const bool measured =
+      std::any_of(task.configurations.begin(), task.configurations.end(), [&](const Configuration& c) {
+        return c.device_kind == node.kind && c.devices == static_cast<int>(line.devices.size());
+      });
+  if (measured) return "";
+  return fmt::format("task '{}' is pinned to {} device(s), on which it was not measured; it was as {}",
+                     line.task, line.devices.size(), measured_ways(task, node.kind));
 }
 
 /// Pins one task; returns what stands against it, or nothing.
-std::string pin(Problem& problem, const Assignment& assignment) {
-  const std::optional<int> task = index_of(problem.tasks, assignment.task);
-  const std::optional<int> node = index_of(problem.nodes, assignment.node);
-  if (!task) return fmt::format("there is no task '{}' to pin", assignment.task);
-  if (!node)
-    return fmt::format("task '{}' is pinned to node '{}', which there is not", assignment.task,
-                       assignment.node);
+std::string pin(Problem& problem, const Assignment& line) {
+  const std::optional<int> task = index_of(problem.tasks, line.task);
+  const std::optional<int> node = index_of(problem.nodes, line.node);
+  if (!task) return fmt::format("there is no task '{}' to pin", line.task);
+  if (!node) return fmt::format("task '{}' is pinned to node '{}', which there is not", line.task, line.node);
   ProblemTask& pinned = problem.tasks[static_cast<size_t>(*task)];
-  const std::optional<int> configuration =
-      configuration_of(pinned, assignment, problem.nodes[static_cast<size_t>(*node)].kind);
-  if (!configuration) return not_measured(pinned, assignment, problem.nodes[static_cast<size_t>(*node)].kind);
-  pinned.pin = Pin{configuration, node, assignment.devices, std::nullopt};
-  if (keeps_start(assignment)) pinned.pin->start_seconds = assignment.start_seconds;
+  const ProblemNode& there = problem.nodes[static_cast<size_t>(*node)];
+  Pin pin;
+  if (line.pinned.configuration) {
+    pin.configuration = configuration_of(pinned, line, there.kind);
+    if (!pin.configuration) return not_measured(pinned, line, there.kind);
+  } else if (line.pinned.devices) {
+    if (std::string wrong = against_devices(pinned, line, there); !wrong.empty()) return wrong;
+  }
+  if (line.pinned.node) pin.node = node;
+  if (line.pinned.devices) pin.devices = line.devices;
+  if (line.pinned.start) pin.start_seconds = line.start_seconds;
+  pinned.pin = std::move(pin);
   return "";
 }
 
@@ -80,15 +101,15 @@ std::vector<Diagnostic> check_lines(const Problem& problem, Plan lines) {
   std::set<std::string> names;
   for (Assignment& line : lines.assignments) {
     names.insert(line.task);
-    line.pinned = true;  // starts stay
+    line.pinned = PinnedParts::whole();  // starts stay
   }
   const Problem part = only(problem, names);
   complete(part, lines);
   return check_plan(part, lines);
 }
 
-/// Appends what is wrong with these lines together. Those whose starts are known clash or not; the others
-/// only have to be possible each by itself.
+/// Appends what is wrong with these lines together. Those whose starts are kept clash or not; those in order
+/// only have to be possible each by itself, as `pin` has seen for the others.
 void check_together(const Problem& problem, const Plan& pinned, std::vector<Diagnostic>& errors) {
   Plan timed;
   timed.file = pinned.file;
@@ -100,9 +121,9 @@ void check_together(const Problem& problem, const Plan& pinned, std::vector<Diag
     if (!seen.insert(line.task).second) {
       errors.push_back({pinned.file, line.mark.line, line.mark.column,
                         fmt::format("task '{}' is pinned twice", line.task), ""});
-    } else if (keeps_start(line)) {
+    } else if (line.pinned.start) {
       timed.assignments.push_back(line);
-    } else {
+    } else if (line.pinned.order) {
       Plan single;
       single.file = pinned.file;
       single.assignments = {line};
@@ -118,6 +139,10 @@ void pin_order(Problem& problem, const Plan& pinned, std::vector<Diagnostic>& er
   std::vector<double> ends;  // earliest, per line
   for (size_t i = 0; i < pinned.assignments.size(); ++i) {
     const Assignment& line = pinned.assignments[i];
+    if (!line.pinned.start && !line.pinned.order) {
+      ends.push_back(0);
+      continue;
+    }
     ProblemTask& task = problem.tasks[static_cast<size_t>(*index_of(problem.tasks, line.task))];
     double start = 0;
     for (const int device : line.devices)
@@ -144,18 +169,25 @@ void pin_order(Problem& problem, const Plan& pinned, std::vector<Diagnostic>& er
 
 }  // namespace
 
+PinnedParts pinned_parts(const Pin& pin) {
+  if (pin.start_seconds) return PinnedParts::whole();
+  if (pin.configuration && !pin.devices.empty()) return PinnedParts::but_for_start();
+  const bool devices = !pin.devices.empty();
+  return {pin.configuration.has_value(), devices || pin.node, devices, false, false};
+}
+
 void apply_pins(Problem& problem, const Plan& plan) {
   std::vector<Diagnostic> errors;
   Plan possible;
   possible.file = plan.file;
-  for (const Assignment& line : plan.assignments) {
-    if (!line.pinned) continue;
+  for (Assignment line : plan.assignments) {
+    if (!line.pinned.any()) continue;
+    line.pinned = parts_of(line);
     const std::string wrong = pin(problem, line);
     if (wrong.empty())
       possible.assignments.push_back(line);
     else
       errors.push_back({plan.file, line.mark.line, line.mark.column, wrong, ""});
-    if (wrong.empty()) possible.assignments.back().order_only = !keeps_start(line);
   }
   check_together(problem, possible, errors);
   if (errors.empty()) pin_order(problem, possible, errors);

@@ -2,12 +2,14 @@
 #include "plan/plan.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fmt/format.h>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "base/file.h"
 #include "workload/objective_reader.h"
@@ -65,13 +67,39 @@ std::vector<int> read_devices(MapReader& reader) {
   return devices;
 }
 
-/// true, false or "order".
-void read_pinned(MapReader& reader, Assignment& assignment) {
+/// The parts that can be pinned one by one, by name.
+constexpr std::array<std::pair<const char*, bool PinnedParts::*>, 3> kParts{
+    {{"configuration", &PinnedParts::configuration},
+     {"node", &PinnedParts::node},
+     {"devices", &PinnedParts::devices}}};
+
+constexpr const char* kPartNames = "'configuration', 'node' and 'devices'";
+
+PinnedParts read_parts(MapReader& reader) {
+  PinnedParts parts;
+  for (const std::string& name : reader.texts("pinned")) {
+    const auto found =
+        std::find_if(kParts.begin(), kParts.end(), [&](const auto& part) { return part.first == name; });
+    if (found == kParts.end())
+      reader.error("pinned", fmt::format("may list {}, not '{}'", kPartNames, name));
+    else
+      parts.*(found->second) = true;
+  }
+  parts.node |= parts.devices;
+  return parts;
+}
+
+/// true, false, "order" or a list of parts.
+PinnedParts read_pinned(MapReader& reader, bool start_known) {
   const Value* value = reader.value("pinned");
-  assignment.order_only = value != nullptr && value->kind == Value::Kind::kScalar && value->scalar == kOrder;
-  assignment.pinned = assignment.order_only || reader.boolean("pinned", false);
+  if (value != nullptr && value->kind == Value::Kind::kList) return read_parts(reader);
+  const bool order = value != nullptr && value->scalar == kOrder;
+  if (value != nullptr && !order && !as_boolean(*value))
+    reader.error("pinned", fmt::format("must be true, false, 'order' or a list of {}, not {}", kPartNames,
+                                       describe(*value)));
+  if (!order && (value == nullptr || !as_boolean(*value).value_or(false))) return {};
   // A start that is not known cannot be kept; the place that the line has can.
-  assignment.order_only |= assignment.pinned && !assignment.start_known;
+  return order || !start_known ? PinnedParts::but_for_start() : PinnedParts::whole();
 }
 
 Assignment read_assignment(const Value& value, Diagnostics& diagnostics) {
@@ -90,7 +118,7 @@ Assignment read_assignment(const Value& value, Diagnostics& diagnostics) {
   assignment.start_seconds = reader.number("start_seconds", 0, 0, kLongest);
   assignment.duration_known = reader.has("duration_seconds");
   assignment.duration_seconds = reader.number("duration_seconds", 0, 0, kLongest);
-  read_pinned(reader, assignment);
+  assignment.pinned = read_pinned(reader, assignment.start_known);
   reader.finish();
   return assignment;
 }
@@ -144,6 +172,13 @@ Plan plan_from(const Document& document) {
 
 }  // namespace
 
+std::vector<std::string> single_parts(const PinnedParts& pinned) {
+  std::vector<std::string> names;
+  for (const auto& [name, part] : kParts)
+    if (pinned.*part && !(part == &PinnedParts::node && pinned.devices)) names.emplace_back(name);
+  return names;
+}
+
 bool meets_deadline(const Plan& plan) {
   // Plans count in milliseconds, and a sum of them may be off by the binary form.
   return plan.objective.kind != Objective::Kind::kDeadline ||
@@ -193,6 +228,12 @@ void sort_assignments(Plan& plan) {
   });
 }
 
+Json to_json(const PinnedParts& pinned) {
+  if (pinned == PinnedParts::whole() || !pinned.any()) return pinned.any();
+  if (pinned == PinnedParts::but_for_start()) return kOrder;
+  return single_parts(pinned);
+}
+
 nlohmann::ordered_json to_json(const Assignment& assignment) {
   Json knobs = Json::object();
   for (const auto& [name, value] : assignment.knobs) knobs[name] = value;
@@ -203,7 +244,7 @@ nlohmann::ordered_json to_json(const Assignment& assignment) {
           {"devices", assignment.devices},
           {"start_seconds", assignment.start_seconds},
           {"duration_seconds", assignment.duration_seconds},
-          {"pinned", assignment.order_only ? Json(kOrder) : Json(assignment.pinned)}};
+          {"pinned", to_json(assignment.pinned)}};
 }
 
 Json to_json(const Objective& objective) {
@@ -241,12 +282,12 @@ std::vector<std::vector<size_t>> pinned_order(const Plan& plan) {
   std::map<std::pair<std::string, int>, size_t> last;  // pinned line on each device
   for (size_t i = 0; i < plan.assignments.size(); ++i) {
     const Assignment& line = plan.assignments[i];
-    if (!line.pinned) continue;
+    if (!line.pinned.start && !line.pinned.order) continue;
     std::set<size_t> above;
     for (const int device : line.devices) {
       const auto [before, first] = last.emplace(std::pair(line.node, device), i);
       // Two starts that are pinned are in order or in each other's way by themselves.
-      if (!first && (line.order_only || plan.assignments[before->second].order_only))
+      if (!first && (line.pinned.order || plan.assignments[before->second].pinned.order))
         above.insert(before->second);
       before->second = i;
     }
@@ -260,8 +301,7 @@ void keep_marks(const Plan& before, Plan& plan) {
   for (const Assignment& line : before.assignments) lines.emplace(line.task, &line);
   for (Assignment& line : plan.assignments) {
     const auto found = lines.find(line.task);
-    line.pinned = found != lines.end() && found->second->pinned;
-    line.order_only = line.pinned && found->second->order_only;
+    line.pinned = found != lines.end() ? found->second->pinned : PinnedParts{};
   }
 }
 
@@ -270,10 +310,15 @@ std::string pins_hash(const Plan& plan) {
   const std::vector<std::vector<size_t>> order = pinned_order(plan);
   for (size_t i = 0; i < plan.assignments.size(); ++i) {
     const Assignment& line = plan.assignments[i];
-    if (!line.pinned) continue;
+    if (!line.pinned.any()) continue;
     Json json = to_json(line);
     json.erase("duration_seconds");  // the profile's
-    if (line.order_only) json.erase("start_seconds");
+    if (!line.pinned.start) json.erase("start_seconds");
+    if (!line.pinned.node) json.erase("node");
+    if (!line.pinned.devices) json["devices"] = line.devices.size();
+    if (!line.pinned.configuration)
+      for (const char* key : {"parallelism", "knobs"}) json.erase(key);
+    if (!line.pinned.configuration && !line.pinned.devices) json.erase("devices");
     for (const size_t above : order[i]) json["behind"].push_back(plan.assignments[above].task);
     lines.push_back(json.dump());
   }

@@ -15,6 +15,23 @@
 
 namespace saturn {
 
+/// Which parts of a line every later solve keeps.
+struct PinnedParts {
+  bool configuration = false;  ///< parallelism, knobs and number of devices
+  bool node = false;
+  bool devices = false;  ///< and the node
+  bool start = false;
+  bool order = false;  ///< its place among the lines pinned to start or order with which it shares a device
+
+  static constexpr PinnedParts whole() { return {true, true, true, true, false}; }
+  static constexpr PinnedParts but_for_start() { return {true, true, true, false, true}; }
+  bool any() const { return configuration || node || devices || start || order; }
+  bool operator==(const PinnedParts&) const = default;
+};
+
+/// Those parts that can be pinned one by one: "configuration", "node" (where devices are not), "devices".
+std::vector<std::string> single_parts(const PinnedParts& pinned);
+
 /// One line of a plan: where, how and when a task runs. Times are seconds from the start of the run.
 struct Assignment {
   std::string task;
@@ -24,13 +41,11 @@ struct Assignment {
   std::vector<int> devices;  ///< indices within the node, ascending
   double start_seconds = 0;
   double duration_seconds = 0;
-  bool pinned = false;         ///< kept by every re-solve
+  PinnedParts pinned;
   Mark mark;                   ///< where the file says it
   bool knobs_known = true;     ///< false: the file leaves knobs out; `complete` fills them in
   bool start_known = true;     ///< false: the file leaves start_seconds out; `complete` finds it
   bool duration_known = true;  ///< false: the file leaves duration_seconds out; `complete` fills it in
-  /// Of a pinned line: not its start is kept, but its place among the pinned lines on its devices.
-  bool order_only = false;
 
   double end_seconds() const { return start_seconds + duration_seconds; }
 };
@@ -75,11 +90,11 @@ void sort_assignments(Plan& plan);
 /// A line of plan.json.
 nlohmann::ordered_json to_json(const Assignment& assignment);
 nlohmann::ordered_json to_json(const Plan& plan);
-/// Per line: those pinned lines above that it is to stay behind, because one of the two is pinned to its
-/// order and they share a device. Of each device only the nearest; indices. Empty for lines that are not
-/// pinned.
+/// Per line: those lines above, pinned to start or order, that it is to stay behind, because one of the two
+/// is pinned to its order and they share a device. Of each device only the nearest; indices. Empty for lines
+/// that are pinned to neither.
 std::vector<std::vector<size_t>> pinned_order(const Plan& plan);
-/// Marks the lines of `plan` as pinned, to start or order, as those of `before` are.
+/// Marks the lines of `plan` as pinned as those of `before` are.
 void keep_marks(const Plan& before, Plan& plan);
 /// Hash of the pinned lines and of their order where that is pinned; empty when there are none.
 std::string pins_hash(const Plan& plan);

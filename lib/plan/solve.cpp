@@ -14,6 +14,7 @@
 #include "plan/methods/portfolio.h"
 #include "plan/model/pins.h"
 #include "plan/model/search.h"
+#include "plan/pinned_lines.h"
 
 namespace saturn {
 namespace {
@@ -149,8 +150,7 @@ Plan to_plan(const Problem& problem, const Search& search, const Found& found) {
     assignment.devices = placement.devices;
     assignment.start_seconds = seconds(placement.start);
     assignment.duration_seconds = seconds(placement.duration);
-    assignment.pinned = task.pin.has_value();
-    assignment.order_only = task.pin && !task.pin->start_seconds;
+    if (task.pin) assignment.pinned = pinned_parts(*task.pin);
     plan.assignments.push_back(std::move(assignment));
   }
   sort_assignments(plan);

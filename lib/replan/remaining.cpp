@@ -71,8 +71,8 @@ void keep_hand_pins(Problem& problem, const RemainingInputs& in) {
     const bool waits = std::any_of(problem.tasks.begin(), problem.tasks.end(), [&](const ProblemTask& task) {
       return task.name == assignment.task && !task.pin;
     });
-    if (!assignment.pinned || !waits) continue;
-    assignment.start_known = false;
+    if (!assignment.pinned.any() || !waits) continue;
+    if (assignment.pinned.start) assignment.pinned = PinnedParts::but_for_start();
     pins.assignments.push_back(assignment);
   }
   apply_pins(problem, pins);
@@ -139,7 +139,7 @@ double projected_seconds(const RemainingInputs& in, const Problem& problem) {
 std::set<std::string> movable_tasks(const RunState& state, const Plan& current) {
   std::set<std::string> names;
   for (const Assignment& assignment : current.assignments) {
-    if (!assignment.pinned && runs(state_of(state, assignment.task))) names.insert(assignment.task);
+    if (!assignment.pinned.any() && runs(state_of(state, assignment.task))) names.insert(assignment.task);
   }
   return names;
 }

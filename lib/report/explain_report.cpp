@@ -72,7 +72,7 @@ std::string start_reason(const TaskExplanation& task) {
   if (!task.waits_for.empty()) return fmt::format("after '{}'", fmt::join(task.waits_for, "', '"));
   if (task.line.start_seconds < kSameTime) return "from the beginning";
   if (task.line.start_seconds - task.devices_free_seconds < kSameTime) return "when its devices become free";
-  return task.line.pinned ? "pinned" : "later than it could";
+  return task.line.pinned.start ? "pinned" : "later than it could";
 }
 
 /// The other configuration that costs least; empty when none is known.

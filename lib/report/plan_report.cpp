@@ -73,6 +73,12 @@ std::string objective_text(const Plan& plan) {
 
 }  // namespace
 
+/// "pinned", or with the parts that are.
+std::string pinned_text(const PinnedParts& pinned) {
+  if (pinned.start || pinned.order || !pinned.any()) return pinned.any() ? "pinned" : "";
+  return fmt::format("pinned: {}", fmt::join(single_parts(pinned), ", "));
+}
+
 std::string plan_table(const Plan& plan, const Style& style) {
   using Align = Table::Align;
   Table table({{"task"},
@@ -87,7 +93,7 @@ std::string plan_table(const Plan& plan, const Style& style) {
   for (const Assignment& a : plan.assignments) {
     table.add({a.task, a.parallelism, to_text(a.knobs), a.node, device_list(a),
                duration_text(a.start_seconds), duration_text(a.end_seconds()),
-               duration_text(a.duration_seconds), a.pinned ? "pinned" : ""});
+               duration_text(a.duration_seconds), pinned_text(a.pinned)});
   }
   return table.empty() ? "the plan has no tasks\n" : table.to_text(style);
 }

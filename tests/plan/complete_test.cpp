@@ -100,7 +100,7 @@ TEST_CASE("A line moved to a node that is busy waits for it") {
 TEST_CASE("A pinned line keeps its start; what stands above it and runs into it is reported") {
   Plan edited = plan();
   edited.assignments[2] = line("c", "n0", {1}, 20, 3.5, 10);
-  edited.assignments[2].pinned = true;
+  edited.assignments[2].pinned = PinnedParts::whole();
   CHECK_FALSE(complete(problem(), edited).changed());
   CHECK(edited.makespan_seconds == 23.5);
   edited.assignments[2].start_seconds = 10;
@@ -113,7 +113,7 @@ TEST_CASE("A pinned line keeps its start; what stands above it and runs into it 
 TEST_CASE("A pinned line without a start is timed like the others") {
   Plan edited = plan();
   edited.assignments[2] = line("c", "n0", {1}, 0, 3.5, 10);
-  edited.assignments[2].pinned = true;
+  edited.assignments[2].pinned = PinnedParts::whole();
   edited.assignments[2].start_known = false;
   CHECK(complete(problem(), edited).filled_in);
   CHECK(edited.assignments[2].start_seconds == 12);
@@ -145,19 +145,19 @@ TEST_CASE("A bound over the objective's value is dropped, and the gap follows fr
 
 TEST_CASE("A lower bound holds for the pins that it was found for, and without any for all") {
   Plan pinned = plan();
-  pinned.assignments[0].pinned = true;
+  pinned.assignments[0].pinned = PinnedParts::whole();
   pinned.lower_bound_seconds = 15.5;
   pinned.gap = 0;
   CHECK_FALSE(complete(problem(), pinned).changed());
   pinned.bound_pins = pins_hash(pinned);
   CHECK(pinned.bound_pins != "");
   CHECK_FALSE(complete(problem(), pinned).changed());
-  pinned.assignments[1].pinned = true;
+  pinned.assignments[1].pinned = PinnedParts::whole();
   std::swap(pinned.assignments[0], pinned.assignments[1]);
   pinned.bound_pins = pins_hash(pinned);
   std::swap(pinned.assignments[0], pinned.assignments[1]);
   CHECK_FALSE(complete(problem(), pinned).changed());  // whatever their order
-  pinned.assignments[0].pinned = false;
+  pinned.assignments[0].pinned = {};
   CHECK(retimed(pinned) == "plan.json: lower_bound_seconds was found for other pins: it is left out\n");
   CHECK(pinned.lower_bound_seconds == 0);
   CHECK(pinned.bound_pins == "");

@@ -129,7 +129,7 @@ TEST_CASE("Every reason to be idle") {
   CHECK(reason(two, plan_of(both.assignments)).why == Why::kNothingLeft);
   both.assignments = {{"a", "ddp", {}, "n0", {0}, 0, 2}, {"b", "ddp", {}, "n1", {0}, 1, 1}};
   CHECK(reason(two, plan_of(both.assignments)).why == Why::kLate);
-  both.assignments[1].pinned = true;
+  both.assignments[1].pinned = PinnedParts::whole();
   CHECK(reason(two, plan_of(both.assignments)).why == Why::kPinned);
   Problem released;
   released.nodes = {node("n0", 2)};
@@ -238,7 +238,7 @@ TEST_CASE("A pinned task is explained with and without its pin") {
   Problem pinned = problem();
   pinned.tasks[0].pin = Pin{0, 0, {0}, {}};
   Plan planned = plan();
-  planned.assignments[0].pinned = true;
+  planned.assignments[0].pinned = PinnedParts::whole();
   const TaskExplanation it = explained(pinned, planned, "long");
   REQUIRE(it.without_pin.has_value());
   CHECK(it.without_pin->makespan_seconds == 11);

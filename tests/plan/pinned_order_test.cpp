@@ -20,8 +20,8 @@ SolveOptions some_work() {
 
 Assignment pinned(const std::string& task, std::vector<int> devices, bool order_only, double start,
                   int at_line) {
-  Assignment line{task, "ddp", {}, "n0", std::move(devices), start, 0, true};
-  line.order_only = order_only;
+  Assignment line{task, "ddp", {}, "n0", std::move(devices), start, 0};
+  line.pinned = order_only ? PinnedParts::but_for_start() : PinnedParts::whole();
   line.start_known = !order_only;
   line.duration_known = false;
   line.mark = {at_line, 5};
@@ -64,8 +64,8 @@ TEST_CASE("Lines pinned to their order stay in it, whatever else changes, and sa
   CHECK(line_of(plan, "d").start_seconds >= 4);
   CHECK(line_of(plan, "b").start_seconds >= 7);
   CHECK(plan.makespan_seconds == 9);
-  CHECK(line_of(plan, "d").order_only);
-  CHECK_FALSE(line_of(plan, "c").pinned);
+  CHECK(line_of(plan, "d").pinned.order);
+  CHECK_FALSE(line_of(plan, "c").pinned.any());
   CHECK(to_text(plan).find("\"pinned\": \"order\"") != std::string::npos);
   // Read back and solved for tasks that have become longer: the order is the same, the starts follow.
   Problem longer = four_tasks();
@@ -81,10 +81,10 @@ TEST_CASE("A pinned line without a start is pinned to its order") {
     {"task": "a", "parallelism": "ddp", "node": "n0", "devices": [0], "pinned": true},
     {"task": "b", "parallelism": "ddp", "node": "n0", "devices": [0], "start_seconds": 9, "pinned": "order"},
     {"task": "c", "parallelism": "ddp", "node": "n0", "devices": [0], "start_seconds": 9, "pinned": true}]})");
-  CHECK(plan.assignments[0].order_only);
-  CHECK(plan.assignments[1].order_only);
-  CHECK(plan.assignments[1].pinned);
-  CHECK_FALSE(plan.assignments[2].order_only);
+  CHECK(plan.assignments[0].pinned.order);
+  CHECK(plan.assignments[1].pinned.order);
+  CHECK(plan.assignments[1].pinned.any());
+  CHECK_FALSE(plan.assignments[2].pinned.order);
   CHECK(pinned_order(plan) == std::vector<std::vector<size_t>>{{}, {0}, {1}});
 }
 

@@ -18,7 +18,7 @@ Plan sample() {
   plan.method = "annealing";
   plan.bound_method = "window MILP";
   plan.bound_pins = "44";
-  plan.assignments = {{"a", "ddp", {{"bucket_mb", "25"}}, "n0", {0, 1}, 0, 12.345, true},
+  plan.assignments = {{"a", "ddp", {{"bucket_mb", "25"}}, "n0", {0, 1}, 0, 12.345, PinnedParts::whole()},
                       {"b \"quoted\"", "ddp", {}, "n0", {0}, 12.345, 1.5}};
   plan.makespan_seconds = 13.845;
   plan.lower_bound_seconds = 13.5;
@@ -85,7 +85,7 @@ TEST_CASE("What was written is read back the same, with the place of each line")
   CHECK(plan.file == "plan.json");
   CHECK(plan.assignments[1].mark.line == 9);
   CHECK(plan.assignments[1].mark.column == 5);
-  CHECK(plan.assignments[0].pinned);
+  CHECK(plan.assignments[0].pinned.any());
 }
 
 TEST_CASE("That a signal ended the search is written only when it did") {
@@ -121,6 +121,40 @@ TEST_CASE("An edited line may leave out its times, knobs and pin") {
   CHECK_FALSE(plan.assignments[0].start_known);
   CHECK_FALSE(plan.assignments[0].duration_known);
   CHECK(plan.assignments[0].devices == std::vector<int>{0, 1});
+}
+
+TEST_CASE("What is pinned of a line is read and written back") {
+  const auto line = [](const std::string& pinned, const std::string& start) {
+    return R"({"schema": "saturn.plan/1", "tasks": [{"task": "a", "parallelism": "ddp", "node": "n0", "devices": [1], )" +
+           start + R"("pinned": )" + pinned + "}]}";
+  };
+  const std::vector<std::pair<std::string, PinnedParts>> cases{
+      {"false", {}},
+      {"true", PinnedParts::whole()},
+      {"\"order\"", PinnedParts::but_for_start()},
+      {"[\"configuration\"]", {.configuration = true}},
+      {"[\"node\"]", {.node = true}},
+      {"[\"devices\"]", {.node = true, .devices = true}},
+      {"[\"configuration\", \"devices\"]", {.configuration = true, .node = true, .devices = true}}};
+  for (const auto& [text, parts] : cases) {
+    CAPTURE(text);
+    const Plan plan = parse_plan("plan.json", line(text, "\"start_seconds\": 1, "));
+    REQUIRE(plan.assignments.size() == 1);
+    CHECK(plan.assignments[0].pinned == parts);
+    CHECK(to_text(plan).find("\"pinned\": " + text + "}") != std::string::npos);
+    CHECK(parse_plan("plan.json", to_text(plan)).assignments[0].pinned == parts);
+  }
+  CHECK(parse_plan("plan.json", line("true", "")).assignments[0].pinned == PinnedParts::but_for_start());
+  const auto says = [&](const std::string& pinned, const std::string& message) {
+    const std::string error = error_of(line(pinned, ""));
+    CHECK(error.substr(0, error.find('\n')) == "plan.json:1:115: error: task 'a': 'pinned' " + message);
+  };
+  says("[\"node\", \"start\"]", "may list 'configuration', 'node' and 'devices', not 'start'");
+  says("\"always\"",
+       "must be true, false, 'order' or a list of 'configuration', 'node' and 'devices', not the "
+       "text 'always'");
+  says("{}",
+       "must be true, false, 'order' or a list of 'configuration', 'node' and 'devices', not a map");
 }
 
 TEST_CASE("Everything wrong in an edited plan is said at once with its place") {

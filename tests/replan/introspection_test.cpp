@@ -114,13 +114,13 @@ TEST_CASE_FIXTURE(ReplanFixture, "a hand-pinned gang is not moved, and stays pin
   add("c", 20, 64);
   assign("pinned", {0}, 0, 403);
   assign("c", {0}, 403, 23);
-  plan.assignments[0].pinned = true;
+  plan.assignments[0].pinned = PinnedParts::whole();
   run("pinned", {0}, 10, 1);
   const Proposal proposal = reconsider(inputs(), "interval", 0.01, {});
   REQUIRE(proposal.plan.has_value());
   CHECK(line_of(*proposal.plan, "pinned").devices == std::vector<int>{0});
-  CHECK(line_of(*proposal.plan, "pinned").pinned);
-  CHECK_FALSE(line_of(*proposal.plan, "c").pinned);
+  CHECK(line_of(*proposal.plan, "pinned").pinned.any());
+  CHECK_FALSE(line_of(*proposal.plan, "c").pinned.any());
 }
 
 TEST_CASE_FIXTURE(ReplanFixture, "a gang moves to both devices when the other one has nothing left to do") {

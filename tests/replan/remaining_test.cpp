@@ -80,7 +80,7 @@ TEST_CASE_FIXTURE(ReplanFixture,
 TEST_CASE_FIXTURE(ReplanFixture, "a line pinned by hand keeps its devices, not its time") {
   add("waiting", 50);
   assign("waiting", {1}, 33, 53);
-  plan.assignments[0].pinned = true;
+  plan.assignments[0].pinned = PinnedParts::whole();
   const Problem problem = remaining_problem(inputs(), {});
   const auto& pin = task_of(problem, "waiting").pin;
   REQUIRE(pin.has_value());

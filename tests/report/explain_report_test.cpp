@@ -39,7 +39,7 @@ Explanation whole() {
                   task({"gang", "ddp", {}, "n0", {0, 1}, 40, 35}, 0, {"large"}),
                   task({"late", "ddp", {}, "n1", {0}, 10, 5}, 60, {})};
   result.tasks[1].devices_free_seconds = 5;
-  result.tasks[3].line.pinned = true;
+  result.tasks[3].line.pinned = PinnedParts::whole();
   using Why = IdleSpan::Why;
   result.idle = {
       {"n0", {1}, 9, 40, Why::kGang, "gang", {"large"}}, {"n1", {0}, 0, 10, Why::kPinned, "late", {}},

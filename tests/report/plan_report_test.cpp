@@ -26,7 +26,7 @@ Plan example() {
   plan.bound_method = "area";
   plan.assignments = {at("large", {0, 1}, 0, 40), at("small", {0}, 40, 35), at("tiny", {1}, 40, 30.5)};
   plan.assignments[0].knobs = {{"bucket_mb", "25"}};
-  plan.assignments[1].pinned = true;
+  plan.assignments[1].pinned = PinnedParts::whole();
   plan.makespan_seconds = 75;
   plan.lower_bound_seconds = 72;
   plan.gap = 0.04;

@@ -10,6 +10,7 @@
 #include "plan/baselines/baselines.h"
 #include "plan/model/instance.h"
 #include "plan/model/pins.h"
+#include "plan/pinned_lines.h"
 
 namespace saturn {
 namespace {
@@ -213,7 +214,7 @@ Plan plan_of(const Problem& problem, const PaperModel& model, const std::vector<
   for (size_t t = 0; t < problem.tasks.size(); ++t) {
     Assignment line;
     line.task = problem.tasks[t].name;
-    line.pinned = problem.tasks[t].pin.has_value();
+    if (problem.tasks[t].pin) line.pinned = pinned_parts(*problem.tasks[t].pin);
     line.duration_known = false;
     for (size_t s = 0; s < model.configuration[t].size(); ++s) {
       if (!is_set(model.configuration[t][s])) continue;

@@ -70,7 +70,7 @@ class IdleFinder {
       span.waiting_for.push_back(plan_.assignments[other].task);
     if (!span.waiting_for.empty() || waits_for_release(next))
       span.why = IdleSpan::Why::kGang;
-    else if (next.pinned)
+    else if (next.pinned.start)
       span.why = IdleSpan::Why::kPinned;
     return span;
   }
