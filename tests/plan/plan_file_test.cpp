@@ -153,8 +153,7 @@ TEST_CASE("What is pinned of a line is read and written back") {
   says("\"always\"",
        "must be true, false, 'order' or a list of 'configuration', 'node' and 'devices', not the "
        "text 'always'");
-  says("{}",
-       "must be true, false, 'order' or a list of 'configuration', 'node' and 'devices', not a map");
+  says("{}", "must be true, false, 'order' or a list of 'configuration', 'node' and 'devices', not a map");
 }
 
 TEST_CASE("Everything wrong in an edited plan is said at once with its place") {
