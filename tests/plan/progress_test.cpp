@@ -105,7 +105,7 @@ TEST_CASE("A listener that comes late is told what there is; one that has gone i
   construct(search, Deadline::in(Seconds(1)));
   CHECK(told.size() >= 2);
   CHECK(told.back().makespan == search.makespan());
-  CHECK(told.back().method == "list scheduling");
+  CHECK(told.back().method == "best fit");
   const size_t before = told.size();
   search.listen({});
   search.raise_bound(search.makespan(), "test");

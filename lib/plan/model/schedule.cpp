@@ -154,24 +154,37 @@ bool needs_calendar(const Instance& instance, int node, const std::vector<Slot>&
          });
 }
 
+/// One past the last device that is free when so many are.
+size_t usable_for(const std::vector<Millis>& free, size_t count) {
+  size_t usable = count;
+  while (usable < free.size() && free[usable] <= free[count - 1]) ++usable;
+  return usable;
+}
+
 }  // namespace
 
 Timeline::Timeline(std::vector<Millis> free) : free_(std::move(free)) {
   std::sort(free_.begin(), free_.end());
 }
 
-Millis Timeline::place(int devices, Millis duration) {
+Millis place_gang(std::vector<Millis>& free, int devices, Millis duration) {
   const auto count = static_cast<size_t>(devices);
-  const Millis at = free_[count - 1];
-  const Millis end = at + duration;
-  size_t usable = count;  // one past the last device that is free at the start
-  while (usable < free_.size() && free_[usable] <= at) ++usable;
+  const Millis end = free[count - 1] + duration;
+  const size_t usable = usable_for(free, count);
   // The gang's devices move from [usable - count, usable) to behind every device that is free before `end`.
   size_t to = usable;
-  for (; to < free_.size() && free_[to] < end; ++to) free_[to - count] = free_[to];
-  std::fill(free_.begin() + static_cast<std::ptrdiff_t>(to - count),
-            free_.begin() + static_cast<std::ptrdiff_t>(to), end);
+  for (; to < free.size() && free[to] < end; ++to) free[to - count] = free[to];
+  std::fill(free.begin() + static_cast<std::ptrdiff_t>(to - count),
+            free.begin() + static_cast<std::ptrdiff_t>(to), end);
   return end;
+}
+
+Millis idle_before(const std::vector<Millis>& free, int devices) {
+  const auto count = static_cast<size_t>(devices);
+  const size_t usable = usable_for(free, count);
+  Millis idle = 0;
+  for (size_t device = usable - count; device < usable; ++device) idle += free[count - 1] - free[device];
+  return idle;
 }
 
 NodeFinish finish_of(const Instance& instance, int node, const std::vector<Slot>& sequence) {

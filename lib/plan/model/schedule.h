@@ -18,6 +18,13 @@ struct Slot {
 /// is the decoding of some sequences.
 using Sequences = std::vector<std::vector<Slot>>;
 
+/// Puts a gang on devices that become free at these times, ascending: as early as it can start, on those that
+/// became free last among those free by then, which leaves the longest-free ones to the tasks after it. The
+/// times are new then. Returns its end.
+Millis place_gang(std::vector<Millis>& free, int devices, Millis duration);
+/// How long the devices that it would be put on stay idle before, in all.
+Millis idle_before(const std::vector<Millis>& free, int devices);
+
 /// The devices of one node that are interchangeable: only the times at which they become free matter.
 class Timeline {
  public:
@@ -25,9 +32,8 @@ class Timeline {
 
   /// The earliest start of a gang of that size.
   Millis start(int devices) const { return free_[static_cast<size_t>(devices) - 1]; }
-  /// Puts the gang on the devices that became free last among those free at its start, which leaves the
-  /// longest-free ones to the tasks after it. Returns its end.
-  Millis place(int devices, Millis duration);
+  /// See place_gang. Returns its end.
+  Millis place(int devices, Millis duration) { return place_gang(free_, devices, duration); }
   const std::vector<Millis>& free() const { return free_; }  ///< ascending
 
  private:

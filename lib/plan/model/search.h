@@ -87,8 +87,8 @@ class Search {
 // The methods, each in a file of its own. Each improves the search until it has nothing more to try or the
 // deadline has passed; none makes a claim that it has not proven.
 
-/// construct.cpp. List scheduling: several limits on how wide tasks run, in several orders. Always leaves a
-/// plan, however early the deadline.
+/// construct.cpp. List scheduling by waste (best_fit.h), in several orders, up to a goal that is bisected
+/// between the bound and the best plan. Always leaves a plan, however early the deadline.
 void construct(Search& search, const Deadline& deadline);
 
 /// anneal.cpp. Simulated annealing over the sequences; `iterations` moves at most, for the given round (each
