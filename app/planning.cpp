@@ -237,4 +237,15 @@ Plan plan_around(const Session& session, const Profile& profile, const Plan& kep
   return plan;
 }
 
+Plan plan_rest(const Session& session, const Profile& profile, const Problem& rest, const Plan& current,
+               InterruptGuard& interrupts) {
+  Plan plan = solve_in_view(rest, solve_options(session.workload, interrupts));
+  if (interrupts.requested()) throw Interrupted{};
+  stamp(session, profile, plan);
+  plan.baseline_seconds = whole_node_baseline(rest).makespan_seconds;
+  keep_marks(current, plan);
+  plan.bound_pins = pins_hash(plan);
+  return plan;
+}
+
 }  // namespace saturn

@@ -43,6 +43,11 @@ std::vector<Baseline> stamped_baselines(const Session& session, const Profile& p
 Plan plan_around(const Session& session, const Profile& profile, const Plan& kept,
                  InterruptGuard& interrupts);
 
+/// Plans what is left of a run, with the pins of the plan in force, which the problem has already. Throws
+/// Interrupted after a signal.
+Plan plan_rest(const Session& session, const Profile& profile, const Problem& rest, const Plan& current,
+               InterruptGuard& interrupts);
+
 /// `replace_plan`, and for one whose search was stopped the news and Interrupted.
 void keep_plan(const std::filesystem::path& file, const Plan& plan);
 

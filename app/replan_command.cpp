@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <fmt/format.h>
 #include <optional>
 #include <unistd.h>
@@ -7,8 +8,6 @@
 #include "base/file.h"
 #include "commands.h"
 #include "output.h"
-#include "plan/baselines/baselines.h"
-#include "plan/solve.h"
 #include "planning.h"
 #include "replan/remaining.h"
 #include "report/plan_report.h"
@@ -24,19 +23,7 @@ Plan solve_remaining(const Session& session, const Profile& profile, const RunSt
                      const Plan& current, InterruptGuard& interrupts) {
   const RunSetup setup = session.setup(profile);
   const Problem problem = remaining_problem({setup, profile, state, current}, {});
-  Plan plan = solve(problem, {.time_limit = Seconds(session.workload.plan.time_limit_seconds),
-                              .gap = session.workload.plan.gap,
-                              .seed = session.workload.plan.seed,
-                              .cancel = &interrupts.requested()});
-  if (interrupts.requested()) throw Interrupted{};
-  plan.workload_file = session.workload.file;
-  plan.workload_hash = workload_hash(session.workload);
-  plan.profile_hash = profile_hash(profile);
-  plan.cluster_hash = cluster_hash(session.cluster);
-  plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
-  keep_marks(current, plan);
-  plan.bound_pins = pins_hash(plan);
-  return plan;
+  return plan_rest(session, profile, problem, current, interrupts);
 }
 
 /// What is left of the old plan, in time; 0 when the workload and the cluster are such now that nothing of it
@@ -70,6 +57,13 @@ std::string how_to_go_on(const Session& session) {
   return fmt::format("set run.directory to {} in {}, then {}", session.directory.path.string(), file, go_on);
 }
 
+bool nothing_left(const RunState& state, const std::vector<TaskSpec>& tasks) {
+  return std::all_of(tasks.begin(), tasks.end(), [&](const TaskSpec& task) {
+    const auto found = state.tasks.find(task.name);
+    return found != state.tasks.end() && found->second.over();
+  });
+}
+
 }  // namespace
 
 int run_replan(const ReplanCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
@@ -84,6 +78,10 @@ int run_replan(const ReplanCommand& command, const CommonOptions& options, Inter
   const RunState state = next_session(past, session.workload.tasks);
   const Profile profile = make_profile(session, options, {directory.profile_file()}, interrupts);
   const Plan current = read_plan(directory.plan_file());
+  if (nothing_left(state, session.workload.tasks)) {
+    say("nothing is left to plan: every task has ended; the plan stays as it is");
+    return 0;
+  }
   const Plan plan = solve_remaining(session, profile, state, current, interrupts);
   for (const std::string& line : differences(before, {session.workload.file, session.workload.tasks}))
     say(line);

@@ -67,6 +67,10 @@ expect 0 "$saturn" run edit.yaml
 expect 0 "$saturn" show --json runs/edit
 [ "$(grep -c '"state": "finished"' out)" -eq 3 ] || fail 'not everything is finished'
 [ "$(grep -c '"step":' runs/edit/tasks/short/metrics.jsonl)" -ge 60 ] || fail 'the longer task was not trained on'
+cp runs/edit/plan.json ended.json
+expect 0 "$saturn" replan runs/edit
+says err 'nothing is left to plan: every task has ended; the plan stays as it is'
+cmp ended.json runs/edit/plan.json
 
 # A model that has trained cannot become another one under its name.
 write '  - {name: short, steps: 60, batch_size: 4}'
