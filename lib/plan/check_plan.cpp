@@ -120,6 +120,7 @@ class Checker {
   }
 
   void check_configuration(const Assignment& assignment, const ProblemTask& task, const ProblemNode& node) {
+    if (task.running && is_staying(assignment, *task.running)) return;
     std::vector<std::string> known;
     for (const Configuration& configuration : task.configurations) {
       known.push_back(shape_text(configuration));
@@ -130,10 +131,27 @@ class Checker {
                                            time_text(configuration.duration_seconds)));
       return;
     }
+    if (task.running) {
+      const Running& running = *task.running;
+      known.push_back(fmt::format("{} for {} from 0 s on, staying on {} of node '{}'",
+                                  shape_text(running.staying), time_text(running.staying.duration_seconds),
+                                  device_list(running.devices),
+                                  problem_.nodes.at(static_cast<size_t>(running.node)).name));
+    }
     const Configuration wanted{assignment.parallelism, assignment.knobs, node.kind,
                                static_cast<int>(assignment.devices.size()), 0};
     error(assignment.mark, fmt::format("task '{}' was not measured as {}; it was as {}", task.name,
                                        shape_text(wanted), fmt::join(known, ", ")));
+  }
+
+  /// The gang that runs already goes on as it is.
+  bool is_staying(const Assignment& line, const Running& running) const {
+    std::vector<int> devices = running.devices;
+    std::sort(devices.begin(), devices.end());
+    const ProblemNode& node = problem_.nodes.at(static_cast<size_t>(running.node));
+    return node.name == line.node && devices == line.devices && same(running.staying, line, node) &&
+           std::abs(line.start_seconds) <= kTolerance &&
+           std::abs(line.duration_seconds - running.staying.duration_seconds) <= kRounding;
   }
 
   static bool same(const Configuration& configuration, const Assignment& assignment,

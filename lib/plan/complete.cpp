@@ -17,13 +17,25 @@ double rounded(double seconds) {
   return std::round(seconds * 1e3) / 1e3;
 }
 
-/// The configuration that the line means, or null.
-const Configuration* configuration_of(const Problem& problem, const Assignment& assignment) {
+/// Whether the line is the gang that the task has already, where and as it runs.
+bool is_running(const Problem& problem, const ProblemTask& task, const Assignment& line) {
+  if (!task.running || problem.nodes.at(static_cast<size_t>(task.running->node)).name != line.node)
+    return false;
+  const Running& running = *task.running;
+  return std::is_permutation(running.devices.begin(), running.devices.end(), line.devices.begin(),
+                             line.devices.end()) &&
+         running.staying.parallelism == line.parallelism &&
+         (!line.knobs_known || running.staying.knobs == line.knobs);
+}
+
+/// The configuration that the line means when its devices are free from then on, or null.
+const Configuration* configuration_of(const Problem& problem, const Assignment& assignment, double earliest) {
   std::string kind;
   for (const ProblemNode& node : problem.nodes)
     if (node.name == assignment.node) kind = node.kind;
   for (const ProblemTask& task : problem.tasks) {
     if (task.name != assignment.task) continue;
+    if (earliest == 0 && is_running(problem, task, assignment)) return &task.running->staying;
     const std::optional<int> index = saturn::configuration_of(task, assignment, kind);
     return index ? &task.configurations[static_cast<size_t>(*index)] : nullptr;
   }
@@ -42,8 +54,9 @@ std::string place_text(const Plan& plan, const Assignment& line) {
 }
 
 /// Knobs and duration from the configuration that the line means.
-void fill_in(const Problem& problem, const Plan& plan, Assignment& line, Completion& completion) {
-  const Configuration* configuration = configuration_of(problem, line);
+void fill_in(const Problem& problem, const Plan& plan, Assignment& line, double earliest,
+             Completion& completion) {
+  const Configuration* configuration = configuration_of(problem, line, earliest);
   completion.filled_in |= !line.knobs_known || !line.duration_known;
   if (configuration != nullptr) {
     const double measured = std::max(kMillisecond, rounded(configuration->duration_seconds));
@@ -128,13 +141,21 @@ std::optional<int> configuration_of(const ProblemTask& task, const Assignment& a
   return std::nullopt;
 }
 
+bool stays(const Problem& problem, const Assignment& line) {
+  const auto task = std::find_if(problem.tasks.begin(), problem.tasks.end(),
+                                 [&](const ProblemTask& candidate) { return candidate.name == line.task; });
+  return task != problem.tasks.end() && is_running(problem, *task, line) && line.start_seconds == 0 &&
+         std::abs(line.duration_seconds - task->running->staying.duration_seconds) <= kSameTime;
+}
+
 Completion complete(const Problem& problem, Plan& plan) {
   Completion completion;
   Devices devices(problem);
   double last = 0;
   for (Assignment& line : plan.assignments) {
-    fill_in(problem, plan, line, completion);
-    retime(plan, line, devices.earliest(line), completion);
+    const double earliest = devices.earliest(line);
+    fill_in(problem, plan, line, earliest, completion);
+    retime(plan, line, earliest, completion);
     devices.use(line);
     last = std::max(last, line.end_seconds());
   }

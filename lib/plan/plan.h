@@ -111,6 +111,10 @@ Plan parse_plan(const std::string& file, const std::string& text);
 std::optional<int> configuration_of(const ProblemTask& task, const Assignment& assignment,
                                     const std::string& kind);
 
+/// Whether the line leaves the gang that its task has already (ProblemTask::running) as it is: in its
+/// configuration, on its node and devices, from time 0 on, for what is left of it.
+bool stays(const Problem& problem, const Assignment& line);
+
 /// What `complete` has changed.
 struct Completion {
   bool filled_in = false;            ///< something that the file leaves out
@@ -119,7 +123,8 @@ struct Completion {
   bool changed() const { return filled_in || !retimed.empty(); }
 };
 
-/// Makes an edited plan whole: knobs and durations are those of the problem's configurations, starts follow
+/// Makes an edited plan whole: knobs and durations are those of the problem's configurations, or of a gang
+/// that runs already where nothing keeps it from staying as it is; starts follow
 /// from the order of the lines, each as early as the lines above it leave its devices (as a run does it); a
 /// pinned line keeps the start that it has. Then makespan and gap; a lower bound that is
 /// over the makespan, or was found for other pins than those of the plan, is dropped. The lines keep their

@@ -33,10 +33,21 @@ struct Pin {
   std::vector<int> after{};
 };
 
+/// The gang that a task has already. It may stay as it is, from time 0 on, or the task starts anew as one of
+/// its configurations, which then hold what the switch costs.
+struct Running {
+  int node = 0;              ///< index into Problem::nodes
+  std::vector<int> devices;  ///< within the node, all free from time 0 on; no other gang runs on them
+  Configuration staying;     ///< as it runs; the duration is what is left of it
+};
+
 struct ProblemTask {
   std::string name;
-  std::vector<Configuration> configurations;
+  std::vector<Configuration> configurations;  ///< none: it can only stay as it runs
   std::optional<Pin> pin;
+  /// Does not count beside a pin that it is against: to a start, to another place or configuration, to run
+  /// after others.
+  std::optional<Running> running{};
 };
 
 struct ProblemNode {

@@ -47,9 +47,10 @@ Sequences sequences_of(const Problem& problem, const Instance& instance, const P
     const auto found = tasks.find(assignment->task);
     if (found == tasks.end()) continue;  // its start is pinned
     const int node = nodes.at(assignment->node);
-    const std::vector<Option>& options = instance.options(found->second, node);
+    const std::span<const Option> options = instance.options(found->second, node);
+    const bool staying = stays(problem, *assignment);
     const auto same = std::find_if(options.begin(), options.end(), [&](const Option& option) {
-      return option.devices == static_cast<int>(assignment->devices.size());
+      return option.devices == static_cast<int>(assignment->devices.size()) && option.stays() == staying;
     });
     // A dominated configuration: the best one of that width takes its place.
     if (same == options.end()) return {};
@@ -141,7 +142,10 @@ Plan to_plan(const Problem& problem, const Search& search, const Found& found) {
   const std::vector<Placement> placements = decode(search.instance(), found.sequences);
   for (const Placement& placement : placements) {
     const ProblemTask& task = problem.tasks[static_cast<size_t>(placement.task)];
-    const Configuration& configuration = task.configurations[static_cast<size_t>(placement.configuration)];
+    const Configuration& configuration =
+        placement.configuration == kStays
+            ? task.running->staying
+            : task.configurations[static_cast<size_t>(placement.configuration)];
     Assignment assignment;
     assignment.task = task.name;
     assignment.parallelism = configuration.parallelism;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "plan/fixtures.h"
 
@@ -54,6 +55,34 @@ class BruteForce {
     for (size_t c = 0; c < task.configurations.size(); ++c)
       for (size_t n = 0; n < problem_.nodes.size(); ++n)
         place_as(depth, measures, static_cast<int>(c), static_cast<int>(n));
+    if (task.running) stay(depth, measures, *task.running, task.pin.value_or(Pin{}));
+  }
+
+  void stay(size_t depth, const Measures& measures, const Running& running, const Pin& pin) {
+    const ProblemTask& task = problem_.tasks[static_cast<size_t>(order_[depth].second)];
+    const long end = std::max(1L, std::lround(running.staying.duration_seconds * 1000));
+    if (pin.start_seconds || !pin.after.empty() || pin.node.value_or(running.node) != running.node) return;
+    if (!pin.devices.empty() && pin.devices != running.devices) return;
+    if (pin.configuration) {
+      const Configuration& wanted = task.configurations[static_cast<size_t>(*pin.configuration)];
+      const Configuration& has = running.staying;
+      if (std::tie(wanted.parallelism, wanted.knobs, wanted.device_kind, wanted.devices) !=
+          std::tie(has.parallelism, has.knobs, has.device_kind, has.devices))
+        return;
+    }
+    if (!free(running.node, running.devices, 0, end) || !ends_before_followers(depth, end)) return;
+    put(depth, measures, running.node, running.devices, 0, end);
+  }
+
+  void put(size_t depth, const Measures& measures, int node, const std::vector<int>& devices, long start,
+           long end) {
+    for (const int device : devices) busy_.push_back({node, device, start, end});
+    ends_[static_cast<size_t>(order_[depth].second)] = end;
+    place(depth + 1, {std::max(measures.makespan, end),
+                      measures.area + (end - start) * static_cast<long>(devices.size()),
+                      measures.completions + end});
+    busy_.resize(busy_.size() - devices.size());
+    ends_[static_cast<size_t>(order_[depth].second)] = -1;
   }
 
   void place_as(size_t depth, const Measures& measures, int c, int n) {
@@ -81,13 +110,7 @@ class BruteForce {
                                            : earliest(n, chosen, duration, not_before);
       if (!free(n, chosen, start, start + duration) || start < not_before) continue;
       if (!ends_before_followers(depth, start + duration)) continue;
-      for (const int device : chosen) busy_.push_back({n, device, start, start + duration});
-      ends_[static_cast<size_t>(order_[depth].second)] = start + duration;
-      place(depth + 1,
-            {std::max(measures.makespan, start + duration), measures.area + duration * configuration.devices,
-             measures.completions + start + duration});
-      busy_.resize(busy_.size() - chosen.size());
-      ends_[static_cast<size_t>(order_[depth].second)] = -1;
+      put(depth, measures, n, chosen, start, start + duration);
     }
   }
 

@@ -41,7 +41,7 @@ using MeasureKey = std::array<long, 3>;
 
 /// The least by `key`, by trying every choice of configuration and node and every order on the nodes; minutes
 /// beyond five tasks. Times are rounded to milliseconds as the planner rounds them. Knows nothing of the
-/// planner's code. Pins may name configuration, node, devices and start.
+/// planner's code. Pins may name configuration, node, devices and start; what runs may stay.
 Measures best_measures(const Problem& problem, const std::function<MeasureKey(const Measures&)>& key);
 /// By makespan alone, in seconds.
 double least_makespan(const Problem& problem);

@@ -51,6 +51,37 @@ class RandomProblems {
       first.pin->start_seconds = 1.5 + (up_to(8) - 1) * 0.5;
   }
 
+  /// Some tasks run already, on devices that are free at 0, as one of their configurations or otherwise; they
+  /// have less to do where they are, mostly, and whatever else they do costs a switch.
+  void run_some(Problem& problem) {
+    std::vector<std::vector<int>> unused;
+    for (const ProblemNode& node : problem.nodes) {
+      unused.emplace_back();
+      for (size_t device = 0; device < node.free_at_seconds.size(); ++device)
+        if (node.free_at_seconds[device] == 0) unused.back().push_back(static_cast<int>(device));
+    }
+    for (ProblemTask& task : problem.tasks) {
+      const auto n = static_cast<size_t>(up_to(static_cast<int>(problem.nodes.size())) - 1);
+      if (up_to(5) > 3 || unused[n].empty()) continue;
+      const int count = up_to(static_cast<int>(unused[n].size()));
+      std::shuffle(unused[n].begin(), unused[n].end(), random_);
+      Running running{static_cast<int>(n), {}, {"ddp", {}, problem.nodes[n].kind, count, up_to(16) * 0.25}};
+      for (int device = 0; device < count; ++device) {
+        running.devices.push_back(unused[n].back());
+        unused[n].pop_back();
+      }
+      std::sort(running.devices.begin(), running.devices.end());
+      const double switching = (up_to(6) - 1) * 0.25;
+      for (Configuration& it : task.configurations) {
+        const bool same = it.devices == count && it.device_kind == problem.nodes[n].kind;
+        if (same && up_to(3) > 1) running.staying.duration_seconds = it.duration_seconds;
+        it.duration_seconds += switching;
+      }
+      if (up_to(8) == 1) task.configurations.clear();
+      task.running = running;
+    }
+  }
+
  private:
   int up_to(int most) { return 1 + static_cast<int>(random_() % static_cast<std::uint64_t>(most)); }
   std::mt19937_64 random_;

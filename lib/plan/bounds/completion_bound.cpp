@@ -54,7 +54,7 @@ Ways ways_of(const Instance& instance, const InstanceTask& task) {
     if (!task.may_use(static_cast<int>(n), node.group)) continue;
     std::vector<Millis> free = node.free;
     std::sort(free.begin(), free.end());
-    for (const Option& option : task.options[static_cast<size_t>(node.group)]) {
+    for (const Option& option : task.options_on(static_cast<int>(n), node.group)) {
       const Millis end = free[static_cast<size_t>(option.devices) - 1] + option.duration;
       ways.shapes.push_back({static_cast<double>(option.area()), static_cast<double>(option.duration)});
       ways.least_area = std::min(ways.least_area, ways.shapes.back().area);

@@ -211,7 +211,11 @@ std::pair<LaneProgram::Knapsack, double> LaneProgram::best_knapsack(size_t type,
   for (size_t c = 0; c < instance_.classes.size(); ++c) {
     const std::vector<Option>& options = options_of(static_cast<int>(c), types_[type].group);
     if (options.empty() || worth[c] <= 0) continue;
-    const Millis fit = length / options.back().duration;
+    const Millis shortest =
+        std::min_element(options.begin(), options.end(), [](const Option& a, const Option& b) {
+          return a.duration < b.duration;
+        })->duration;
+    const Millis fit = length / shortest;
     const auto copies = std::min<Millis>(fit, static_cast<Millis>(instance_.classes[c].members.size()));
     for (Millis copy = 0; copy < copies; ++copy)
       stages.push_back(fill_stage(static_cast<int>(c), type, worth[c], value));

@@ -28,7 +28,7 @@ Option least_option(const InstanceTask& task) {
 
 std::array<Millis, 3> key(TurnOrder order, const InstanceTask& task) {
   const Option option = least_option(task);
-  const Millis tied = task.devices.empty() ? 0 : 1;
+  const Millis tied = task.home >= 0 ? 2 : task.devices.empty() ? 0 : 1;
   switch (order) {
     case TurnOrder::kWidth:
       return {tied, option.devices, option.duration};
@@ -42,13 +42,15 @@ std::array<Millis, 3> key(TurnOrder order, const InstanceTask& task) {
 
 }  // namespace
 
-std::vector<Turn> turns_by(const Instance& instance, TurnOrder order) {
+std::vector<Turn> turns_by(const Instance& instance, TurnOrder order, bool staying) {
   std::vector<std::pair<std::array<Millis, 3>, int>> keys;
   for (size_t t = 0; t < instance.tasks.size(); ++t)
-    keys.emplace_back(key(order, instance.tasks[t]), static_cast<int>(t));
+    if (instance.tasks[t].home < 0 || !instance.must_stay(static_cast<int>(t)))
+      keys.emplace_back(key(order, instance.tasks[t]), static_cast<int>(t));
   std::stable_sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<Turn> turns;
-  for (const auto& [key, task] : keys) turns.push_back({task});
+  for (const auto& [key, task] : keys)
+    turns.push_back({task, -1, 0, staying && instance.staying(task) != nullptr});
   return turns;
 }
 
@@ -60,6 +62,13 @@ BestFit::BestFit(const Instance& instance, const Prices& prices)
     released_.push_back(node.free);
     std::sort(released_.back().begin(), released_.back().end());
   }
+  for (size_t t = 0; t < instance.tasks.size(); ++t) {
+    const int task = static_cast<int>(t);
+    const int home = instance.tasks[t].home;
+    if (home < 0 || !instance.must_stay(task)) continue;
+    rooted_.push_back({task, home, instance.staying(task)});
+    place_gang(released_[at(home)], rooted_.back().option->devices, rooted_.back().option->duration);
+  }
 }
 
 std::int64_t BestFit::take_steps() {
@@ -68,8 +77,8 @@ std::int64_t BestFit::take_steps() {
 
 /// As good as the node before it in every way.
 bool BestFit::is_twin(size_t node, const InstanceTask& task) const {
-  return node > 0 && task.node < 0 && instance_.nodes[node].group == instance_.nodes[node - 1].group &&
-         free_[node] == free_[node - 1];
+  return node > 0 && task.node < 0 && task.home != static_cast<int>(node) &&
+         instance_.nodes[node].group == instance_.nodes[node - 1].group && free_[node] == free_[node - 1];
 }
 
 void BestFit::weigh(const Turn& turn, size_t node, Millis goal) {
@@ -78,6 +87,8 @@ void BestFit::weigh(const Turn& turn, size_t node, Millis goal) {
   for (const Option& option : instance_.options(turn.task, static_cast<int>(node))) {
     if (turn.devices > 0 && option.devices != turn.devices) continue;
     const Millis start = free[at(option.devices) - 1];
+    // Whoever stays does so from time 0 on, and before then there is nothing in the way.
+    if (option.stays() ? start > 0 : turn.stays) continue;
     const Millis end = start + option.duration;
     const Choice choice{turn.task, static_cast<int>(node), &option};
     if (end < first_end_) first_end_ = end, first_ = choice;
@@ -117,6 +128,11 @@ BestFit::Result BestFit::place(const std::vector<Turn>& turns, size_t from, Mill
   free_ = released_;
   placed_.clear();
   Result result;
+  for (const Choice& rooted : rooted_) {
+    result.finish = std::max(result.finish, rooted.option->duration);
+    result.late +=
+        static_cast<double>(std::max<Millis>(0, rooted.option->duration - goal)) * rooted.option->devices;
+  }
   for (size_t i = 0; i < turns.size(); ++i) {
     const Choice choice = i < from ? kept_[i] : choose(turns[i], goal);
     const Millis end = put(choice);
@@ -130,6 +146,7 @@ BestFit::Result BestFit::place(const std::vector<Turn>& turns, size_t from, Mill
 
 Sequences BestFit::sequences() const {
   Sequences sequences(instance_.nodes.size());
+  for (const Choice& choice : rooted_) sequences[at(choice.node)].push_back({choice.task, *choice.option});
   for (const Choice& choice : placed_) sequences[at(choice.node)].push_back({choice.task, *choice.option});
   return sequences;
 }

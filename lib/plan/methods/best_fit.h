@@ -12,9 +12,10 @@ namespace saturn {
 
 /// A task's turn to be placed, and what is already decided about it.
 struct Turn {
-  int task = 0;     ///< index into Instance::tasks
-  int node = -1;    ///< where it must go; -1 = anywhere
-  int devices = 0;  ///< how many it must take; 0 = any number
+  int task = 0;        ///< index into Instance::tasks
+  int node = -1;       ///< where it must go; -1 = anywhere
+  int devices = 0;     ///< how many it must take; 0 = any number
+  bool stays = false;  ///< as it runs already
 };
 
 /// List scheduling by waste: the tasks take turns, and each goes where, and runs as, it takes least device
@@ -51,7 +52,8 @@ class BestFit {
   Millis put(const Choice& choice);
 
   const Instance& instance_;
-  std::vector<double> rates_;  ///< per group: value of a device's millisecond
+  std::vector<double> rates_;   ///< per group: value of a device's millisecond
+  std::vector<Choice> rooted_;  ///< what can only stay as it runs: it has no turn
   std::vector<std::vector<Millis>> released_, free_;
   std::vector<Choice> kept_, placed_;
   Choice least_, first_;  ///< of least waste by the goal, of earliest end
@@ -60,9 +62,10 @@ class BestFit {
   std::int64_t steps_ = 0;
 };
 
-/// All tasks: those tied to devices first, then by the width, the length or the device time that they have
-/// where they take least of it, the larger first.
+/// All tasks that have a choice: those that run already first, which stay if `staying`, then those tied to
+/// devices, then by the width, the length or the device time that they have where they take least of it, the
+/// larger first.
 enum class TurnOrder { kWidth, kDuration, kArea };
-std::vector<Turn> turns_by(const Instance& instance, TurnOrder order);
+std::vector<Turn> turns_by(const Instance& instance, TurnOrder order, bool staying = false);
 
 }  // namespace saturn

@@ -94,8 +94,7 @@ void Enumeration::take_cuts() {
         bound.columns.emplace_back();
         for (size_t c = 0; c < master_.columns.size(); ++c) {
           const MasterColumn& y = master_.columns[c];
-          if (at(y.place) == p && y.shape.devices == literal.devices && y.shape.duration >= literal.duration)
-            bound.columns.back().push_back(static_cast<int>(c));
+          if (at(y.place) == p && counts_for(literal, y)) bound.columns.back().push_back(static_cast<int>(c));
         }
       }
       bound_cuts_.push_back(std::move(bound));

@@ -33,6 +33,19 @@ std::vector<Literal> literals_of(std::vector<FitItem> items) {
   return literals;
 }
 
+std::vector<FitItem> joined(std::vector<FitItem> items, const std::vector<FitItem>& others) {
+  items.insert(items.end(), others.begin(), others.end());
+  return items;
+}
+
+/// When the devices become free once the gangs that stay have theirs.
+std::vector<Millis> free_after(const std::vector<Millis>& free, const std::vector<FitItem>& staying) {
+  Timeline timeline(free);
+  for (const FitItem& item : staying)
+    for (int gang = 0; gang < item.count; ++gang) timeline.place(item.devices, item.duration);
+  return timeline.free();
+}
+
 }  // namespace
 
 Exact::Share Exact::share_of(const Master& master, const std::vector<int>& counts, size_t place) const {
@@ -40,10 +53,22 @@ Exact::Share Exact::share_of(const Master& master, const std::vector<int>& count
   for (size_t c = 0; c < master.columns.size(); ++c) {
     const MasterColumn& column = master.columns[c];
     if (static_cast<size_t>(column.place) != place || counts[c] == 0) continue;
-    share.items.push_back({column.shape.devices, column.shape.duration, counts[c]});
-    share.columns.push_back(static_cast<int>(c));
+    (column.shape.stays() ? share.staying : share.items)
+        .push_back({column.shape.devices, column.shape.duration, counts[c]});
+    (column.shape.stays() ? share.staying_columns : share.columns).push_back(static_cast<int>(c));
   }
   return share;
+}
+
+/// The conditions under which a node's share contains this one, its gangs that stay among those that do.
+std::vector<Literal> Exact::literals_of(const Master& master, const Share& share) {
+  std::vector<Literal> literals = saturn::literals_of(joined(share.items, share.staying));
+  for (size_t s = 0; s < share.staying.size(); ++s) {
+    const FitItem& item = share.staying[s];
+    const MasterColumn& column = master.columns[static_cast<size_t>(share.staying_columns[s])];
+    literals.push_back({item.devices, item.duration, item.count, column.task_class});
+  }
+  return literals;
 }
 
 /// The next shorter duration that some class has at the item's width; 0 when there is none.
@@ -96,9 +121,18 @@ std::vector<FitItem> Exact::shrink(std::vector<FitItem> items, const std::vector
   return items;
 }
 
-void Exact::add_cut(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
+/// That some gangs stay is made part of the cut only where it matters.
+void Exact::add_cut(const Master& master, Share share, const std::vector<Millis>& free, Millis target,
                     const Deadline& deadline) {
-  cuts_.push_back({literals_of(shrink(std::move(items), free, target, deadline)), free});
+  const std::vector<FitItem> all = joined(share.items, share.staying);
+  const bool anywhere =
+      share.staying.empty() || fit_on_node(all, free, target, oracle_work_, deadline).fit == Fit::kDoesNotFit;
+  if (anywhere) {
+    cuts_.push_back({saturn::literals_of(shrink(all, free, target, deadline)), free});
+    return;
+  }
+  share.items = shrink(share.items, free_after(free, share.staying), target, deadline);
+  cuts_.push_back({literals_of(master, share), free});
 }
 
 /// Asks for every place; adds a cut for each refusal. The plan, when all fit.
@@ -111,13 +145,17 @@ std::optional<Sequences> Exact::place_shares(const Master& master, const std::ve
   for (size_t p = 0; p < master.places.size(); ++p) {
     const Share share = share_of(master, counts, p);
     const std::vector<Millis>& free = master.places[p].free;
-    const FitResult result = fit_on_node(share.items, free, target, oracle_work_, deadline);
+    const FitResult result =
+        fit_on_node(share.items, free_after(free, share.staying), target, oracle_work_, deadline);
     all_fit &= result.fit == Fit::kFits;
-    if (result.fit == Fit::kDoesNotFit) add_cut(share.items, free, target, deadline);
-    if (result.fit == Fit::kUnknown) guesses_.push_back({literals_of(share.items), free});
-    for (const int item : result.order) {
-      const MasterColumn& column =
-          master.columns[static_cast<size_t>(share.columns[static_cast<size_t>(item)])];
+    if (result.fit == Fit::kDoesNotFit) add_cut(master, share, free, target, deadline);
+    if (result.fit == Fit::kUnknown) guesses_.push_back({literals_of(master, share), free});
+    std::vector<int> order;  // columns
+    for (size_t s = 0; s < share.staying.size(); ++s)
+      order.insert(order.end(), static_cast<size_t>(share.staying[s].count), share.staying_columns[s]);
+    for (const int item : result.order) order.push_back(share.columns[static_cast<size_t>(item)]);
+    for (const int at : order) {
+      const MasterColumn& column = master.columns[static_cast<size_t>(at)];
       const auto c = static_cast<size_t>(column.task_class);
       const int task = instance.classes[c].members[used[c]++];
       const int node = master.places[p].nodes.front();

@@ -42,6 +42,8 @@ class Exact {
   struct Share {  ///< what the master gave one place
     std::vector<FitItem> items;
     std::vector<int> columns;  ///< per item: index into Master::columns
+    std::vector<FitItem> staying;
+    std::vector<int> staying_columns;
   };
   Share share_of(const Master& master, const std::vector<int>& counts, size_t place) const;
   Outcome enumerate(Millis target, const Deadline& deadline);
@@ -50,8 +52,9 @@ class Exact {
   std::optional<Sequences> place_shares(const Master& master, const std::vector<int>& counts, Millis target,
                                         const Deadline& deadline);
   Millis area_of(const Master& master, const std::vector<int>& counts) const;
-  void add_cut(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
+  void add_cut(const Master& master, Share share, const std::vector<Millis>& free, Millis target,
                const Deadline& deadline);
+  static std::vector<Literal> literals_of(const Master& master, const Share& share);
   std::vector<FitItem> shrink(std::vector<FitItem> items, const std::vector<Millis>& free, Millis target,
                               const Deadline& deadline) const;
   void take_away(std::vector<FitItem>& items, const std::vector<Millis>& free, Millis target,

@@ -24,8 +24,10 @@ constexpr std::array kPatience{1.0, 0.5, 0.25, 2.0, 4.0, 0.0};
 /// as pays when so many tasks wait behind it (term (3) of completion_bound.cpp).
 class EarlyScheduler {
  public:
-  /// `patience`: what the waiting tasks count for; 0 = every task as fast as can be.
-  EarlyScheduler(const Instance& instance, double patience) : instance_(instance), patience_(patience) {
+  /// `patience`: what the waiting tasks count for; 0 = every task as fast as can be. `staying`: what runs
+  /// already stays; otherwise it does so only where it must.
+  EarlyScheduler(const Instance& instance, double patience, bool staying)
+      : instance_(instance), patience_(patience), staying_(staying) {
     for (const InstanceNode& node : instance.nodes) {
       timelines_.emplace_back(node.free);
       devices_ += static_cast<double>(node.free.size());
@@ -38,6 +40,7 @@ class EarlyScheduler {
       order.emplace_back(least_area(instance_.tasks[t]), static_cast<int>(t));
     std::sort(order.begin(), order.end());
     Sequences sequences(instance_.nodes.size());
+    std::erase_if(order, [&](const auto& entry) { return stays(entry.second, sequences); });
     for (size_t k = 0; k < order.size(); ++k) place(order[k].second, order.size() - k, sequences);
     return sequences;
   }
@@ -50,6 +53,16 @@ class EarlyScheduler {
     return least;
   }
 
+  /// Whether the task is to stay; then it is placed.
+  bool stays(int index, Sequences& sequences) {
+    const Option* option = instance_.staying(index);
+    if (option == nullptr || !(staying_ || instance_.must_stay(index))) return false;
+    const auto home = static_cast<size_t>(instance_.tasks[static_cast<size_t>(index)].home);
+    timelines_[home].place(option->devices, option->duration);
+    sequences[home].push_back({index, *option});
+    return true;
+  }
+
   void place(int index, size_t from_end, Sequences& sequences) {
     const InstanceTask& task = instance_.tasks[static_cast<size_t>(index)];
     const double weight = patience_ * (static_cast<double>(from_end) - 0.5) / devices_;
@@ -58,7 +71,7 @@ class EarlyScheduler {
     Option best_option;
     for (size_t n = 0; n < instance_.nodes.size(); ++n) {
       if (!task.may_use(static_cast<int>(n), instance_.nodes[n].group)) continue;
-      for (const Option& option : instance_.options(index, static_cast<int>(n))) {
+      for (const Option& option : task.moves(instance_.nodes[n].group)) {
         const Millis end = timelines_[n].start(option.devices) + option.duration;
         const double cost = static_cast<double>(end) + weight * static_cast<double>(option.area());
         if (cost < best) best = cost, best_node = n, best_option = option;
@@ -70,6 +83,7 @@ class EarlyScheduler {
 
   const Instance& instance_;
   double patience_;
+  bool staying_;
   double devices_ = 0;
   std::vector<Timeline> timelines_;
 };
@@ -148,8 +162,9 @@ ObjectiveResult least_completions_plan(const Search& search, const ObjectiveOpti
   };
   if (search.has_plan()) offer(search.best(), search.method());
   for (const double patience : kPatience)
-    if (result.sequences.empty() || !deadline.passed())
-      offer(EarlyScheduler(instance, patience).run(), "list scheduling");
+    for (const bool staying : {true, false})
+      if ((staying || instance.running) && (result.sequences.empty() || !deadline.passed()))
+        offer(EarlyScheduler(instance, patience, staying).run(), "list scheduling");
   if (instance.tasks.empty()) return result;
   Rounds rounds(search, criterion, options.threads);
   while (!deadline.passed() && !close_enough(best.completions, result.bound, options.gap))

@@ -23,6 +23,8 @@ constexpr size_t kMostClasses = 40;  ///< that a node is offered
 constexpr size_t kLargest = 20;      ///< of those the ones with most work
 constexpr int kMostCopies = 255;
 constexpr double kNoise = 0.3;
+constexpr double kStaysAgain = 0.8;    ///< how likely a gang that stays does so again
+constexpr double kStaysAnew = 0.4;     ///< and one that has moved
 constexpr double kWastePerTask = 0.3;  ///< at most, as a share of a node's fair part of the waste
 
 size_t at(int index) {
@@ -137,14 +139,37 @@ std::vector<int> Refill::choose_nodes() {
   return best;
 }
 
-std::vector<Refill::Share> Refill::take_off(const std::vector<int>& nodes) const {
+/// Mostly as it is now: filling knows nothing of gangs that stay, so that is decided before.
+bool Refill::is_to_stay(const Slot& slot, const std::vector<int>& nodes) {
+  const Option* staying = instance_.running ? instance_.staying(slot.task) : nullptr;
+  if (staying == nullptr || staying->duration > goal_) return false;
+  const InstanceTask& task = instance_.tasks[at(slot.task)];
+  if (std::find(nodes.begin(), nodes.end(), task.home) == nodes.end()) return false;
+  if (instance_.must_stay(slot.task)) return true;
+  return uniform(random_) < (slot.option.stays() ? kStaysAgain : kStaysAnew);
+}
+
+/// Those that are to stay go to `staying_`.
+std::vector<Refill::Share> Refill::take_off(const std::vector<int>& nodes) {
   std::map<int, std::vector<int>> by_class;
+  staying_.assign(current_.size(), {});
   for (const int node : nodes)
-    for (const Slot& slot : current_[at(node)])
-      by_class[instance_.tasks[at(slot.task)].task_class].push_back(slot.task);
+    for (const Slot& slot : current_[at(node)]) {
+      const InstanceTask& task = instance_.tasks[at(slot.task)];
+      if (is_to_stay(slot, nodes))
+        staying_[at(task.home)].push_back({slot.task, *instance_.staying(slot.task)});
+      else
+        by_class[task.task_class].push_back(slot.task);
+    }
   std::vector<Share> shares;
   for (auto& [task_class, tasks] : by_class) shares.push_back({task_class, std::move(tasks)});
   return shares;
+}
+
+Millis Refill::staying_time(int node) const {
+  Millis time = 0;
+  for (const Slot& slot : staying_[at(node)]) time += slot.option.area();
+  return time;
 }
 
 /// What the node at `from` may lose: all that this one and those after it have more than they need.
@@ -152,7 +177,8 @@ Refill::Waste Refill::waste_of(const std::vector<int>& nodes, size_t from,
                                const std::vector<Share>& shares) const {
   double slack = 0;
   for (const Share& share : shares) slack -= value_of(share);
-  for (size_t i = from; i < nodes.size(); ++i) slack += room_of(nodes[i]);
+  for (size_t i = from; i < nodes.size(); ++i)
+    slack += room_of(nodes[i]) - rates_[group_of(nodes[i])] * static_cast<double>(staying_time(nodes[i]));
   const double time = slack / rates_[group_of(nodes[from])];
   return {static_cast<Millis>(time), static_cast<Millis>(time / static_cast<double>(nodes.size() - from))};
 }
@@ -179,7 +205,9 @@ std::vector<size_t> Refill::offered_shares(const std::vector<Share>& shares, int
 FillRequest Refill::request_for(int node, const std::vector<Share>& shares,
                                 const std::vector<size_t>& offered, bool all) {
   FillRequest request;
-  request.free = instance_.nodes[at(node)].free;
+  Timeline timeline(instance_.nodes[at(node)].free);
+  for (const Slot& slot : staying_[at(node)]) timeline.place(slot.option.devices, slot.option.duration);
+  request.free = timeline.free();
   request.limit = goal_;
   request.all = all;
   request.width = all ? kLastNode * width_ : width_;
@@ -188,8 +216,11 @@ FillRequest Refill::request_for(int node, const std::vector<Share>& shares,
   for (const size_t s : offered) {
     const InstanceTask& task = first_of(shares[s]);
     const int count = std::min(kMostCopies, static_cast<int>(shares[s].tasks.size()));
-    request.classes.push_back({count, task.node == node, worths_[group_of(node)][at(shares[s].task_class)],
-                               task.options[group_of(node)]});
+    const std::span<const Option> moves = task.moves(static_cast<int>(group_of(node)));
+    request.classes.push_back({count,
+                               task.node == node,
+                               worths_[group_of(node)][at(shares[s].task_class)],
+                               {moves.begin(), moves.end()}});
   }
   return request;
 }
@@ -198,13 +229,14 @@ FillRequest Refill::request_for(int node, const std::vector<Share>& shares,
 std::optional<std::vector<Slot>> Refill::fill(int node, std::vector<Share>& shares, const Waste& waste,
                                               bool all, const Deadline& deadline) {
   const std::vector<size_t> offered = offered_shares(shares, node, all);
+  if (offered.empty() && !staying_[at(node)].empty()) return staying_[at(node)];
   FillRequest request = request_for(node, shares, offered, all);
   request.most_waste = waste.most;
   request.fair_waste = waste.fair;
   request.waste_per_task = uniform(random_) * kWastePerTask * static_cast<double>(waste.fair);
   const std::vector<Filling> fillings = fill_node(request, all ? 1 : kFillings, deadline);
   if (fillings.empty()) return std::nullopt;
-  std::vector<Slot> sequence;
+  std::vector<Slot> sequence = staying_[at(node)];
   for (const auto& [task_class, option] : fillings[random_() % fillings.size()].order) {
     Share& share = shares[offered[at(task_class)]];
     sequence.push_back({share.tasks.back(), request.classes[at(task_class)].options[at(option)]});

@@ -36,7 +36,9 @@ class Refill {
   void find_worths();
   bool attempt(const Deadline& deadline);
   std::vector<int> choose_nodes();
-  std::vector<Share> take_off(const std::vector<int>& nodes) const;
+  std::vector<Share> take_off(const std::vector<int>& nodes);
+  bool is_to_stay(const Slot& slot, const std::vector<int>& nodes);
+  Millis staying_time(int node) const;
   Waste waste_of(const std::vector<int>& nodes, size_t from, const std::vector<Share>& shares) const;
   std::vector<size_t> offered_shares(const std::vector<Share>& shares, int node, bool all);
   FillRequest request_for(int node, const std::vector<Share>& shares, const std::vector<size_t>& offered,
@@ -60,6 +62,7 @@ class Refill {
   std::mt19937_64 random_;
   Sequences current_;
   std::vector<Millis> finishes_;
+  Sequences staying_;  ///< per node: the gangs that stay while the chosen ones are filled anew
   Millis goal_ = 0;
   std::vector<std::vector<Millis>> worths_;  ///< per group and class: device time that a task is worth there
   std::vector<double> rates_;                ///< per group: value of a device's millisecond

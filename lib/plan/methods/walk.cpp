@@ -75,7 +75,7 @@ bool Walk::step(size_t from, double temperature) {
 }
 
 bool Walk::reconfigure(Slot& slot, size_t node) {
-  const std::vector<Option>& options = instance_.options(slot.task, static_cast<int>(node));
+  const std::span<const Option> options = instance_.options(slot.task, static_cast<int>(node));
   if (options.size() < 2) return false;
   const Option& other = options[below(options.size())];
   if (other.same_shape(slot.option)) return false;
@@ -109,7 +109,7 @@ Option Walk::option_on(const Slot& slot, size_t node) {
   const InstanceTask& task = instance_.tasks[static_cast<size_t>(slot.task)];
   const int group = instance_.nodes[node].group;
   if (!task.may_use(static_cast<int>(node), group)) return {};
-  const std::vector<Option>& options = task.options[static_cast<size_t>(group)];
+  const std::span<const Option> options = task.options_on(static_cast<int>(node), group);
   if (below(4) != 0)
     for (const Option& option : options)
       if (option.same_shape(slot.option)) return option;

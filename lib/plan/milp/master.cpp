@@ -19,6 +19,7 @@
 //   (6) cuts: sum_l u_l <= |literals| - 1, with binary u_l that must be 1 when literal l holds:
 //         sum_{g_s = g_l, R_s >= R_l} y_csp - (Z_l - 1) <= (M_l - Z_l + 1) u_l, M_l = what the sum can reach
 //       the gangs of the literals do not fit on the node together (fit.h has proven it)
+//       A literal of gangs that stay counts those of its class alone: sum y_csp over the option to stay.
 #include "plan/milp/master.h"
 
 #include <algorithm>
@@ -82,9 +83,10 @@ class MasterBuilder {
 
  private:
   void find_places(bool together) {
-    std::set<int> tied;  // nodes that some task is pinned to are unlike all others
+    std::set<int> tied;  // nodes that some task is pinned to, or runs on, are unlike all others
     for (const InstanceTask& task : instance_.tasks)
-      if (task.node >= 0) tied.insert(task.node);
+      for (const int node : {task.node, task.home})
+        if (node >= 0) tied.insert(node);
     std::map<std::tuple<int, std::vector<Millis>, int>, size_t> known;
     for (size_t n = 0; n < instance_.nodes.size(); ++n) {
       const int node = static_cast<int>(n);
@@ -112,7 +114,7 @@ class MasterBuilder {
       for (size_t p = 0; p < master_.places.size(); ++p) {
         const MasterPlace& place = master_.places[p];
         if (!task.may_use(place.nodes.front(), place.group)) continue;
-        const std::vector<Option>& options = task.options[static_cast<size_t>(place.group)];
+        const std::span<const Option> options = task.options_on(place.nodes.front(), place.group);
         for (size_t s = 0; s < options.size(); ++s) {
           if (place.free[static_cast<size_t>(options[s].devices) - 1] + options[s].duration > target_)
             continue;
@@ -196,7 +198,7 @@ class MasterBuilder {
     int last_class = -1;
     for (const size_t at : of_place_[static_cast<size_t>(place)]) {
       const MasterColumn& y = master_.columns[at];
-      if (y.shape.devices != literal.devices || y.shape.duration < literal.duration) continue;
+      if (!counts_for(literal, y)) continue;
       sum.terms.emplace_back(y.column, 1.0);
       // Columns are in order of class, so each class counts once.
       if (y.task_class != last_class) sum.most += master_.milp.columns[static_cast<size_t>(y.column)].upper;
@@ -223,7 +225,7 @@ class MasterBuilder {
   }
 
   int indicator(const Literal& literal, int place, const Sum& sum) {
-    const std::tuple key{place, literal.devices, literal.duration, literal.count};
+    const std::tuple key{place, literal.devices, literal.duration, literal.count, literal.staying_class};
     const auto found = indicators_.find(key);
     if (found != indicators_.end()) return found->second;
     const int u = master_.milp.add_column({0, 1, 0, true});
@@ -240,7 +242,7 @@ class MasterBuilder {
   Master master_;
   std::vector<std::vector<size_t>> of_place_;  ///< indices into Master::columns
   std::vector<Terms> work_;                    ///< per place: its device time
-  std::map<std::tuple<int, int, Millis, int>, int> indicators_;
+  std::map<std::tuple<int, int, Millis, int, int>, int> indicators_;
 };
 
 }  // namespace
@@ -249,6 +251,12 @@ bool cut_applies(const Cut& cut, const MasterPlace& place) {
   if (place.nodes.size() > 1 || place.free.size() > cut.free.size()) return false;
   return std::equal(place.free.begin(), place.free.end(), cut.free.begin(),
                     [](Millis here, Millis there) { return here >= there; });
+}
+
+bool counts_for(const Literal& literal, const MasterColumn& column) {
+  if (literal.staying_class >= 0)
+    return column.task_class == literal.staying_class && column.shape.stays();
+  return column.shape.devices == literal.devices && column.shape.duration >= literal.duration;
 }
 
 Master make_master(const Instance& instance, Millis target, bool together, const std::vector<Cut>& cuts) {

@@ -10,11 +10,13 @@
 
 namespace saturn {
 
-/// At least `count` gangs of exactly `devices` devices that run for `duration` or longer.
+/// At least `count` gangs of exactly `devices` devices that run for `duration` or longer; or, of a class of
+/// tasks that run already, at least `count` that stay.
 struct Literal {
   int devices = 0;
   Millis duration = 0;
   int count = 0;
+  int staying_class = -1;  ///< that class; -1 = any gangs
 };
 
 /// On a node whose devices become free no earlier than `free`, and that has no more of them, not all literals
@@ -25,8 +27,11 @@ struct Cut {
 };
 
 struct MasterPlace;
+struct MasterColumn;
 /// Whether the cut holds on that place.
 bool cut_applies(const Cut& cut, const MasterPlace& place);
+/// Whether the column's gangs are some of those that the literal counts.
+bool counts_for(const Literal& literal, const MasterColumn& column);
 
 /// The nodes of one master variable: one node, or (`together`) all that are alike.
 struct MasterPlace {
@@ -38,7 +43,7 @@ struct MasterPlace {
 /// y: how many tasks of a class run as an option on a place.
 struct MasterColumn {
   int task_class = 0;
-  int option = 0;  ///< index into the group's options of the class
+  int option = 0;  ///< index into the class's options on the place
   int place = 0;
   int column = 0;  ///< in the program
   Option shape;

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "plan/model/pinned_order.h"
 #include "plan/model/pins.h"
+#include "plan/model/running.h"
 
 namespace saturn {
 namespace {
@@ -46,6 +47,10 @@ void check_times(const Problem& problem, std::vector<std::string>& errors) {
         errors.push_back(
             fmt::format("task '{}': a configuration with {} devices", task.name, configuration.devices));
       largest = std::max(largest, configuration.duration_seconds * 1000 * configuration.devices);
+    }
+    if (task.running) {
+      const Configuration& staying = task.running->staying;
+      largest = std::max(largest, staying.duration_seconds * 1000 * staying.devices);
     }
     area += largest;
   }
@@ -94,7 +99,7 @@ void classify(Instance& instance) {
   std::map<std::vector<Millis>, int> classes;
   for (size_t t = 0; t < instance.tasks.size(); ++t) {
     InstanceTask& task = instance.tasks[t];
-    std::vector<Millis> key{task.node};
+    std::vector<Millis> key{task.node, task.home};
     for (const int device : task.devices) key.push_back(device);
     for (const std::vector<Option>& options : task.options) {
       key.push_back(-1);
@@ -117,6 +122,7 @@ class Builder {
   Instance build() {
     check_times(problem_, errors_);
     check_pins(problem_, errors_);
+    check_running(problem_, errors_);
     fail_if_any();
     add_nodes();
     add_tasks();
@@ -125,6 +131,8 @@ class Builder {
     fail_if_any();
     fold_placed();
     pin_order(problem_, instance_, errors_);
+    fail_if_any();
+    yield_to_pinned(problem_, instance_, errors_);
     fail_if_any();
     free_whole_nodes();
     classify(instance_);
@@ -183,7 +191,9 @@ class Builder {
         added.options.push_back(elsewhere ? std::vector<Option>() : options_of(task, group));
         any |= !added.options.back().empty();
       }
-      if (task.configurations.empty())
+      add_staying(task, instance_, added);
+      any |= added.home >= 0;
+      if (task.configurations.empty() && !any)
         errors_.push_back(fmt::format("task '{}' has no configuration", task.name));
       else if (!any)
         errors_.push_back(fmt::format("task '{}' fits on no node{}: it needs {}; there is {}", task.name,
@@ -284,6 +294,8 @@ Instance relaxed(const Instance& instance) {
     task.rank = -1;
     task.not_before = 0;
     task.first = false;
+    task.uprooted = false;
+    result.running |= task.home >= 0;
   }
   result.ordered = false;
   result.islands.clear();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,23 +19,27 @@ Millis duration_millis(double seconds);
 /// Up to the next millisecond: nothing starts before its device is free.
 Millis release_millis(double seconds);
 
+/// In place of a configuration's index: the gang that runs already stays (ProblemTask::running).
+constexpr int kStays = -1;
+
 /// One way to run a task on nodes of one group.
 struct Option {
-  int configuration = 0;  ///< index into ProblemTask::configurations
+  int configuration = 0;  ///< index into ProblemTask::configurations, or kStays
   int devices = 0;
   Millis duration = 0;
 
   Millis area() const { return devices * duration; }
-  /// The same shape; the configuration's index does not count.
+  bool stays() const { return configuration == kStays; }
+  /// The same shape; the configuration's index does not count, but staying is a shape of its own.
   bool same_shape(const Option& other) const {
-    return devices == other.devices && duration == other.duration;
+    return devices == other.devices && duration == other.duration && stays() == other.stays();
   }
 };
 
 /// A task with its place and time.
 struct Placement {
   int task = 0;  ///< index into Problem::tasks
-  int configuration = 0;
+  int configuration = 0;  ///< or kStays
   int node = 0;
   std::vector<int> devices;  ///< ascending
   Millis start = 0;
@@ -57,10 +62,26 @@ struct InstanceTask {
   int rank = -1;             ///< of a task whose order is pinned: all of `after` have less
   Millis not_before = 0;     ///< when the last of those with a pinned start ends
   bool first = false;        ///< it must end before one with a pinned start: it is placed first
-  std::vector<std::vector<Option>> options;  ///< per group: Pareto-optimal, by ascending device count
+  /// A gang of it runs on this node, on `home_devices`, and may stay; -1 = none.
+  int home = -1;
+  std::vector<int> home_devices;
+  bool uprooted = false;  ///< pinned tasks may be in the way: no plan is looked for in which it stays
+  /// Per group: Pareto-optimal, by ascending device count; in that of `home` then the one to stay, which holds
+  /// on that node alone and from time 0 on. Whoever looks at groups as a whole takes it for usable on all of
+  /// their nodes, at any time: bounds may.
+  std::vector<std::vector<Option>> options;
 
+  /// Those to start anew.
+  std::span<const Option> moves(int group) const {
+    const std::span<const Option> all = options[static_cast<size_t>(group)];
+    return !all.empty() && all.back().stays() ? all.first(all.size() - 1) : all;
+  }
+  /// Those that there are on this node of that group.
+  std::span<const Option> options_on(int on_node, int group) const {
+    return on_node == home && !uprooted ? options[static_cast<size_t>(group)] : moves(group);
+  }
   bool may_use(int on_node, int group) const {
-    return (node < 0 || node == on_node) && !options[static_cast<size_t>(group)].empty();
+    return (node < 0 || node == on_node) && !options_on(on_node, group).empty();
   }
 };
 
@@ -76,6 +97,7 @@ struct Instance {
   int groups = 0;
   std::vector<InstanceTask> tasks;  ///< those left to place
   std::vector<TaskClass> classes;
+  bool running = false;           ///< some tasks run already, and may stay
   bool ordered = false;           ///< some tasks' order is pinned
   std::vector<Placement> placed;  ///< every task with a pinned start
   /// The placed ones that are not just a later release of their devices: usable time lies before them, or the
@@ -83,14 +105,27 @@ struct Instance {
   std::vector<Placement> islands;
   std::vector<InstanceTask> island_tasks;
   Millis floor = 0;     ///< no plan ends before, because of pinned starts
-  bool regular = true;  ///< devices of a node are interchangeable: no islands, no task pinned to devices
+  /// Devices of a node are interchangeable: no islands, no task pinned to devices. (Those of gangs that run
+  /// already are: all are free at time 0, and there is one for each.)
+  bool regular = true;
 
   /// The placed tasks that are no islands: nothing is left to decide about them. In a `relaxed` instance,
   /// too.
   std::vector<Placement> fixed() const;
-  const std::vector<Option>& options(int task, int node) const {
-    return tasks[static_cast<size_t>(task)]
-        .options[static_cast<size_t>(nodes[static_cast<size_t>(node)].group)];
+  std::span<const Option> options(int task, int node) const {
+    return tasks[static_cast<size_t>(task)].options_on(node, nodes[static_cast<size_t>(node)].group);
+  }
+  /// The option to stay, on the task's home; null when it has none.
+  const Option* staying(int task) const {
+    const int home = tasks[static_cast<size_t>(task)].home;
+    const std::span<const Option> all = home < 0 ? std::span<const Option>() : options(task, home);
+    return !all.empty() && all.back().stays() ? &all.back() : nullptr;
+  }
+  /// Whether the task has no option but to stay.
+  bool must_stay(int task) const {
+    for (int group = 0; group < groups; ++group)
+      if (!tasks[static_cast<size_t>(task)].moves(group).empty()) return false;
+    return true;
   }
 };
 

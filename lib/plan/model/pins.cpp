@@ -5,6 +5,8 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "plan/model/running.h"
+
 namespace saturn {
 namespace {
 
@@ -144,7 +146,7 @@ void check_pinned_devices(const Problem& problem, const ProblemTask& task, std::
   const bool matches = std::any_of(configurations.begin(), configurations.end(), [&](int c) {
     return task.configurations[static_cast<size_t>(c)].devices == static_cast<int>(pin.devices.size());
   });
-  if (!matches)
+  if (!matches && !may_stay(task))
     errors.push_back(
         fmt::format("task '{}': pinned to {} device(s), but no configuration it may use has as many",
                     task.name, pin.devices.size()));

@@ -80,16 +80,25 @@ class Calendar {
   std::vector<std::vector<Busy>> busy_;
 };
 
+/// The order in which the slots are placed: first the gangs that stay, whose devices are free at time 0 only.
+std::vector<Slot> in_placing_order(const Instance& instance, const std::vector<Slot>& sequence) {
+  std::vector<Slot> result = instance.ordered ? in_pinned_order(instance, sequence) : sequence;
+  if (instance.running)
+    std::stable_partition(result.begin(), result.end(), [](const Slot& slot) { return slot.option.stays(); });
+  return result;
+}
+
 /// Places the slots one by one and tells `visit` of each: slot, start, devices.
 template <class Visit>
 Calendar fill_calendar(const Instance& instance, int node, const std::vector<Slot>& sequence, Visit visit) {
   Calendar calendar(instance, node);
   std::map<int, Millis> ends;  // of the tasks of pinned order
-  for (const Slot& slot : instance.ordered ? in_pinned_order(instance, sequence) : sequence) {
+  for (const Slot& slot : in_placing_order(instance, sequence)) {
     const InstanceTask& task = instance.tasks[static_cast<size_t>(slot.task)];
     Millis earliest = task.not_before;
     for (const int before : task.after) earliest = std::max(earliest, ends.at(before));
-    auto [start, devices] = calendar.place(slot.option, task.devices, earliest);
+    const std::vector<int>& pinned = slot.option.stays() ? task.home_devices : task.devices;
+    auto [start, devices] = calendar.place(slot.option, pinned, earliest);
     if (task.rank >= 0) ends[slot.task] = start + slot.option.duration;
     visit(slot, start, std::move(devices));
   }
@@ -115,6 +124,17 @@ void decode_by_calendar(const Instance& instance, int node, const std::vector<Sl
   });
 }
 
+/// Puts the gang on its own devices, at time 0.
+Placement stay(const Instance& instance, int node, const Slot& slot,
+               std::vector<std::pair<Millis, int>>& free) {
+  const InstanceTask& task = instance.tasks[static_cast<size_t>(slot.task)];
+  Placement placement{task.task, kStays, node, task.home_devices, 0, slot.option.duration};
+  for (auto& [time, device] : free)
+    if (std::find(placement.devices.begin(), placement.devices.end(), device) != placement.devices.end())
+      time = placement.end();
+  return placement;
+}
+
 /// Timeline with the devices' names: the same choices.
 void decode_interchangeable(const Instance& instance, int node, const std::vector<Slot>& sequence,
                             std::vector<Placement>& placements) {
@@ -122,7 +142,11 @@ void decode_interchangeable(const Instance& instance, int node, const std::vecto
   const std::vector<Millis>& released = instance.nodes[static_cast<size_t>(node)].free;
   for (size_t device = 0; device < released.size(); ++device)
     free.emplace_back(released[device], static_cast<int>(device));
-  for (const Slot& slot : sequence) {
+  for (const Slot& slot : in_placing_order(instance, sequence)) {
+    if (slot.option.stays()) {
+      placements.push_back(stay(instance, node, slot, free));
+      continue;
+    }
     const auto count = static_cast<size_t>(slot.option.devices);
     std::sort(free.begin(), free.end(), [](const auto& a, const auto& b) {
       // Descending devices at the same time: the lowest ones are at the end, where they are taken from.
@@ -192,8 +216,14 @@ NodeFinish finish_of(const Instance& instance, int node, const std::vector<Slot>
     return finish_by_calendar(instance, node, sequence);
   Timeline timeline(instance.nodes[static_cast<size_t>(node)].free);
   NodeFinish result;
-  for (const Slot& slot : sequence)
+  const auto place = [&](const Slot& slot) {
     result.add(slot.option, timeline.place(slot.option.devices, slot.option.duration));
+  };
+  if (instance.running)  // those that stay go first
+    for (const Slot& slot : sequence)
+      if (slot.option.stays()) place(slot);
+  for (const Slot& slot : sequence)
+    if (!slot.option.stays()) place(slot);
   for (const Millis free : timeline.free()) result.free_sum += static_cast<double>(free);
   return result;
 }

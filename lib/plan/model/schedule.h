@@ -14,8 +14,8 @@ struct Slot {
   Option option;
 };
 
-/// Per node, the order in which its tasks are placed, each as early as possible. Every schedule worth having
-/// is the decoding of some sequences.
+/// Per node, the order in which its tasks are placed, each as early as possible; gangs that stay are placed
+/// first, wherever they stand. Every schedule worth having is the decoding of some sequences.
 using Sequences = std::vector<std::vector<Slot>>;
 
 /// Puts a gang on devices that become free at these times, ascending: as early as it can start, on those that
