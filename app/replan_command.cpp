@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 Plan solve_remaining(const Session& session, const Profile& profile, const RunState& state,
                      const Plan& current, InterruptGuard& interrupts) {
   const RunSetup setup = session.setup(profile);
-  const Problem problem = remaining_problem({setup, profile, state, current}, {});
+  const Problem problem = remaining_problem({setup, profile, state, current});
   return plan_rest(session, profile, problem, current, interrupts);
 }
 
@@ -34,7 +34,7 @@ double seconds_left(const RemainingInputs& inputs) {
                 [&](const Assignment& line) { return inputs.setup.task(line.task) == nullptr; });
   try {
     const RemainingInputs known{inputs.setup, inputs.profile, inputs.state, current};
-    return projected_seconds(known, remaining_problem(known, {}));
+    return projected_seconds(known, remaining_problem(known));
   } catch (const InputError&) {
     return 0;
   }

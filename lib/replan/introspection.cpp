@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replan/introspection.h"
 
+#include <algorithm>
+#include <set>
+
 #include "base/error.h"
 
 namespace saturn {
 namespace {
-
-/// With many gangs running, freeing each by itself would only thin out the time for all.
-constexpr size_t kMostSingleMoves = 8;
-
-std::vector<std::set<std::string>> choices_of_movers(const RunState& state, const Plan& current) {
-  const std::set<std::string> movable = movable_tasks(state, current);
-  std::vector<std::set<std::string>> choices{{}};
-  if (movable.size() <= kMostSingleMoves) {
-    for (const std::string& task : movable) choices.push_back({task});
-  }
-  if (movable.size() > 1) choices.push_back(movable);
-  return choices;
-}
 
 /// The solver knows neither hashes nor the user's pins: they are the current plan's.
 void carry_over(const Plan& current, Plan& plan) {
@@ -39,26 +29,87 @@ bool pays(const Plan& before, const Plan& after, double threshold) {
   return value(after) < value(before) * (1 - threshold);
 }
 
+/// The tasks whose gangs the plan does not leave as they are.
+std::vector<std::string> moved(const Problem& problem, const Plan& plan) {
+  std::set<std::string> running;
+  for (const ProblemTask& task : problem.tasks)
+    if (task.running) running.insert(task.name);
+  std::vector<std::string> names;
+  for (const Assignment& line : plan.assignments)
+    if (running.contains(line.task) && !stays(problem, line)) names.push_back(line.task);
+  return names;
+}
+
+/// The same problem, but all gangs stay except those of `movers`.
+Problem with_movers(Problem problem, const std::vector<std::string>& movers) {
+  for (ProblemTask& task : problem.tasks)
+    if (task.running && std::find(movers.begin(), movers.end(), task.name) == movers.end())
+      task.configurations.clear();
+  return problem;
+}
+
+/// Takes back the moves that do not pay.
+class Settling {
+ public:
+  Settling(const Problem& problem, const Plan& current, const Plan& best, double threshold)
+      : problem_(problem), current_(current), best_(best), threshold_(threshold), plan_(best) {}
+
+  Plan run(const SolveOptions& options) {
+    const std::vector<std::string> movers = moved(problem_, plan_);
+    SolveOptions share = options;
+    share.time_limit = options.time_limit / static_cast<double>(movers.size() + 1);
+    if (movers.empty() || try_movers({}, share) || movers.size() == 1) return plan_;
+    for (const std::string& mover : movers) {
+      std::vector<std::string> others = moved(problem_, plan_);
+      if (std::erase(others, mover) > 0) try_movers(others, share);
+    }
+    return plan_;
+  }
+
+ private:
+  bool try_movers(const std::vector<std::string>& movers, const SolveOptions& options) {
+    if (options.cancel != nullptr && *options.cancel) return false;
+    Plan plan = solve(with_movers(problem_, movers), options);
+    if (!pays(current_, plan, threshold_) || pays(plan, best_, threshold_)) return false;
+    plan_ = std::move(plan);
+    return true;
+  }
+
+  const Problem& problem_;
+  const Plan& current_;
+  const Plan& best_;
+  double threshold_;
+  Plan plan_;
+};
+
+/// A bound of what is left, in place of that for gangs that must stay.
+void take_bound(const Plan& from, Plan& plan) {
+  plan.lower_bound_seconds = from.lower_bound_seconds;
+  plan.objective_bound = from.objective_bound;
+  plan.bound_method = from.bound_method;
+  plan.gap = gap_of(plan);
+}
+
 }  // namespace
 
 Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, double threshold,
                     const SolveOptions& options) {
+  const Problem problem = remaining_problem(inputs);
+  Plan current = projected_plan(inputs, problem);
+  current.method = inputs.current.method;
   Proposal proposal;
   proposal.reason = reason;
-  Plan best = projected_plan(inputs, remaining_problem(inputs, {}));
-  proposal.remaining_seconds_before = best.makespan_seconds;
-  const auto choices = choices_of_movers(inputs.state, inputs.current);
-  SolveOptions share = options;
-  share.time_limit = options.time_limit / static_cast<double>(choices.size());
-  for (const auto& movers : choices) {
-    if (options.cancel != nullptr && *options.cancel) break;
-    Plan plan = solve(remaining_problem(inputs, movers), share);
-    if (!pays(best, plan, threshold)) continue;
-    best = plan;
-    proposal.remaining_seconds_after = plan.makespan_seconds;
-    carry_over(inputs.current, plan);
-    proposal.plan = std::move(plan);
-  }
+  proposal.remaining_seconds_before = current.makespan_seconds;
+  SolveOptions half = options;
+  half.time_limit = options.time_limit / 2;
+  half.incumbent = &current;
+  const Plan best = solve(problem, half);
+  if (!pays(current, best, threshold)) return proposal;
+  Plan plan = Settling(problem, current, best, threshold).run(half);
+  take_bound(best, plan);
+  carry_over(inputs.current, plan);
+  proposal.remaining_seconds_after = plan.makespan_seconds;
+  proposal.plan = std::move(plan);
   return proposal;
 }
 

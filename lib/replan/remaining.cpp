@@ -52,15 +52,29 @@ int node_index(const Cluster& cluster, const std::string& name) {
   return static_cast<int>(found - cluster.nodes.begin());
 }
 
-void keep_in_place(const RemainingInputs& in, ProblemTask& task, const TaskSpec& spec, const TaskState& state,
-                   double slowness) {
-  task.configurations = {staying(in, spec, state, slowness)};
-  task.pin = Pin{0, node_index(in.setup.cluster, state.gang->node), state.gang->devices, 0.0};
+bool is_pinned(const Plan& current, const std::string& task) {
+  return std::any_of(current.assignments.begin(), current.assignments.end(),
+                     [&](const Assignment& line) { return line.pinned.any() && line.task == task; });
 }
 
 double switch_seconds(const RemainingInputs& in, const TaskState& state) {
   const Measured* measured = measured_for(in.setup, in.profile, *state.gang);
   return measured == nullptr ? 0 : measured->checkpoint_seconds;  // the start-up is in every duration already
+}
+
+/// The gang stays, or moves and pays for it; one that is pinned by hand has no choice.
+void take_gang(const RemainingInputs& in, ProblemTask& task, const TaskSpec& spec, const TaskState& state,
+               double slowness) {
+  const int node = node_index(in.setup.cluster, state.gang->node);
+  const Configuration as_it_runs = staying(in, spec, state, slowness);
+  if (is_pinned(in.current, task.name)) {
+    task.configurations = {as_it_runs};
+    task.pin = Pin{0, node, state.gang->devices, 0.0};
+    return;
+  }
+  task.running = Running{node, state.gang->devices, as_it_runs};
+  const double switching = switch_seconds(in, state);
+  for (Configuration& configuration : task.configurations) configuration.duration_seconds += switching;
 }
 
 /// Pins of waiting tasks: where, not when (the start has moved with the run).
@@ -80,7 +94,7 @@ void keep_hand_pins(Problem& problem, const RemainingInputs& in) {
 
 }  // namespace
 
-Problem remaining_problem(const RemainingInputs& in, const std::set<std::string>& may_move) {
+Problem remaining_problem(const RemainingInputs& in) {
   std::vector<TaskSpec> tasks;
   RemainingSteps remaining;
   for (const TaskSpec& task : in.setup.tasks) {
@@ -95,12 +109,8 @@ Problem remaining_problem(const RemainingInputs& in, const std::set<std::string>
     ProblemTask& task = problem.tasks[i];
     const TaskState* state = state_of(in.state, task.name);
     const double factor = slowness.at(task.name);
-    const bool moves = may_move.contains(task.name);
-    for (Configuration& configuration : task.configurations) {
-      configuration.duration_seconds *= factor;
-      if (runs(state) && moves) configuration.duration_seconds += switch_seconds(in, *state);
-    }
-    if (runs(state) && !moves) keep_in_place(in, task, tasks[i], *state, factor);
+    for (Configuration& configuration : task.configurations) configuration.duration_seconds *= factor;
+    if (runs(state)) take_gang(in, task, tasks[i], *state, factor);
   }
   keep_hand_pins(problem, in);
   problem.objective = in.setup.objective;
@@ -134,14 +144,6 @@ Plan projected_plan(const RemainingInputs& in, const Problem& problem) {
 
 double projected_seconds(const RemainingInputs& in, const Problem& problem) {
   return projected_plan(in, problem).makespan_seconds;
-}
-
-std::set<std::string> movable_tasks(const RunState& state, const Plan& current) {
-  std::set<std::string> names;
-  for (const Assignment& assignment : current.assignments) {
-    if (!assignment.pinned.any() && runs(state_of(state, assignment.task))) names.insert(assignment.task);
-  }
-  return names;
 }
 
 }  // namespace saturn

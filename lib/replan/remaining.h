@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <set>
 #include <string>
 
 #include "plan/problem.h"
@@ -18,20 +17,16 @@ struct RemainingInputs {
 };
 
 /// The work that is left, as a planning problem (paper, Algorithm 2), times counted from now, at observed
-/// speeds. Running gangs stay as they are (pinned, no start-up) unless they are in `may_move`: those may go
-/// anywhere, and pay for a checkpoint and a start-up whatever they do. Hand-pinned assignments that wait keep
+/// speeds. A running gang may stay as it is, without a start-up, or move: go anywhere, as anything, for a
+/// checkpoint and a start-up. One that is pinned by hand stays. Hand-pinned assignments that wait keep
 /// their configuration and devices. Errors: InputError.
-Problem remaining_problem(const RemainingInputs& inputs, const std::set<std::string>& may_move);
+Problem remaining_problem(const RemainingInputs& inputs);
 
-/// What is left of the current plan, from now, with its order kept and the durations of `problem` (one in
-/// which nothing moves).
+/// What is left of the current plan, from now, with its order kept and the durations of `problem`; what runs
+/// stays.
 Plan projected_plan(const RemainingInputs& inputs, const Problem& problem);
 
-/// When the current plan would end, from now, with its order kept and the durations of `problem` (one in
-/// which nothing moves).
+/// When that ends.
 double projected_seconds(const RemainingInputs& inputs, const Problem& problem);
-
-/// The tasks that a gang is running now and that are not pinned by hand.
-std::set<std::string> movable_tasks(const RunState& state, const Plan& current);
 
 }  // namespace saturn

@@ -71,7 +71,7 @@ TEST_CASE_FIXTURE(ReplanFixture, "a deadline counts from the start of the run") 
   run("running", {1}, 100, 1);
   setup.objective = {Objective::Kind::kDeadline, 320};
   state.session_seconds = 100;
-  CHECK(remaining_problem(inputs(), {}).objective.deadline_seconds == 220);
+  CHECK(remaining_problem(inputs()).objective.deadline_seconds == 220);
   CHECK_FALSE(reconsider(inputs(), "interval", 0.05, {}).plan.has_value());  // two devices: more device time
   setup.objective.deadline_seconds = 290;
   const Proposal in_time = reconsider(inputs(), "interval", 0.05, {});
@@ -107,6 +107,49 @@ TEST_CASE_FIXTURE(ReplanFixture, "a gang is not moved for less than the threshol
   CHECK(careful.remaining_seconds_after == doctest::Approx(154));
   const Proposal eager = reconsider(inputs(), "interval", 0.01, {});
   CHECK(eager.remaining_seconds_after < 150);
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "of several gangs only those move whose moves pay") {
+  setup.cluster.nodes[0].devices.push_back({2, {2}, 0});
+  add("a", 400);
+  add("b", 100);
+  add("c", 100);
+  assign("a", {0}, 0, 403);
+  assign("b", {1}, 0, 103);
+  assign("c", {2}, 0, 103);
+  run("a", {0}, 0, 1);
+  run("b", {1}, 90, 1);
+  run("c", {2}, 90, 1);
+  // a ends at 401 where it is. On two devices, from now on, at 244, if b or c makes room: it ends at 14 or 22.
+  // Behind either of them it ends at 255; so only its own move pays.
+  const Proposal proposal = reconsider(inputs(), "interval", 0.1, {});
+  REQUIRE(proposal.plan.has_value());
+  CHECK(line_of(*proposal.plan, "a").devices.size() == 2);
+  CHECK(line_of(*proposal.plan, "b").devices == std::vector<int>{1});
+  CHECK(line_of(*proposal.plan, "c").devices == std::vector<int>{2});
+  CHECK(line_of(*proposal.plan, "b").duration_seconds == doctest::Approx(11));
+  CHECK(proposal.plan->lower_bound_seconds <= 244);
+  CHECK(proposal.plan->lower_bound_seconds > 200);
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "a plan that moves some gangs and leaves others counts what each costs") {
+  for (const char* name : {"a", "b"}) add(name, 100);
+  add("c", 60, 64);
+  for (TaskSpec& task : setup.tasks) task.devices = {1};
+  setup.cluster.nodes.push_back({"n1", "cpu", {{0, {0}, 0}}});
+  assign("a", {0}, 0, 103);
+  assign("b", {1}, 0, 103);
+  assign("c", {1}, 103, 63);
+  run("a", {0}, 50, 1);
+  run("b", {1}, 50, 1);
+  // Left: a and b 51 each where they run, c 63: on the new node, and nobody moves.
+  const Proposal proposal = reconsider(inputs(), "a node more", 0.01, {});
+  REQUIRE(proposal.plan.has_value());
+  CHECK(proposal.remaining_seconds_after == doctest::Approx(63));
+  CHECK(proposal.plan->lower_bound_seconds == doctest::Approx(63));
+  CHECK(line_of(*proposal.plan, "c").node == "n1");
+  CHECK(line_of(*proposal.plan, "a").devices == std::vector<int>{0});
+  CHECK(line_of(*proposal.plan, "b").devices == std::vector<int>{1});
 }
 
 TEST_CASE_FIXTURE(ReplanFixture, "a hand-pinned gang is not moved, and stays pinned") {

@@ -34,30 +34,47 @@ TEST_CASE_FIXTURE(ReplanFixture, "a task's own speed counts, else that of its ki
 }
 
 TEST_CASE_FIXTURE(ReplanFixture,
-                  "what runs stays where it is, without a start-up, for the steps that are left") {
+                  "what runs may stay where it is, without a start-up, for the steps that are left") {
   add("running", 100);
   add("waiting", 50);
   run("running", {1}, 40, 1);
-  const Problem problem = remaining_problem(inputs(), {});
+  const Problem problem = remaining_problem(inputs());
+  const ProblemTask& task = task_of(problem, "running");
+  CHECK_FALSE(task.pin.has_value());
+  REQUIRE(task.running.has_value());
+  CHECK(task.running->node == 0);
+  CHECK(task.running->devices == std::vector<int>{1});
+  CHECK(task.running->staying.parallelism == "ddp");
+  CHECK(task.running->staying.devices == 1);
+  CHECK(task.running->staying.duration_seconds == doctest::Approx(60 + 1));
+  CHECK_FALSE(task_of(problem, "waiting").running.has_value());
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "what moves pays for a checkpoint and a start-up") {
+  add("running", 100);
+  run("running", {1}, 40, 1);
+  const Problem problem = remaining_problem(inputs());
+  const ProblemTask& running = task_of(problem, "running");
+  REQUIRE(running.configurations.size() == 2);
+  for (const Configuration& configuration : running.configurations) {
+    const double steps = configuration.devices == 1 ? 60 : 36;
+    CHECK(configuration.duration_seconds == doctest::Approx(2 + steps + 1 + 1));
+  }
+}
+
+TEST_CASE_FIXTURE(ReplanFixture, "what is pinned by hand stays where it runs") {
+  add("running", 100);
+  assign("running", {1}, 0, 103);
+  plan.assignments[0].pinned = PinnedParts::whole();
+  run("running", {1}, 40, 1);
+  const Problem problem = remaining_problem(inputs());
   const ProblemTask& running = task_of(problem, "running");
   REQUIRE(running.configurations.size() == 1);
   CHECK(running.configurations[0].duration_seconds == doctest::Approx(60 + 1));
   REQUIRE(running.pin.has_value());
   CHECK(running.pin->devices == std::vector<int>{1});
   CHECK(running.pin->start_seconds == 0.0);
-  CHECK_FALSE(task_of(problem, "waiting").pin.has_value());
-}
-
-TEST_CASE_FIXTURE(ReplanFixture, "what may move pays for a checkpoint and a start-up") {
-  add("running", 100);
-  run("running", {1}, 40, 1);
-  const Problem problem = remaining_problem(inputs(), {"running"});
-  const ProblemTask& running = task_of(problem, "running");
-  CHECK_FALSE(running.pin.has_value());
-  for (const Configuration& configuration : running.configurations) {
-    const double steps = configuration.devices == 1 ? 60 : 36;
-    CHECK(configuration.duration_seconds == doctest::Approx(2 + steps + 1 + 1));
-  }
+  CHECK_FALSE(running.running.has_value());
 }
 
 TEST_CASE_FIXTURE(ReplanFixture,
@@ -68,7 +85,7 @@ TEST_CASE_FIXTURE(ReplanFixture,
   apply(state, GangStarted{0, "stopped", "ddp", {}, "n0", {0}, 0});
   apply(state, CheckpointWritten{30, "stopped", 25, 1});
   apply(state, GangEnded{31, "stopped", "stopped", false});
-  const Problem problem = remaining_problem(inputs(), {});
+  const Problem problem = remaining_problem(inputs());
   REQUIRE(problem.tasks.size() == 1);
   const auto& configurations = problem.tasks[0].configurations;
   REQUIRE_FALSE(configurations.empty());
@@ -81,7 +98,7 @@ TEST_CASE_FIXTURE(ReplanFixture, "a line pinned by hand keeps its devices, not i
   add("waiting", 50);
   assign("waiting", {1}, 33, 53);
   plan.assignments[0].pinned = PinnedParts::whole();
-  const Problem problem = remaining_problem(inputs(), {});
+  const Problem problem = remaining_problem(inputs());
   const auto& pin = task_of(problem, "waiting").pin;
   REQUIRE(pin.has_value());
   CHECK(pin->devices == std::vector<int>{1});
@@ -98,7 +115,7 @@ TEST_CASE_FIXTURE(ReplanFixture, "the current plan's end is its order at observe
   run("a", {0}, 50, 2);  // twice as slow
   run("b", {1}, 50, 2);
   // a has 50 steps of 2 s left and writes a checkpoint, slowly; then c, as slow.
-  CHECK(projected_seconds(inputs(), remaining_problem(inputs(), {})) == doctest::Approx(2 * 51 + 2 * 13));
+  CHECK(projected_seconds(inputs(), remaining_problem(inputs())) == doctest::Approx(2 * 51 + 2 * 13));
 }
 
 }  // namespace
