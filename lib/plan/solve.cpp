@@ -143,9 +143,8 @@ Plan to_plan(const Problem& problem, const Search& search, const Found& found) {
   for (const Placement& placement : placements) {
     const ProblemTask& task = problem.tasks[static_cast<size_t>(placement.task)];
     const Configuration& configuration =
-        placement.configuration == kStays
-            ? task.running->staying
-            : task.configurations[static_cast<size_t>(placement.configuration)];
+        placement.configuration == kStays ? task.running->staying
+                                          : task.configurations[static_cast<size_t>(placement.configuration)];
     Assignment assignment;
     assignment.task = task.name;
     assignment.parallelism = configuration.parallelism;

@@ -17,10 +17,10 @@ namespace saturn {
 /// One look at a run (paper, Algorithm 2): solves what is left once, every running gang free to stay or to
 /// move, and proposes that plan if it is better than the current one by more than `threshold` of what is left
 /// (of time, or what else the objective counts). Moves that do not pay are taken back first: all of them,
-/// else one by one, what is left is solved again with that gang staying, and that plan is taken instead if it,
-/// too, is better than the current one by more than the threshold, and not worse than the first by more than
-/// that. The lower bound is always that of what is left, whoever stays. Half of the time limit is for the
-/// first solve. Pure but for the time the solver takes.
+/// else one by one, what is left is solved again with that gang staying, and that plan is taken instead if
+/// it, too, is better than the current one by more than the threshold, and not worse than the first by more
+/// than that. The lower bound is always that of what is left, whoever stays. Half of the time limit is for
+/// the first solve. Pure but for the time the solver takes.
 Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, double threshold,
                     const SolveOptions& options);
 

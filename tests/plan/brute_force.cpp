@@ -78,9 +78,9 @@ class BruteForce {
            long end) {
     for (const int device : devices) busy_.push_back({node, device, start, end});
     ends_[static_cast<size_t>(order_[depth].second)] = end;
-    place(depth + 1, {std::max(measures.makespan, end),
-                      measures.area + (end - start) * static_cast<long>(devices.size()),
-                      measures.completions + end});
+    place(depth + 1,
+          {std::max(measures.makespan, end),
+           measures.area + (end - start) * static_cast<long>(devices.size()), measures.completions + end});
     busy_.resize(busy_.size() - devices.size());
     ends_[static_cast<size_t>(order_[depth].second)] = -1;
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cstdint>
 #include <doctest/doctest.h>
 #include <string>
 
@@ -7,6 +8,7 @@
 #include "plan/bounds/lane_program.h"
 #include "plan/bounds/width_program.h"
 #include "plan/fixtures.h"
+#include "plan/many.h"
 #include "plan/methods/exact.h"
 #include "plan/methods/refill.h"
 #include "plan/random_problems.h"
@@ -15,25 +17,28 @@
 namespace saturn {
 namespace {
 
+using test::many;
 using test::RandomProblems;
 
-const SolveOptions kNoLimit{.time_limit = Seconds(3600)};
 const Deadline kNoDeadline = Deadline::in(Seconds(1e6));
 
+SolveOptions work(std::int64_t steps) {
+  return {.time_limit = Seconds(3600), .work = steps};
+}
+
 bool stays_in(const Problem& problem, const Plan& plan, const std::string& task) {
-  return std::any_of(plan.assignments.begin(), plan.assignments.end(), [&](const Assignment& line) {
-    return line.task == task && stays(problem, line);
-  });
+  return std::any_of(plan.assignments.begin(), plan.assignments.end(),
+                     [&](const Assignment& line) { return line.task == task && stays(problem, line); });
 }
 
 TEST_CASE("With gangs that run, plans of 600 tiny random problems are the optimum, and say so") {
   RandomProblems problems(21);
   int staying = 0, moving = 0;
-  for (int i = 0; i < 600; ++i) {
+  for (int i = 0; i < many(600); ++i) {
     Problem problem = problems.next(i % 2 == 1);
     problems.run_some(problem);
     const double best = test::least_makespan(problem);
-    const Plan plan = solve(problem, kNoLimit);
+    const Plan plan = solve(problem, work(20000000));
     CAPTURE(i);
     CHECK(plan.makespan_seconds == doctest::Approx(best).epsilon(1e-9));
     CHECK(plan.lower_bound_seconds == doctest::Approx(best).epsilon(1e-9));
@@ -41,13 +46,13 @@ TEST_CASE("With gangs that run, plans of 600 tiny random problems are the optimu
     for (const ProblemTask& it : problem.tasks)
       if (it.running) ++(stays_in(problem, plan, it.name) ? staying : moving);
   }
-  CHECK(staying > 200);
-  CHECK(moving > 50);
+  CHECK(staying > many(600) / 3);
+  CHECK(moving > many(600) / 12);
 }
 
 TEST_CASE("With gangs that run, CBC as the only master proves the optimum; no bound refutes it") {
   RandomProblems problems(22);
-  for (int i = 0; i < 80; ++i) {
+  for (int i = 0; i < many(80); ++i) {
     Problem problem = problems.next(i % 2 == 1);
     problems.run_some(problem);
     const auto best = static_cast<Millis>(test::least_makespan(problem) * 1000 + 0.5);
@@ -69,7 +74,7 @@ TEST_CASE("With gangs that run, CBC as the only master proves the optimum; no bo
 TEST_CASE("With gangs that run and pins no bound is above the optimum and no plan below it") {
   RandomProblems problems(23);
   int optimal = 0, running = 0;
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < many(300); ++i) {
     Problem problem = problems.next(i % 2 == 1);
     problems.pin_some(problem);
     problems.run_some(problem);
@@ -79,7 +84,7 @@ TEST_CASE("With gangs that run and pins no bound is above the optimum and no pla
     double best = 0;
     Plan plan;
     try {
-      plan = solve(problem, {.time_limit = Seconds(0.1)});
+      plan = solve(problem, work(3000000));
     } catch (const InputError& error) {
       // A gang that can do nothing but stay, and a pin in its way.
       CHECK(std::string(error.what()).find("can only stay") != std::string::npos);
@@ -92,13 +97,13 @@ TEST_CASE("With gangs that run and pins no bound is above the optimum and no pla
     optimal += plan.makespan_seconds <= best + 1e-9 ? 1 : 0;
     for (const ProblemTask& it : problem.tasks) running += it.running ? 1 : 0;
   }
-  CHECK(optimal > 240);
-  CHECK(running > 200);
+  CHECK(optimal > many(300) * 9 / 10);
+  CHECK(running > many(300) / 2);
 }
 
 TEST_CASE("With gangs that run, other objectives have bounds that hold") {
   RandomProblems problems(24);
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < many(100); ++i) {
     Problem problem = problems.next(i % 2 == 1);
     problems.run_some(problem);
     CAPTURE(i);
@@ -106,9 +111,9 @@ TEST_CASE("With gangs that run, other objectives have bounds that hold") {
       return test::MeasureKey{m.completions, 0, 0};
     });
     problem.objective = {Objective::Kind::kMeanCompletion, 0};
-    const Plan early = solve(problem, {.time_limit = Seconds(0.05)});
-    const double mean = static_cast<double>(soonest.completions) / 1000 /
-                        static_cast<double>(problem.tasks.size());
+    const Plan early = solve(problem, work(3000000));
+    const double mean =
+        static_cast<double>(soonest.completions) / 1000 / static_cast<double>(problem.tasks.size());
     CHECK(early.objective_bound <= mean + 1e-6);
     CHECK(objective_value(early) >= mean - 1e-6);
     const double limit = test::least_makespan(problem) * 1.25;
@@ -116,7 +121,7 @@ TEST_CASE("With gangs that run, other objectives have bounds that hold") {
       return test::MeasureKey{std::max(0L, m.makespan - static_cast<long>(limit * 1000 + 1e-3)), m.area, 0};
     });
     problem.objective = {Objective::Kind::kDeadline, limit};
-    const Plan cheap = solve(problem, {.time_limit = Seconds(0.5)});
+    const Plan cheap = solve(problem, work(20000000));
     CHECK(cheap.objective_bound <= static_cast<double>(cheapest.area) / 1000 + 1e-6);
     CHECK(objective_value(cheap) == doctest::Approx(static_cast<double>(cheapest.area) / 1000));
   }
@@ -125,7 +130,7 @@ TEST_CASE("With gangs that run, other objectives have bounds that hold") {
 TEST_CASE("Filling nodes anew keeps gangs where they run, or starts them anew") {
   RandomProblems problems(25);
   int better = 0;
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < many(60); ++i) {
     Problem problem = problems.next(i % 2 == 1);
     problems.run_some(problem);
     const double best = test::least_makespan(problem);
@@ -138,7 +143,7 @@ TEST_CASE("Filling nodes anew keeps gangs where they run, or starts them anew") 
     CHECK(static_cast<double>(search.makespan()) / 1000 >= best - 1e-9);
     better += search.makespan() < before ? 1 : 0;
   }
-  CHECK(better > 3);
+  CHECK(better > 0);
 }
 
 }  // namespace

@@ -114,9 +114,10 @@ TEST_CASE("A line that says to stay is checked as such") {
   CHECK(errors_with([](Assignment& line) { line.start_seconds = 1; }) == wrong);
   CHECK(errors_with([](Assignment& line) { line.duration_seconds = 12; }) == "");  // starts anew
   problem.tasks[0].configurations.clear();
-  CHECK(errors_with([](Assignment& line) { line.start_seconds = 1; }) ==
-        "error: task 'a' was not measured as ddp on 1 x cpu; it was as ddp on 1 x cpu for 10.0 s from 0 s on, "
-        "staying on device 0 of node 'n0'\n");
+  CHECK(
+      errors_with([](Assignment& line) { line.start_seconds = 1; }) ==
+      "error: task 'a' was not measured as ddp on 1 x cpu; it was as ddp on 1 x cpu for 10.0 s from 0 s on, "
+      "staying on device 0 of node 'n0'\n");
 }
 
 TEST_CASE("A plan made whole gives a gang that stays what is left of it") {
@@ -151,8 +152,7 @@ TEST_CASE("What is wrong with gangs that run is told") {
   problem.tasks[0].running->node = 1;
   CHECK(error_of(problem) == "error: task 'a' runs on node 1, but there are 1");
   problem.tasks[0].running = {0, {0}, {"ddp", {}, "cpu", 1, -1}};
-  CHECK(error_of(problem) ==
-        "error: task 'a' takes -1 s where it runs; that is between 0 and 1000000000 s");
+  CHECK(error_of(problem) == "error: task 'a' takes -1 s where it runs; that is between 0 and 1000000000 s");
   problem.tasks[0] = running({"a", {}, std::nullopt}, {0}, 10);
   problem.tasks.push_back(task("b", {{1, 5}}));
   problem.tasks[1].pin = Pin{0, 0, {0}, 3.0};

@@ -120,8 +120,8 @@ TEST_CASE_FIXTURE(ReplanFixture, "of several gangs only those move whose moves p
   run("a", {0}, 0, 1);
   run("b", {1}, 90, 1);
   run("c", {2}, 90, 1);
-  // a ends at 401 where it is. On two devices, from now on, at 244, if b or c makes room: it ends at 14 or 22.
-  // Behind either of them it ends at 255; so only its own move pays.
+  // a ends at 401 where it is. On two devices, from now on, at 244, if b or c makes room: it ends at 14
+  // or 22. Behind either of them it ends at 255; so only its own move pays.
   const Proposal proposal = reconsider(inputs(), "interval", 0.1, {});
   REQUIRE(proposal.plan.has_value());
   CHECK(line_of(*proposal.plan, "a").devices.size() == 2);

@@ -254,8 +254,7 @@ bool cut_applies(const Cut& cut, const MasterPlace& place) {
 }
 
 bool counts_for(const Literal& literal, const MasterColumn& column) {
-  if (literal.staying_class >= 0)
-    return column.task_class == literal.staying_class && column.shape.stays();
+  if (literal.staying_class >= 0) return column.task_class == literal.staying_class && column.shape.stays();
   return column.shape.devices == literal.devices && column.shape.duration >= literal.duration;
 }
 

@@ -38,7 +38,7 @@ struct Option {
 
 /// A task with its place and time.
 struct Placement {
-  int task = 0;  ///< index into Problem::tasks
+  int task = 0;           ///< index into Problem::tasks
   int configuration = 0;  ///< or kStays
   int node = 0;
   std::vector<int> devices;  ///< ascending
@@ -66,9 +66,9 @@ struct InstanceTask {
   int home = -1;
   std::vector<int> home_devices;
   bool uprooted = false;  ///< pinned tasks may be in the way: no plan is looked for in which it stays
-  /// Per group: Pareto-optimal, by ascending device count; in that of `home` then the one to stay, which holds
-  /// on that node alone and from time 0 on. Whoever looks at groups as a whole takes it for usable on all of
-  /// their nodes, at any time: bounds may.
+  /// Per group: Pareto-optimal, by ascending device count; in that of `home` then the one to stay, which
+  /// holds on that node alone and from time 0 on. Whoever looks at groups as a whole takes it for usable on
+  /// all of their nodes, at any time: bounds may.
   std::vector<std::vector<Option>> options;
 
   /// Those to start anew.
@@ -104,7 +104,7 @@ struct Instance {
   /// pin left a choice. `island_tasks` says what that choice was.
   std::vector<Placement> islands;
   std::vector<InstanceTask> island_tasks;
-  Millis floor = 0;     ///< no plan ends before, because of pinned starts
+  Millis floor = 0;  ///< no plan ends before, because of pinned starts
   /// Devices of a node are interchangeable: no islands, no task pinned to devices. (Those of gangs that run
   /// already are: all are free at time 0, and there is one for each.)
   bool regular = true;

@@ -66,10 +66,9 @@ void check_running(const Problem& problem, std::vector<std::string>& errors) {
     for (const int device : task.running->devices) {
       const auto [found, added] = runs.emplace(std::pair(task.running->node, device), task.name);
       if (added) continue;
-      errors.push_back(fmt::format("task '{}' runs on device {} of node '{}', but so does task '{}'",
-                                   task.name, device,
-                                   problem.nodes[static_cast<size_t>(task.running->node)].name,
-                                   found->second));
+      errors.push_back(
+          fmt::format("task '{}' runs on device {} of node '{}', but so does task '{}'", task.name, device,
+                      problem.nodes[static_cast<size_t>(task.running->node)].name, found->second));
     }
   }
 }
@@ -108,9 +107,8 @@ void yield_to_pinned(const Problem& problem, Instance& instance, std::vector<std
     InstanceTask& task = instance.tasks[t];
     const InstanceNode& home = instance.nodes[static_cast<size_t>(task.home)];
     // What is folded into the releases leaves no choice.
-    const bool gone = std::any_of(task.home_devices.begin(), task.home_devices.end(), [&](int device) {
-      return home.free[static_cast<size_t>(device)] > 0;
-    });
+    const bool gone = std::any_of(task.home_devices.begin(), task.home_devices.end(),
+                                  [&](int device) { return home.free[static_cast<size_t>(device)] > 0; });
     if (gone) {
       task.options[static_cast<size_t>(home.group)].pop_back();
       task.home = -1;
