@@ -13,7 +13,8 @@ Run without Saturn, the same script trains just as it would without these lines:
 signal handler is set, `run.checkpoint` is None.
 
 Of several processes of one training (torchrun, MPI), rank 0 reports. All of them save and leave after the same step:
-rank 0 decides one step ahead, and no rank can finish that step without rank 0. `save` is called on every rank.
+rank 0 decides one step ahead, and no rank can finish that step without rank 0. `save` is called on every rank; on rank 0
+it returns when all have written their parts (as torch.distributed.checkpoint.save does): then the checkpoint counts.
 """
 
 import json

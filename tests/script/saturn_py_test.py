@@ -116,7 +116,13 @@ def rank_main(rank, world, folder, barrier, stop_at, results):
     import saturn
 
     saved = []
-    run = saturn.start(save=lambda path: (saved.append(run.done), os.makedirs(path, exist_ok=True)))
+
+    def save(path):
+        saved.append(run.done)
+        os.makedirs(path, exist_ok=True)
+        barrier.wait(60)  # rank 0 returns when all have written
+
+    run = saturn.start(save=save)
     try:
         for step in run.steps(1000):
             barrier.wait(60)  # as the gradients' sum: nobody ends a step that another has not begun
