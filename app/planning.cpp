@@ -44,6 +44,15 @@ void stamp(const Session& session, const Profile& profile, Plan& plan) {
   plan.cluster_hash = cluster_hash(session.cluster);
 }
 
+/// What a solved plan lacks: where it comes from, the baseline beside it, the marks of its pins.
+void finish(const Session& session, const Profile& profile, const Problem& problem, Plan& plan,
+            const Plan* marks) {
+  plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
+  stamp(session, profile, plan);
+  if (marks != nullptr) keep_marks(*marks, plan);
+  plan.bound_pins = pins_hash(plan);
+}
+
 /// Pins of tasks that are no longer there do not count.
 void keep_pins(Problem& problem, const Plan& before) {
   Plan pins = before;
@@ -84,16 +93,14 @@ Plan solve_in_view(const Problem& problem, SolveOptions options) {
   return solve(problem, options);
 }
 
-/// The plan has the pins of the problem.
+/// The plan has the pins of the problem, and marks them as `marks` does (null: there are none).
 Plan solve_pinned(const Session& session, const Profile& profile, const Problem& problem,
-                  const SolveOptions& options) {
+                  const SolveOptions& options, const Plan* marks) {
   Plan plan = session.workload.plan.method == "paper" ? solve_by_paper(problem, options)
                                                       : solve_in_view(problem, options);
   // What was found in a part of the time must not pass for the plan from then on.
   plan.stopped = options.cancel->load();
-  plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
-  stamp(session, profile, plan);
-  plan.bound_pins = pins_hash(plan);
+  finish(session, profile, problem, plan, marks);
   return plan;
 }
 
@@ -112,7 +119,7 @@ Plan solve_anew(const Session& session, const Profile& profile, const Plan* befo
     keep_pins(problem, *before);
     if (before->stopped && options.work == 0) options.incumbent = before;  // else the same plan each time
   }
-  return solve_pinned(session, profile, problem, options);
+  return solve_pinned(session, profile, problem, options, before);
 }
 
 }  // namespace
@@ -223,15 +230,13 @@ Plan plan_around(const Session& session, const Profile& profile, const Plan& kep
   apply_pins(pinned, kept);
   SolveOptions options = solve_options(session.workload, interrupts);
   options.time_limit /= 2;
-  Plan plan = solve_pinned(session, profile, around, options);
-  keep_marks(kept, plan);
+  Plan plan = solve_pinned(session, profile, around, options, &kept);
   // Lines that were only kept are no rule for others: the bound is that of the pins alone.
   options.incumbent = &plan;
   const Plan free = solve_in_view(pinned, options);
   plan.lower_bound_seconds = std::min(free.lower_bound_seconds, plan.makespan_seconds);
   plan.objective_bound = meets_deadline(plan) ? std::min(free.objective_bound, objective_value(plan)) : 0;
   plan.bound_method = free.bound_method;
-  plan.bound_pins = pins_hash(plan);
   plan.gap = gap_of(plan);
   plan.stopped = options.cancel->load();
   return plan;
@@ -241,10 +246,7 @@ Plan plan_rest(const Session& session, const Profile& profile, const Problem& re
                InterruptGuard& interrupts) {
   Plan plan = solve_in_view(rest, solve_options(session.workload, interrupts));
   if (interrupts.requested()) throw Interrupted{};
-  stamp(session, profile, plan);
-  plan.baseline_seconds = whole_node_baseline(rest).makespan_seconds;
-  keep_marks(current, plan);
-  plan.bound_pins = pins_hash(plan);
+  finish(session, profile, rest, plan, &current);
   return plan;
 }
 

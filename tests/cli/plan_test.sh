@@ -133,7 +133,7 @@ grep -q '"task": "t5"' whole.json || fail 'the new task is not planned'
 grep -q '"task": "t3".*"devices": \[1\].*"pinned": true' whole.json || fail 'the pin is gone'
 grep -q '"task": "t1".*"node": "n1"' whole.json || fail 'the line without a start has moved'
 # Of a line that is pinned in parts the rest is planned anew, and the next time again.
-edited '/"t1"/ { s/"n1"/"n0"/; s/\[0\]/[7]/; s/false/["node"]/ }; /"t4"/ { s/\[0\]/[0, 1]/; s/false/["configuration"]/ }'
+edited '/"t3"/ s/false/["configuration", "devices"]/; /"t1"/ { s/"n1"/"n0"/; s/\[0\]/[7]/; s/false/["node"]/ }; /"t4"/ { s/\[0\]/[0, 1]/; s/false/["configuration"]/ }'
 cp edited.json runs/w/plan.json
 expect 2 "$saturn" plan w.yaml
 says err "plan.json:11:5: error: task 't1': node 'n0' has no device 7; it has 2"
@@ -141,6 +141,7 @@ for again in 1 2; do
   expect 0 "$saturn" plan w.yaml --force
   says out 'pinned: node'
   grep -q '"task": "t1".*"node": "n0".*"pinned": \["node"\]' runs/w/plan.json || fail "t1 is not on n0 ($again)"
+  grep -q '"task": "t3".*"devices": \[1\].*"pinned": \["configuration", "devices"\]' runs/w/plan.json || fail "t3 is not on device 1 ($again)"
   grep -q '"task": "t4".*"devices": \[0, 1\].*"pinned": \["configuration"\]' runs/w/plan.json || fail "t4 is not on two devices ($again)"
 done
 cp first.json runs/w/plan.json
