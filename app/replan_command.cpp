@@ -76,12 +76,12 @@ int run_replan(const ReplanCommand& command, const CommonOptions& options, Inter
   const RunState past = replay(read_journal(directory.journal_file()));
   require_continuable(session);
   const RunState state = next_session(past, session.workload.tasks);
-  const Profile profile = make_profile(session, options, {directory.profile_file()}, interrupts);
-  const Plan current = read_plan(directory.plan_file());
   if (nothing_left(state, session.workload.tasks)) {
     say("nothing is left to plan: every task has ended; the plan stays as it is");
     return 0;
   }
+  const Profile profile = make_profile(session, options, {directory.profile_file()}, interrupts);
+  const Plan current = read_plan(directory.plan_file());
   const Plan plan = solve_remaining(session, profile, state, current, interrupts);
   for (const std::string& line : differences(before, {session.workload.file, session.workload.tasks}))
     say(line);

@@ -94,10 +94,11 @@ PinnedParts read_pinned(MapReader& reader, bool start_known) {
   const Value* value = reader.value("pinned");
   if (value != nullptr && value->kind == Value::Kind::kList) return read_parts(reader);
   const bool order = value != nullptr && value->scalar == kOrder;
-  if (value != nullptr && !order && !as_boolean(*value))
+  const std::optional<bool> whole = value != nullptr ? as_boolean(*value) : false;
+  if (!order && !whole)
     reader.error("pinned", fmt::format("must be true, false, 'order' or a list of {}, not {}", kPartNames,
                                        describe(*value)));
-  if (!order && (value == nullptr || !as_boolean(*value).value_or(false))) return {};
+  if (!order && !whole.value_or(false)) return {};
   // A start that is not known cannot be kept; the place that the line has can.
   return order || !start_known ? PinnedParts::but_for_start() : PinnedParts::whole();
 }

@@ -22,10 +22,6 @@ constexpr double kLongestSeconds = 1e9;
 constexpr double kLargestArea = 4e18;
 constexpr Millis kForever = std::numeric_limits<Millis>::max();
 
-bool is_time(double seconds) {
-  return seconds >= 0 && seconds <= kLongestSeconds;
-}  // false for NaN
-
 void check_times(const Problem& problem, std::vector<std::string>& errors) {
   double area = 0;
   size_t device_count = 0;
@@ -261,6 +257,10 @@ class Builder {
 };
 
 }  // namespace
+
+bool is_time(double seconds) {
+  return seconds >= 0 && seconds <= kLongestSeconds;
+}  // false for NaN
 
 Millis duration_millis(double seconds) {
   return std::max<Millis>(1, std::llround(seconds * 1000));

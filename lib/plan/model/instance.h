@@ -14,6 +14,8 @@ namespace saturn {
 /// Planning counts in whole milliseconds: sums are exact, and bound, makespan and gap agree.
 using Millis = std::int64_t;
 
+/// Whether it can be planned with: 0 to 10^9 s.
+bool is_time(double seconds);
 /// To the nearest millisecond, at least 1.
 Millis duration_millis(double seconds);
 /// Up to the next millisecond: nothing starts before its device is free.

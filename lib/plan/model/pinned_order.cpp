@@ -8,14 +8,13 @@
 #include <set>
 #include <utility>
 
+#include "plan/model/pins.h"
+
 namespace saturn {
 namespace {
 
-bool share_a_device(const Pin& a, const Pin& b) {
-  return a.node.value_or(0) == b.node.value_or(0) &&
-         std::any_of(a.devices.begin(), a.devices.end(), [&](int device) {
-           return std::find(b.devices.begin(), b.devices.end(), device) != b.devices.end();
-         });
+bool overlap(const Pin& a, const Pin& b) {
+  return a.node.value_or(0) == b.node.value_or(0) && share_a_device(a.devices, b.devices);
 }
 
 class Orderer {
@@ -47,7 +46,7 @@ class Orderer {
                       before, problem_.tasks.size()));
       return;
     }
-    if (!task(before).pin || !share_a_device(*task(behind).pin, *task(before).pin)) {
+    if (!task(before).pin || !overlap(*task(behind).pin, *task(before).pin)) {
       errors_.push_back(
           fmt::format("task '{}': pinned to run after task '{}', but they are not both pinned to "
                       "devices of which they share one",

@@ -161,6 +161,10 @@ std::vector<int> allowed_configurations(const ProblemTask& task) {
   return all;
 }
 
+bool share_a_device(const std::vector<int>& a, const std::vector<int>& b) {
+  return std::any_of(a.begin(), a.end(), [&](int device) { return contains(b, device); });
+}
+
 bool fits_on(const Configuration& configuration, const ProblemNode& node) {
   return configuration.device_kind == node.kind &&
          configuration.devices <= static_cast<int>(node.free_at_seconds.size());

@@ -13,6 +13,9 @@ namespace saturn {
 std::vector<int> allowed_configurations(const ProblemTask& task);
 bool fits_on(const Configuration& configuration, const ProblemNode& node);
 
+/// Whether two gangs of one node have a device in common.
+bool share_a_device(const std::vector<int>& a, const std::vector<int>& b);
+
 /// Appends to `errors` what is wrong with each pin by itself: names of things that are not there, a
 /// configuration that does not fit the node, devices that do not match the configuration.
 void check_pins(const Problem& problem, std::vector<std::string>& errors);

@@ -6,15 +6,10 @@
 #include <map>
 #include <utility>
 
+#include "plan/model/pins.h"
+
 namespace saturn {
 namespace {
-
-constexpr double kLongestSeconds = 1e9;
-
-bool share_one(const std::vector<int>& a, const std::vector<int>& b) {
-  return std::any_of(a.begin(), a.end(),
-                     [&](int device) { return std::find(b.begin(), b.end(), device) != b.end(); });
-}
 
 /// What is wrong with the gang by itself.
 std::string wrong_with(const Problem& problem, const Running& running) {
@@ -34,7 +29,7 @@ std::string wrong_with(const Problem& problem, const Running& running) {
       staying.device_kind != node.kind)
     return fmt::format("runs on {} x {}, but stays on {} x {}", running.devices.size(), node.kind,
                        staying.devices, staying.device_kind);
-  if (!(staying.duration_seconds >= 0 && staying.duration_seconds <= kLongestSeconds))
+  if (!is_time(staying.duration_seconds))
     return fmt::format("takes {} s where it runs; that is between 0 and 1000000000 s",
                        staying.duration_seconds);
   return "";
@@ -45,10 +40,10 @@ bool pinned_in_the_way(const Instance& instance, const InstanceTask& task, const
   return std::any_of(instance.islands.begin(), instance.islands.end(),
                      [&](const Placement& island) {
                        return island.node == task.home && island.start < staying.duration &&
-                              share_one(island.devices, task.home_devices);
+                              share_a_device(island.devices, task.home_devices);
                      }) ||
          std::any_of(instance.tasks.begin(), instance.tasks.end(), [&](const InstanceTask& other) {
-           return other.first && other.node == task.home && share_one(other.devices, task.home_devices);
+           return other.first && other.node == task.home && share_a_device(other.devices, task.home_devices);
          });
 }
 
