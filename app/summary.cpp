@@ -51,6 +51,7 @@ TaskSummary summarize_task(const RunDirectory& directory, const std::string& nam
   summary.planned_seconds = task.planned_seconds;
   summary.real_seconds = task.busy_seconds;
   summary.weights = task.weights;
+  summary.ended_early = task.ended_early;
   summary.message = task.message;
   if (summary.state == State::kFailed) summary.log_tail = tail_of_file(directory.log_file(name), kTailLines);
   return summary;
@@ -91,6 +92,7 @@ nlohmann::ordered_json to_json(const RunSummary& summary) {
                      {"planned_seconds", task.planned_seconds},
                      {"real_seconds", task.real_seconds},
                      {"weights", task.weights},
+                     {"ended_early", task.ended_early},
                      {"message", task.message}});
   }
   return {{"schema", "saturn.summary/1"},

@@ -56,11 +56,13 @@ struct Writer {
   Json operator()(const TrialDone&) const { return {{"event", "trial_done"}}; }
   Json operator()(const Stopped& e) const { return {{"event", "stopped"}, {"step", e.step}}; }
   Json operator()(const Finished& e) const {
-    return {{"event", "finished"},
-            {"step", e.step},
-            {"training_loss", number(e.training_loss)},
-            {"validation_loss", number(e.validation_loss)},
-            {"weights", e.weights}};
+    Json json = {{"event", "finished"},
+                 {"step", e.step},
+                 {"training_loss", number(e.training_loss)},
+                 {"validation_loss", number(e.validation_loss)},
+                 {"weights", e.weights}};
+    if (!e.why.empty()) json["why"] = e.why;
+    return json;
   }
   Json operator()(const Failed& e) const {
     const char* reason = "error";
@@ -110,7 +112,8 @@ std::optional<Event> event_from(const nlohmann::json& j) {
   if (name == "trial_done") return TrialDone{};
   if (name == "stopped") return Stopped{j.at("step")};
   if (name == "finished") {
-    return Finished{j.at("step"), number(j, "training_loss"), number(j, "validation_loss"), j.at("weights")};
+    return Finished{j.at("step"), number(j, "training_loss"), number(j, "validation_loss"), j.at("weights"),
+                    j.value("why", "")};
   }
   if (name == "failed") return failed_from(j);
   return {};

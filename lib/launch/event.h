@@ -105,6 +105,7 @@ struct Finished {
   double training_loss = 0;
   double validation_loss = 0;
   std::string weights;  ///< safetensors file of the final parameters
+  std::string why;      ///< why it ended before its last step, by its stop rule; empty: it did not
 };
 struct Failed {
   enum class Reason { kOutOfMemory, kNotFinite, kError };

@@ -134,8 +134,8 @@ void SimulatedLauncher::after_step(GangId id, Gang& gang) {
   const bool due = behaviour.checkpoint_every_steps > 0 && gang.step % behaviour.checkpoint_every_steps == 0;
   if (last || leaving || due) checkpoint(id, gang);
   if (last) {
-    news_.push_back(
-        {id, Finished{gang.step, 1.0 / static_cast<double>(gang.step), 0.5, "weights of " + gang.task}});
+    news_.push_back({id, Finished{gang.step, 1.0 / static_cast<double>(gang.step), 0.5,
+                                  "weights of " + gang.task, behaviour.ends_early}});
   } else if (leaving) {
     news_.push_back({id, Stopped{gang.step}});
   }

@@ -28,6 +28,7 @@ struct SimulatedGang {
   bool lingers = false;              ///< having failed it does not leave
   bool ignores_stop = false;         ///< leaves only when killed
   bool hangs_at_start = false;       ///< never gets ready
+  std::string ends_early;            ///< why `steps` are fewer than the task's; "": they are not
   std::string skips_checkpoint;      ///< what it says of one before it is ready; "": there is none to skip
 };
 

@@ -61,14 +61,20 @@ std::string failures(const RunSummary& summary, const Style& style) {
   return text;
 }
 
-/// "6 finished, 1 failed, 1 stopped".
+bool ended_early(const TaskSummary& task) {
+  return task.state == State::kFinished && !task.ended_early.empty();
+}
+
+/// "6 finished (2 early), 1 failed, 1 stopped".
 std::string counts(const RunSummary& summary) {
   std::vector<std::string> parts;
+  const auto early = std::count_if(summary.tasks.begin(), summary.tasks.end(), ended_early);
   for (const State state :
        {State::kFinished, State::kFailed, State::kStopped, State::kTraining, State::kWaiting}) {
     const auto count = std::count_if(summary.tasks.begin(), summary.tasks.end(),
                                      [&](const TaskSummary& task) { return task.state == state; });
     if (count > 0) parts.push_back(fmt::format("{} {}", count, name_of(state)));
+    if (state == State::kFinished && early > 0) parts.back() += fmt::format(" ({} early)", early);
   }
   return fmt::format("{}", fmt::join(parts, ", "));
 }
@@ -113,7 +119,8 @@ std::string leaderboard(const RunSummary& summary, const Style& style) {
                {"training loss", Align::kRight},
                {"steps", Align::kRight},
                {"time", Align::kRight},
-               {"planned", Align::kRight}});
+               {"planned", Align::kRight},
+               {"finished early"}});
   int rank = 0;
   for (const TaskSummary* task : ranking(summary)) {
     std::vector<std::string> cells = {std::to_string(++rank),
@@ -122,7 +129,8 @@ std::string leaderboard(const RunSummary& summary, const Style& style) {
                                       loss_text(task->training_loss),
                                       std::to_string(task->steps),
                                       duration_text(task->real_seconds),
-                                      duration_text(task->planned_seconds)};
+                                      duration_text(task->planned_seconds),
+                                      task->ended_early};
     if (rank == 1) {
       table.add(std::move(cells), Ink::kGreen);
     } else {
@@ -159,13 +167,14 @@ std::string task_table(const RunSummary& summary, const Style& style) {
                {"planned", Align::kRight},
                {"message"}});
   for (const TaskSummary& task : summary.tasks) {
-    std::vector<std::string> cells = {task.name,
-                                      name_of(task.state),
-                                      std::to_string(task.steps),
-                                      task.state == State::kFinished ? loss_text(task.validation_loss) : "-",
-                                      duration_text(task.real_seconds),
-                                      duration_text(task.planned_seconds),
-                                      task.message};
+    std::vector<std::string> cells = {
+        task.name,
+        name_of(task.state),
+        std::to_string(task.steps),
+        task.state == State::kFinished ? loss_text(task.validation_loss) : "-",
+        duration_text(task.real_seconds),
+        duration_text(task.planned_seconds),
+        ended_early(task) ? "finished early: " + task.ended_early : task.message};
     if (task.state == State::kFailed) {
       table.add(std::move(cells), Ink::kRed);
     } else {

@@ -8,7 +8,8 @@
 
 namespace saturn {
 
-/// The finished tasks by validation loss, the best first; those without a number last. Empty without any.
+/// The finished tasks by validation loss, the best first; those without a number last. A task that ended
+/// early says why. Empty without any.
 std::string leaderboard(const RunSummary& summary, const Style& style);
 
 /// The last words of a run: failed tasks with their log's tail, how many tasks did not finish, planned and

@@ -19,6 +19,7 @@ struct TaskSummary {
   double planned_seconds = 0;  ///< by the plan that the run began with
   double real_seconds = 0;     ///< its gangs' time so far
   std::string weights;         ///< file of the final parameters
+  std::string ended_early;     ///< why it finished before its last step; empty: it did not
   std::string message;         ///< what went wrong
   std::string log_tail;        ///< of a failed one
 };

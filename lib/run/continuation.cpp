@@ -30,6 +30,7 @@ TaskSpec with_allowed_changes(TaskSpec task, const TaskSpec& trained) {
   task.checkpoint_every_steps = trained.checkpoint_every_steps;
   task.same_speed = trained.same_speed;
   task.validate_every_steps = trained.validate_every_steps;
+  task.stop = trained.stop;
   return task;
 }
 

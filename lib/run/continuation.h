@@ -9,9 +9,9 @@
 namespace saturn {
 
 /// What forbids to go on in the directory: tasks that have checkpoints there, trained as something else than
-/// they are now (as the job file beside them says). A task may become longer, be validated and saved at other
-/// times, and run in other ways; any other change would go on with another task's weights. `workload_file` is
-/// for the places. Errors: InputError (a damaged job file), SystemError.
+/// they are now (as the job file beside them says). A task may become longer, be validated, saved and
+/// stopped early at other times, and run in other ways; any other change would go on with another task's
+/// weights. `workload_file` is for the places. Errors: InputError (a damaged job file), SystemError.
 std::vector<Diagnostic> check_continuation(const RunDirectory& directory,
                                            const std::filesystem::path& workload_file,
                                            const std::vector<TaskSpec>& tasks);

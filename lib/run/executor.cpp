@@ -117,7 +117,8 @@ std::vector<const Assignment*> Executor::startable() const {
 }
 
 void Executor::start(const Assignment& assignment) {
-  const Job job = make_job(setup_, assignment);
+  Job job = make_job(setup_, assignment);
+  job.used_seconds = state_.tasks[assignment.task].busy_seconds;
   make_directories(job.directory);
   remove_temporary_files(job.directory);  // of a gang that was killed: this run has no other writer
   write_file_atomically(job.directory / "job.json", to_json(job).dump(2) + "\n");
@@ -179,7 +180,11 @@ void Executor::on_event(GangId gang, Live& live, const Event& event) {
   } else if (const auto* finished = std::get_if<Finished>(&event)) {
     live.left = true;
     record(TaskFinished{now(), task, finished->step, finished->training_loss, finished->validation_loss,
-                        finished->weights, live.speed.step_seconds(), setup_.task(task)->steps});
+                        finished->weights, live.speed.step_seconds(), setup_.task(task)->steps, finished->why,
+                        to_json(setup_.task(task)->stop).dump()});
+    if (!finished->why.empty())
+      effects_.observer.message(fmt::format("task '{}' finished early at step {} of {}: {}", task,
+                                            finished->step, setup_.task(task)->steps, finished->why));
   } else if (std::holds_alternative<Stopped>(event)) {
     live.left = true;
   } else if (const auto* failed = std::get_if<Failed>(&event)) {

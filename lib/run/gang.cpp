@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <set>
 
 namespace saturn {
@@ -110,6 +111,7 @@ Job make_job(const RunSetup& setup, const Assignment& assignment) {
   job.directory = setup.directory.task_directory(assignment.task);
   job.checkpoint_interval_seconds = setup.settings.checkpoint_interval_seconds;
   job.keep_checkpoints = setup.settings.keep_checkpoints;
+  job.stop_grace_seconds = setup.settings.stop_grace_seconds;
   return job;
 }
 
@@ -146,8 +148,11 @@ std::vector<std::string> tasks_to_reopen(const std::vector<TaskSpec>& tasks, con
   for (const TaskSpec& task : tasks) {
     const auto found = state.tasks.find(task.name);
     if (found == state.tasks.end() || !found->second.over()) continue;
-    const bool failed = found->second.phase == TaskState::Phase::kFailed;
-    if (failed || found->second.finished_of < task.steps) names.push_back(task.name);
+    const TaskState& state_now = found->second;
+    const bool failed = state_now.phase == TaskState::Phase::kFailed;
+    const bool other_rule =
+        !state_now.ended_early.empty() && state_now.stop_rule != to_json(task.stop).dump();
+    if (failed || other_rule || state_now.finished_of < task.steps) names.push_back(task.name);
   }
   return names;
 }

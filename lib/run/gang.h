@@ -31,7 +31,8 @@ struct RunSetup {
   const Node* node(const std::string& name) const;          ///< likewise
 };
 
-/// The job file's content for an assignment of an existing task, node and parallelism. Pure.
+/// The job file's content for an assignment of an existing task, node and parallelism; its `used_seconds` are
+/// the caller's to fill in. Pure.
 Job make_job(const RunSetup& setup, const Assignment& assignment);
 
 /// The command lines for it. Pure.
@@ -42,8 +43,8 @@ GangSpec make_gang(const RunSetup& setup, const Assignment& assignment);
 /// leaving another place. Pure; pointers into `plan`.
 std::vector<const Assignment*> due(const Plan& plan, const RunState& state);
 
-/// The tasks that a new session runs again: those given up, and those that have become longer than they were
-/// when they finished. Pure.
+/// The tasks that a new session runs again: those given up, those that have become longer than they were when
+/// they finished, and those that ended early by another stop rule than they have now. Pure.
 std::vector<std::string> tasks_to_reopen(const std::vector<TaskSpec>& tasks, const RunState& state);
 
 /// What a new session of the run finds, whatever ended the last one: no gang runs, and the tasks to reopen

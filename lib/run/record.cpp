@@ -60,15 +60,17 @@ struct Writer {
             {"loss", number(r.loss)}};
   }
   Json operator()(const TaskFinished& r) const {
-    return {{"record", "task_finished"},
-            {"at", r.at},
-            {"task", r.task},
-            {"step", r.step},
-            {"training_loss", number(r.training_loss)},
-            {"validation_loss", number(r.validation_loss)},
-            {"weights", r.weights},
-            {"step_seconds", r.step_seconds},
-            {"of_steps", r.of_steps}};
+    Json json = {{"record", "task_finished"},
+                 {"at", r.at},
+                 {"task", r.task},
+                 {"step", r.step},
+                 {"training_loss", number(r.training_loss)},
+                 {"validation_loss", number(r.validation_loss)},
+                 {"weights", r.weights},
+                 {"step_seconds", r.step_seconds},
+                 {"of_steps", r.of_steps}};
+    if (!r.why.empty()) json.update({{"why", r.why}, {"stop_rule", r.stop_rule}});
+    return json;
   }
   Json operator()(const GangEnded& r) const {
     return {{"record", "gang_ended"}, {"at", r.at}, {"task", r.task}, {"why", r.why}, {"failure", r.failure}};
@@ -116,7 +118,9 @@ std::optional<Record> record_from(const nlohmann::json& j) {
                         number(j, "validation_loss"),
                         j.at("weights"),
                         j.at("step_seconds"),
-                        j.value("of_steps", j.at("step").get<std::int64_t>())};
+                        j.value("of_steps", j.at("step").get<std::int64_t>()),
+                        j.value("why", ""),
+                        j.value("stop_rule", "")};
   }
   if (kind == "gang_ended") return GangEnded{j.at("at"), j.at("task"), j.at("why"), j.at("failure")};
   if (kind == "task_failed") return TaskFailed{j.at("at"), j.at("task"), j.at("why")};

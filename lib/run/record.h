@@ -66,6 +66,8 @@ struct TaskFinished {
   std::string weights;  ///< empty: a script that names none
   double step_seconds = 0;
   std::int64_t of_steps = 0;  ///< that it was to have; a script may end early, and has finished then
+  std::string why;            ///< why it ended before its last step, by its stop rule; empty: it did not
+  std::string stop_rule;      ///< its stop rule then, as JSON; empty as `why` is
 };
 /// The gang has left and its devices are free. Follows TaskFinished, a stop, or a failure.
 struct GangEnded {
@@ -80,7 +82,8 @@ struct TaskFailed {
   std::string task;
   std::string why;
 };
-/// A task that was given up, or has more steps now than when it finished, is to be run (again).
+/// A task that was given up, or has more steps or another stop rule now than when it finished, is to be run
+/// (again).
 struct TaskReopened {
   double at = 0;
   std::string task;

@@ -70,6 +70,8 @@ struct Applier {
     t.phase = Phase::kFinished;
     t.step = t.live_step = r.step;
     t.finished_of = std::max(r.of_steps, r.step);
+    t.ended_early = r.why;
+    t.stop_rule = r.stop_rule;
     t.training_loss = r.training_loss;
     t.validation_loss = r.validation_loss;
     t.weights = r.weights;
@@ -94,6 +96,7 @@ struct Applier {
     seen(r.at);
     TaskState& t = task(r.task);
     t.phase = Phase::kWaiting;
+    t.ended_early.clear();
     t.failures = 0;
     t.message.clear();
   }

@@ -27,6 +27,8 @@ struct TaskState {
   double busy_seconds = 0;          ///< gang time so far, ended gangs
   double device_seconds = 0;        ///< the same times the number of devices
   std::int64_t finished_of = 0;     ///< steps that it was to have when it finished
+  std::string ended_early;          ///< why it finished before its last step; empty: it did not
+  std::string stop_rule;            ///< that it finished early by, as JSON
   double training_loss = 0;
   double validation_loss = 0;
   std::string weights;

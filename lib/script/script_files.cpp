@@ -110,11 +110,13 @@ void ScriptMetrics::read(const fs::path& file, std::int64_t step) {
     const std::string text = before.substr(begin, end + 1 - begin);
     const Json line = Json::parse(text, nullptr, false);
     if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer()) continue;
-    if (line["step"].get<std::int64_t>() > step) continue;
+    const auto at = line["step"].get<std::int64_t>();
+    if (at > step) continue;
     kept += text;
     if (line.contains("loss") && line["loss"].is_number()) last_loss_ = line["loss"];
-    if (line.contains("validation_loss") && line["validation_loss"].is_number())
-      last_validation_ = line["validation_loss"];
+    // A line of its own: a value of that name beside a step's loss is no validation, now as then.
+    if (const auto loss = line.find("validation_loss"); loss != line.end() && line.size() == 2)
+      note_validation({at, loss->is_number() ? loss->get<double>() : kNaN});
   }
   if (kept != before) write_file_atomically(file, kept);
 }
@@ -129,8 +131,13 @@ void ScriptMetrics::add(std::int64_t step, std::optional<double> loss, double st
   [[maybe_unused]] const int error = write_all(fd_.get(), line.dump() + "\n");
 }
 
+void ScriptMetrics::note_validation(const ValidationPoint& point) {
+  last_validation_ = point.loss;
+  saturn::add_validation(validations_, point);
+}
+
 void ScriptMetrics::add_validation(std::int64_t step, double loss) {
-  last_validation_ = loss;
+  note_validation({step, loss});
   const Json line = {{"step", step}, {"validation_loss", number(loss)}};
   [[maybe_unused]] const int error = write_all(fd_.get(), line.dump() + "\n");
 }

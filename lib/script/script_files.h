@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "workload/stop_rule.h"
 
 namespace saturn {
 
@@ -58,12 +59,16 @@ class ScriptMetrics {
   /// The last ones; NaN without any.
   double last_loss() const { return last_loss_; }
   double last_validation() const { return last_validation_; }
+  /// All, oldest first; a loss that was no finite number is NaN.
+  const std::vector<ValidationPoint>& validations() const { return validations_; }
 
  private:
   void read(const std::filesystem::path& file, std::int64_t step);
+  void note_validation(const ValidationPoint& point);
 
   FileDescriptor fd_;
   double last_loss_, last_validation_;
+  std::vector<ValidationPoint> validations_;
 };
 
 }  // namespace saturn

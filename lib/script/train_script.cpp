@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "launch/early_stop.h"
 #include "script/rank_setup.h"
 #include "script/step_times.h"
 
@@ -27,6 +28,7 @@ class ScriptTraining {
         metrics_(job_.directory / "metrics.jsonl", saved_.step),
         script_(setup.script(job_, job_.knobs, saved_), setup.clock),
         clock_(script_.started_at()),
+        early_stop_(job_, metrics_.validations(), script_.started_at()),
         step_(saved_.step) {}
 
   int run() {
@@ -35,6 +37,7 @@ class ScriptTraining {
         std::visit([&](const auto& news) { hear(news, heard.at); }, heard.news);
       if (!not_finite_.empty()) return give_up({Failed::Reason::kNotFinite, not_finite_});
       if (setup_.stop_asked()) stop();
+      apply_rule();
     }
     return end();
   }
@@ -50,11 +53,14 @@ class ScriptTraining {
   }
   void report(double loss, double at);
   void stop();
+  void apply_rule();
   int end();
+  int end_early(bool went_well);
   int give_up(const Failed& failed) const {
     setup_.write(failed);
     return 1;
   }
+  bool is_last(std::int64_t step) const { return job_.task.steps > 0 && step >= job_.task.steps; }
   std::string whereabouts() const {
     return clock_.reported() ? fmt::format("after step {}", step_) : "before its first step";
   }
@@ -76,6 +82,9 @@ class ScriptTraining {
   ScriptMetrics metrics_;
   Script script_;
   StepClock clock_;
+  EarlyStop early_stop_;
+  std::string early_;    ///< why the rule has ended it; empty: it has not
+  double ended_at_ = 0;  ///< when it did
   std::int64_t step_;
   double reported_at_ = 0, unreported_seconds_ = 0;
   std::int64_t unreported_steps_ = 0;
@@ -119,6 +128,7 @@ void ScriptTraining::report(double loss, double at) {
 void ScriptTraining::hear(const ScriptValidated& validated, double at) {
   const std::int64_t step = validated.step.value_or(step_);
   metrics_.add_validation(step, validated.loss);
+  early_stop_.add({step, validated.loss});
   setup_.write(Validated{step, validated.loss, clock_.other(at)});
 }
 
@@ -146,10 +156,40 @@ void ScriptTraining::stop() {
   script_.ask_to_stop();
 }
 
+/// The script is asked to leave, as for any stop. One that does not is killed after the same grace.
+void ScriptTraining::apply_rule() {
+  const double now = setup_.clock.now().count();
+  if (!early_.empty()) {
+    if (now - ended_at_ > job_.stop_grace_seconds) script_.kill();
+    return;
+  }
+  // What has done its last step writes its results now, and is left to it.
+  const auto& validations = metrics_.validations();
+  if (step_ == 0 || finished_ || is_last(step_) || (!validations.empty() && is_last(validations.back().step)))
+    return;
+  early_ = early_stop_.reason(now);
+  if (early_.empty()) return;
+  ended_at_ = now;
+  note("the script is to end early: " + early_);
+  stop();
+}
+
+/// Even without a checkpoint: another start would come to the same end.
+int ScriptTraining::end_early(bool went_well) {
+  if (!saved_since_ && !went_well && step_ > saved_.step)
+    early_ += saved_.path.empty()
+                  ? " (asked to stop, the script left no checkpoint)"
+                  : fmt::format(" (asked to stop, the script left no checkpoint; the last is of step {})",
+                                saved_.step);
+  setup_.write(Finished{step_, metrics_.last_loss(), metrics_.last_validation(), weights_, early_});
+  return 0;
+}
+
 int ScriptTraining::end() {
   const bool went_well = script_.exit_code() == 0 || finished_;
   if (finished_ && script_.exit_code() != 0) note("it had finished: " + script_.failure().message);
-  const bool whole = finished_ || (job_.task.steps > 0 && step_ >= job_.task.steps);
+  if (!early_.empty() && !(went_well && is_last(step_))) return end_early(went_well);
+  const bool whole = finished_ || is_last(step_);
   if (stopping_ && !(went_well && whole)) {
     if (saved_since_ || went_well) {
       setup_.write(Stopped{saved_.step});
@@ -174,6 +214,16 @@ int ScriptTraining::end() {
   return 0;
 }
 
+/// Whether the task was to end where it goes on: it was stopped on its way out, or the rule has changed. Says
+/// so; the script is not started.
+bool is_over(const RankSetup& setup, std::int64_t step) {
+  const ScriptMetrics metrics(setup.job.directory / "metrics.jsonl", step);
+  const double now = setup.clock.now().count();
+  const std::string why = EarlyStop(setup.job, metrics.validations(), now).reason(now);
+  if (!why.empty()) setup.write(Finished{step, metrics.last_loss(), metrics.last_validation(), "", why});
+  return !why.empty();
+}
+
 }  // namespace
 
 int train_script(const RankSetup& setup) {
@@ -181,6 +231,8 @@ int train_script(const RankSetup& setup) {
   std::filesystem::remove(stop_file(setup.job), ignored);
   make_directories(checkpoints_directory(setup.job.directory));
   const SavedCheckpoint from = ScriptCheckpoints(setup.job.directory, setup.job.keep_checkpoints).latest();
+  const bool last_step = setup.job.task.steps > 0 && from.step >= setup.job.task.steps;
+  if (from.step > 0 && !last_step && is_over(setup, from.step)) return 0;
   return ScriptTraining(setup, from).run();
 }
 

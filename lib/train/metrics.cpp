@@ -19,6 +19,7 @@ Json number(double value) {
 
 struct Kept {
   std::string text;
+  std::vector<ValidationPoint> validations;
   std::optional<double> last_loss;
 };
 
@@ -35,6 +36,8 @@ Kept keep(const std::string& text, std::int64_t step, bool redo_validation) {
     if (at > step || again) continue;
     kept.text.append(text, begin, end + 1 - begin);
     if (line.contains("loss") && line["loss"].is_number()) kept.last_loss = line["loss"].get<double>();
+    if (const auto loss = line.find("validation_loss"); loss != line.end())
+      add_validation(kept.validations, {at, loss->is_number() ? loss->get<double>() : std::nan("")});
   }
   return kept;
 }
@@ -44,9 +47,10 @@ Kept keep(const std::string& text, std::int64_t step, bool redo_validation) {
 MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t step, bool redo_validation) {
   if (std::filesystem::exists(path)) {
     const std::string before = read_file(path);
-    const Kept kept = keep(before, step, redo_validation);
+    Kept kept = keep(before, step, redo_validation);
     if (kept.text != before) write_file_atomically(path, kept.text);
     last_loss_ = kept.last_loss;
+    earlier_validations_ = std::move(kept.validations);
   }
   fd_ = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!fd_) throw SystemError("open", path.string(), errno);

@@ -5,8 +5,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
+#include "workload/stop_rule.h"
 
 namespace saturn {
 
@@ -33,6 +35,8 @@ class MetricsFile {
 
   void add(const StepMetrics& metrics);
   void add_validation(std::int64_t step, double loss);
+  /// In the file when it was opened, oldest first; a loss that was no finite number is NaN.
+  const std::vector<ValidationPoint>& earlier_validations() const { return earlier_validations_; }
   /// Of the last step in the file.
   std::optional<double> last_loss() const { return last_loss_; }
 
@@ -40,6 +44,7 @@ class MetricsFile {
   void write(const std::string& line);
 
   FileDescriptor fd_;
+  std::vector<ValidationPoint> earlier_validations_;
   std::optional<double> last_loss_;
 };
 

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/clock.h"
+#include "launch/early_stop.h"
 #include "train/agreement.h"
 #include "train/background_checkpoint.h"
 #include "train/checkpoint.h"
@@ -22,8 +23,8 @@ constexpr double kEventEverySeconds = 0.5;
 /// Between the signs of life of a validation after the one at its first batch.
 constexpr double kAliveEverySeconds = 2;
 
-/// What ranks join by maximum: a stop implies a checkpoint.
-enum Wish : std::int64_t { kNothing = 0, kCheckpoint = 1, kStop = 2 };
+/// What ranks join by maximum: a stop implies a checkpoint, and so does the end.
+enum Wish : std::int64_t { kNothing = 0, kCheckpoint = 1, kStop = 2, kEnd = 3 };
 
 class TrainingLoop {
  public:
@@ -39,16 +40,19 @@ class TrainingLoop {
     if (context_.leads()) {
       metrics_.emplace(context_.job.directory / "metrics.jsonl", step, step >= task_.steps);
       last_loss_ = metrics_->last_loss().value_or(std::numeric_limits<double>::quiet_NaN());
+      go_on_judging();
     }
   }
 
   void run() {
     if (task_.checkpoint_every_steps > 0) checkpoint_.reserve(trainer_);
-    while (step_ < task_.steps) {
+    bool over = over_already();
+    while (step_ < task_.steps && !over) {
       train_one();
       if (step_ == task_.steps) break;
-      if (task_.validate_every_steps > 0 && step_ % task_.validate_every_steps == 0) validate_now();
+      if (is_scheduled(step_)) validate_now();
       const Wish wish = agreed_wish();
+      over = wish == kEnd;
       if (wish == kCheckpoint) begin_save();
       if (wish != kStop) continue;
       save();
@@ -58,6 +62,13 @@ class TrainingLoop {
   }
 
  private:
+  /// A validation that the schedule of now has not: the final one of an earlier end, say. An undisturbed
+  /// training would not know of it.
+  bool is_scheduled(std::int64_t step) const {
+    return task_.validate_every_steps > 0 && step % task_.validate_every_steps == 0;
+  }
+  void go_on_judging();
+  bool over_already();
   std::filesystem::path checkpoints() const { return context_.job.directory / "checkpoints"; }
 
   void train_one();
@@ -69,14 +80,15 @@ class TrainingLoop {
   void finish();
   std::string save_weights() const;
 
-  /// Rank 0's clock and every rank's signals, made one decision; with it, whether the checkpoint that is
-  /// being written goes on. One that is due by the clock waits until that is done.
+  /// Rank 0's clock and stop rule and every rank's signals, made one decision; with it, whether the
+  /// checkpoint that is being written goes on. One that is due by the clock waits until that is done.
   Wish agreed_wish() {
     const double interval = context_.job.checkpoint_interval_seconds;
     const auto every = task_.checkpoint_every_steps;
     const bool by_clock = context_.leads() && interval > 0 && steady_seconds() - saved_at_ >= interval;
     const bool due = (by_clock && !checkpoint_.busy()) || (every > 0 && step_ % every == 0);
-    const std::int64_t wish = stop_requested() ? kStop : due ? kCheckpoint : kNothing;
+    if (early_stop_) why_ = early_stop_->reason(steady_seconds());
+    const std::int64_t wish = !why_.empty() ? kEnd : stop_requested() ? kStop : due ? kCheckpoint : kNothing;
     std::int64_t values[] = {wish, checkpoint_.writing()};
     context_.communicator().all_reduce({values, 2, Dtype::kInt64}, Reduction::kMax);
     report(checkpoint_.advance(values[1] != 0));
@@ -91,11 +103,34 @@ class TrainingLoop {
   std::int64_t saved_step_ = 0;
   double saved_at_ = 0;
   BackgroundCheckpoint checkpoint_;
-  std::optional<MetricsFile> metrics_;  ///< rank 0
+  std::optional<MetricsFile> metrics_;   ///< rank 0
+  std::optional<EarlyStop> early_stop_;  ///< rank 0, of a task that has a rule
+  std::string why_;                      ///< rank 0: what the rule said last
+  ValidationPoint validated_{-1, std::numeric_limits<double>::quiet_NaN()};  ///< last; the loss is rank 0's
   double last_loss_ = std::numeric_limits<double>::quiet_NaN();
   double reported_at_ = 0, unreported_seconds_ = 0;
   std::int64_t unreported_steps_ = 0;
 };
+
+/// On rank 0.
+void TrainingLoop::go_on_judging() {
+  std::vector<ValidationPoint> earlier = metrics_->earlier_validations();
+  if (!earlier.empty()) validated_ = earlier.back();
+  if (task_.stop.empty()) return;
+  std::erase_if(earlier, [&](const ValidationPoint& point) { return !is_scheduled(point.step); });
+  early_stop_.emplace(context_.job, std::move(earlier), steady_seconds() - process_age_seconds());
+}
+
+/// Whether the task is to end where it goes on: it was stopped on its way out, or the rule has changed. What
+/// was validated there need not be validated again. Every rank calls.
+bool TrainingLoop::over_already() {
+  if (task_.stop.empty() || step_ == 0 || step_ >= task_.steps) return false;
+  if (early_stop_) why_ = early_stop_->reason(steady_seconds());
+  std::int64_t values[] = {!why_.empty(), validated_.step == step_};
+  context_.communicator().all_reduce({values, 2, Dtype::kInt64}, Reduction::kMax);
+  if (values[1] != 0) validated_.step = step_;
+  return values[0] != 0;
+}
 
 void TrainingLoop::train_one() {
   const double start = steady_seconds();
@@ -139,6 +174,8 @@ double TrainingLoop::validate_now() {
   });
   context_.events.write(Validated{step_, loss, steady_seconds() - start});
   if (metrics_) metrics_->add_validation(step_, loss);
+  validated_ = {step_, loss};
+  if (early_stop_ && is_scheduled(step_)) early_stop_->add(validated_);
   return loss;
 }
 
@@ -165,10 +202,10 @@ void TrainingLoop::report(const std::optional<CheckpointOutcome>& outcome) {
 
 void TrainingLoop::finish() {
   save();  // before the validation, which may take long
-  const double loss = validate_now();
+  const double loss = validated_.step == step_ ? validated_.loss : validate_now();
   std::string weights;
   if (context_.leads()) weights = save_weights();
-  context_.events.write(Finished{step_, last_loss_, loss, weights});
+  context_.events.write(Finished{step_, last_loss_, loss, weights, why_});
 }
 
 /// Out of the final checkpoint, which holds every rank's part.

@@ -87,6 +87,24 @@ void read_subject(MapReader& reader, TaskSpec& task) {
   if (!own && reader.require("data")) task.data = read_data(*data, diagnostics);
 }
 
+/// A script validates when it likes; any other task when the workload says so.
+void read_stop(MapReader& reader, TaskSpec& task) {
+  const Value* stop = reader.value("stop");
+  if (stop == nullptr) return;
+  task.stop = read_stop_rule(*stop, reader.diagnostics());
+  if (task.script || stop->kind != Value::Kind::kMap) return;
+  for (const char* key : {"validation_loss", "patience"}) {
+    const Value* found = stop->find(key);
+    if (found == nullptr) continue;
+    const auto needs = [&](const char* what) {
+      reader.diagnostics().error(found->mark, fmt::format("stop: '{}' needs {}", key, what));
+    };
+    if (task.validate_every_steps == 0) needs("validations on the way: give the task 'validate_every_steps'");
+    if (!holds_out(task.data))
+      needs("held-out data: give data 'validation_files' or a 'validation_fraction' of more than 0");
+  }
+}
+
 void read_amounts(MapReader& reader, TaskSpec& task) {
   task.batch_size = task.script ? reader.integer("batch_size", 0, 1, kMostBatch)
                                 : required_integer(reader, "batch_size", kMostBatch);
@@ -104,6 +122,7 @@ void read_amounts(MapReader& reader, TaskSpec& task) {
   task.parallelisms = reader.texts("parallelisms");
   task.checkpoint_every_steps = reader.integer("checkpoint_every_steps", 0, 0, kMostSteps);
   task.validate_every_steps = reader.integer("validate_every_steps", 0, 0, kMostSteps);
+  read_stop(reader, task);
 }
 
 /// What can be told without a look at the files.
@@ -152,6 +171,7 @@ nlohmann::ordered_json to_json(const TaskSpec& task) {
   json["parallelisms"] = task.parallelisms;
   json["checkpoint_every_steps"] = task.checkpoint_every_steps;
   json["validate_every_steps"] = task.validate_every_steps;
+  if (!task.stop.empty()) json["stop"] = to_json(task.stop);
   return json;
 }
 

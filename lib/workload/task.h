@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "workload/data_spec.h"
 #include "workload/model_spec.h"
+#include "workload/stop_rule.h"
 
 namespace saturn {
 
@@ -57,6 +58,7 @@ struct TaskSpec {
   std::int64_t checkpoint_every_steps =
       0;  ///< 0 = only by time (run.checkpoint_interval), when stopped and at the end
   std::int64_t validate_every_steps = 0;  ///< 0 = only at the end
+  StopRule stop;                          ///< when it ends before its last step
   Mark mark;                              ///< where the workload file says it; not part of the JSON
 
   /// 0 for a model that does not take tokens.
@@ -71,8 +73,8 @@ TaskSpec task_from_value(const Value& value, Diagnostics& diagnostics);
 TaskSpec read_task_fields(MapReader& reader);
 
 /// A short text that is equal for two tasks exactly when nothing that affects their speed or memory differs:
-/// names, seeds, learning rates, steps, which files are read, and the arguments of `same_speed`, leave it
-/// alone. Trials and configurations are shared by signature.
+/// names, seeds, learning rates, steps, stop rules, which files are read, and the arguments of `same_speed`,
+/// leave it alone. Trials and configurations are shared by signature.
 std::string speed_signature(const TaskSpec& task);
 
 }  // namespace saturn

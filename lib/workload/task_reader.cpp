@@ -214,7 +214,7 @@ std::vector<Origin> read_origins(MapReader& workload, std::uint64_t seed) {
 
 std::vector<std::string> task_paths() {
   const Document empty =
-      parse_json("", R"({"name": "", "model": {}, "data": {}, "optimizer": {"schedule": {}}})");
+      parse_json("", R"({"name": "", "model": {}, "data": {}, "optimizer": {"schedule": {}}, "stop": {}})");
   Diagnostics diagnostics(empty);
   MapReader reader(empty.root, "task", diagnostics);
   (void)read_task_fields(reader);  // for the keys that it looks for

@@ -105,7 +105,7 @@ std::map<std::string, std::vector<std::string>> workload_keys() {
   const Document document =
       parse_yaml("",
                  "{cluster: {nodes: [{}]}, profile: {}, plan: {}, run: {}, tasks: [{model: {}, data: {}, "
-                 "optimizer: {schedule: {}}, sweep: {random: {over: {seed: {}}}}}]}");
+                 "optimizer: {schedule: {}}, stop: {}, sweep: {random: {over: {seed: {}}}}}]}");
   Diagnostics diagnostics(document);
   (void)read_draft("w.yaml", document, diagnostics);
   return diagnostics.accepted_keys();

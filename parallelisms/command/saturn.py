@@ -117,10 +117,10 @@ class Run:
         self.wish = self._decide()
         return self.wish
 
-    def validated(self, loss):
-        """The validation loss after the last step."""
+    def validated(self, loss, step=None):
+        """The validation loss after the last step (or after `step`, to tell it before `step()` saves that)."""
         if self.active and self.leads:
-            self._say(event="validated", step=self.done, loss=_number(loss))
+            self._say(event="validated", step=self.done if step is None else int(step), loss=_number(loss))
 
     def saved(self, path, step=None):
         """A checkpoint of the last step (or of `step`) is complete in `path`."""

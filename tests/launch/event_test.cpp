@@ -32,6 +32,9 @@ TEST_CASE("every event is one line of JSON that reads back the same") {
   check_round_trip(
       Finished{3, 1.5, 1.75, "/w"},
       R"({"event":"finished","step":3,"training_loss":1.5,"validation_loss":1.75,"weights":"/w"})");
+  check_round_trip(Finished{3, 1.5, 1.75, "", "1 h of training is used up"},
+                   R"({"event":"finished","step":3,"training_loss":1.5,"validation_loss":1.75,"weights":"",)"
+                   R"("why":"1 h of training is used up"})");
   check_round_trip(Failed{Failed::Reason::kOutOfMemory, "no"},
                    R"({"event":"failed","reason":"out_of_memory","message":"no"})");
   check_round_trip(

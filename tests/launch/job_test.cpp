@@ -24,6 +24,8 @@ Job example() {
   job.knob_candidates = {{"bucket_mb", {"1", "25"}}};
   job.devices = {{0, {0}, 1 << 20}, {1, {1}, 1 << 20}};
   job.directory = "/runs/small";
+  job.used_seconds = 1.25e-5;
+  job.stop_grace_seconds = 7;
   return job;
 }
 
@@ -34,6 +36,8 @@ TEST_CASE("a job file reads back as the job that was written") {
   const Job read = read_job(directory / "job.json");
   CHECK(to_json(read).dump() == to_json(job).dump());
   CHECK(read.world_size() == 2);
+  CHECK(read.used_seconds == 1.25e-5);
+  CHECK(read.stop_grace_seconds == 7);
 }
 
 TEST_CASE("a job file with errors names each with its place") {

@@ -54,6 +54,14 @@ TEST_CASE("the leaderboard is ordered by validation loss, tasks without a number
   test::check_golden("leaderboard", leaderboard(example(), {}));
 }
 
+TEST_CASE("tasks that finished before their last step say why") {
+  RunSummary summary = example();
+  summary.tasks[1].steps = 120;
+  summary.tasks[1].ended_early = "validation loss 2.25 at step 120 reached the target 2.3";
+  test::check_golden(
+      "early", leaderboard(summary, {}) + "\n" + task_table(summary, {}) + "\n" + run_report(summary, {}));
+}
+
 TEST_CASE("nothing finished is no leaderboard") {
   CHECK(leaderboard({}, {}).empty());
 }

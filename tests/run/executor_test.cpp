@@ -61,6 +61,39 @@ TEST_CASE_FIXTURE(RunFixture, "one failing task does not end the sweep") {
             "task 'bad' failed: rank 0 was killed by SIGKILL while training"});
 }
 
+TEST_CASE_FIXTURE(RunFixture, "a task that ends early by its stop rule has finished and frees its devices") {
+  add("early", {0}, 0, {.steps = 4, .ends_early = "no improvement on 1.5 (step 3) in 1 validation"});
+  setup.tasks[0].steps = 10;
+  setup.tasks[0].stop.patience = 1;
+  add("next", {0}, 11);
+  CHECK(run() == RunEnd::kDone);
+  CHECK(starts == std::vector<std::string>{"early@0", "next@5"});
+  CHECK(messages == std::vector<std::string>{"task 'early' finished early at step 4 of 10: no improvement on "
+                                             "1.5 (step 3) in 1 validation"});
+  CHECK(state.tasks["early"].ended_early == "no improvement on 1.5 (step 3) in 1 validation");
+  CHECK(state.tasks["next"].ended_early.empty());
+  CHECK(run() == RunEnd::kDone);  // nothing is left to do
+  CHECK(starts.size() == 2);
+  setup.tasks[0].stop.patience = 2;
+  behaviours["early"] = {.steps = 10};
+  CHECK(run() == RunEnd::kDone);
+  CHECK(starts.size() == 3);
+  CHECK(state.tasks["early"].step == 10);
+  CHECK(state.tasks["early"].ended_early.empty());
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a gang is told how long its task has been trained, in all sessions") {
+  const auto used = [&] { return read_job(setup.directory.task_directory("a") / "job.json").used_seconds; };
+  add("a", {0}, 0, {.steps = 10, .checkpoint_every_steps = 4, .dies_at_step = 7});
+  setup.tasks[0].script = true;  // its job file is read: a task without a model is a script's
+  setup.tasks[0].model.kind = setup.tasks[0].data.kind = "";
+  next_behaviours["a"] = {{.steps = 10, .dies_at_step = 9}, {.steps = 10}};
+  CHECK(run() == RunEnd::kSomeFailed);
+  CHECK(used() == 8);  // start-up and seven steps
+  CHECK(run() == RunEnd::kDone);
+  CHECK(used() == 14);  // and start-up and the five after step 4
+}
+
 TEST_CASE_FIXTURE(RunFixture, "a gang that died goes on from its last checkpoint") {
   add("a", {0}, 0, {.steps = 10, .checkpoint_every_steps = 4, .dies_at_step = 7});
   next_behaviours["a"] = {{.steps = 10}};

@@ -142,4 +142,27 @@ TEST_CASE_FIXTURE(RunFixture, "a script that ended early has finished, until it 
   CHECK(tasks_to_reopen(setup.tasks, past) == std::vector<std::string>{"early"});
 }
 
+TEST_CASE_FIXTURE(RunFixture, "a task that ended early by its rule is run again when the rule has changed") {
+  add("early", {0}, 0);
+  setup.tasks[0].steps = 100;
+  setup.tasks[0].stop.patience = 3;
+  RunState past;
+  apply(past, TaskFinished{2, "early", 60, 1, 1, "", 1, 100, "no improvement",
+                           R"({"patience":3,"min_improvement":0.0})"});
+  CHECK(tasks_to_reopen(setup.tasks, past).empty());
+  setup.tasks[0].stop.patience = 4;
+  CHECK(tasks_to_reopen(setup.tasks, past) == std::vector<std::string>{"early"});
+  CHECK(next_session(past, setup.tasks).tasks.at("early").ended_early.empty());
+  setup.tasks[0].stop = {};
+  CHECK(tasks_to_reopen(setup.tasks, past) == std::vector<std::string>{"early"});
+  apply(past, TaskFinished{2, "early", 100, 1, 1, "", 1, 100});  // at its last step it is over by any rule
+  CHECK(tasks_to_reopen(setup.tasks, past).empty());
+}
+
+TEST_CASE_FIXTURE(RunFixture, "the job says how long a script may take to leave") {
+  add("a", {0}, 0);
+  setup.settings.stop_grace_seconds = 7;
+  CHECK(make_job(setup, plan.assignments[0]).stop_grace_seconds == 7);
+}
+
 }  // namespace saturn

@@ -18,6 +18,7 @@ std::vector<Record> examples() {
           CheckpointWritten{4, "a", 100, 0.025},
           ValidationDone{4.5, "a", 100, 2.5},
           TaskFinished{6, "a", 200, 2.25, 2.375, "/w.safetensors", 0.025},
+          TaskFinished{6, "c", 80, 2.25, 2.375, "", 0.025, 200, "2 h of training are used up", "{}"},
           GangEnded{6.5, "a", "finished", false},
           TaskFailed{7, "b", "a \"quoted\" reason\nover two lines"},
           TaskReopened{7.5, "b"},
@@ -33,6 +34,14 @@ TEST_CASE("every record is one line that reads back the same") {
     REQUIRE(read.has_value());
     CHECK(to_line(*read) == line);
   }
+}
+
+TEST_CASE("a task that finished before there were stop rules ended at its last step") {
+  const std::string line = to_line(TaskFinished{6, "a", 200, 2.25, 2.375, "/w", 0.025, 200});
+  CHECK(line.find("why") == std::string::npos);
+  const auto read = parse_record(line);
+  REQUIRE(read.has_value());
+  CHECK(std::get<TaskFinished>(*read).why.empty());
 }
 
 TEST_CASE("a record in which one character is changed is not read") {

@@ -87,7 +87,8 @@ struct RankFixture {
       std::string operator()(const TrialDone&) const { return "done; "; }
       std::string operator()(const Stopped& e) const { return fmt::format("stopped {}; ", e.step); }
       std::string operator()(const Finished& e) const {
-        return fmt::format("finished {} {} {} {}; ", e.step, e.training_loss, e.validation_loss, e.weights);
+        return fmt::format("finished {} {} {} {}{}; ", e.step, e.training_loss, e.validation_loss, e.weights,
+                           e.why.empty() ? "" : " early: " + e.why);
       }
       std::string operator()(const Failed& e) const {
         const char* reasons[] = {"memory", "nan", "error"};

@@ -87,7 +87,7 @@ class Helper(unittest.TestCase):
     def test_reporting_alone_leaves_what_to_do_to_the_script(self):
         events, code = self.under_saturn(
             "import saturn, os, signal\nrun = saturn.start()\nassert run.report(step=10) == ''\nos.kill(os.getpid(), signal.SIGTERM)\n"
-            "assert run.report(0.5, step=11) == 'stop'\nrun.saved('/x/y')\nrun.validated(2)\nrun.finished('/w')"
+            "assert run.report(0.5, step=11) == 'stop'\nrun.saved('/x/y')\nrun.validated(2)\nrun.validated(3, step=12)\nrun.finished('/w')"
         )
         self.assertEqual(code, 0)
         self.assertEqual(
@@ -95,6 +95,7 @@ class Helper(unittest.TestCase):
             [
                 {"event": "checkpointed", "step": 11, "path": "/x/y"},
                 {"event": "validated", "step": 11, "loss": 2.0},
+                {"event": "validated", "step": 12, "loss": 3.0},
                 {"event": "finished", "weights": "/w"},
             ],
         )

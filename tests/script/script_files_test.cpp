@@ -85,15 +85,21 @@ TEST_CASE("metrics go on after the checkpoint's step") {
     CHECK(std::isnan(metrics.last_loss()));
     metrics.add(1, 2.5, 0, {});
     metrics.add_validation(1, 3);
-    metrics.add(2, 2.25, 0.5, {{"accuracy", 0.75}});
+    metrics.add(2, 2.25, 0.5, {{"accuracy", 0.75}, {"validation_loss", 9}});
+    metrics.add_validation(2, NAN);
     metrics.add(3, NAN, 0.5, {});
   }
   CHECK(read_file(file) ==
         "{\"step\":1,\"loss\":2.5}\n{\"step\":1,\"validation_loss\":3.0}\n"
-        "{\"step\":2,\"loss\":2.25,\"step_seconds\":0.5,\"accuracy\":0.75}\n"
+        "{\"step\":2,\"loss\":2.25,\"step_seconds\":0.5,\"accuracy\":0.75,\"validation_loss\":9.0}\n"
+        "{\"step\":2,\"validation_loss\":null}\n"
         "{\"step\":3,\"loss\":null,\"step_seconds\":0.5}\n");
   const ScriptMetrics again(file, 2);
   CHECK(again.last_loss() == 2.25);
-  CHECK(again.last_validation() == 3);
+  CHECK(std::isnan(again.last_validation()));
+  REQUIRE(again.validations().size() == 2);
+  CHECK(again.validations()[0] == ValidationPoint{1, 3});
+  CHECK(again.validations()[1].step == 2);
+  CHECK(std::isnan(again.validations()[1].loss));
   CHECK(read_file(file).find("\"step\":3") == std::string::npos);
 }

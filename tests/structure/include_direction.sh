@@ -3,7 +3,7 @@
 # include_direction.sh ROOT: who may include what. Prints every offending line and exits 1 if there is one.
 #   base <- workload <- cluster <- launch <- profile <- plan <- run <- replan <- app; report reads the types up to run;
 #   script, rank 0 of a command, sees what is below launch and is seen by app.
-#   The worker's side (lib/train, parallelisms, templates, app/worker_*) sees what both programs share: the task, its knobs,
+#   The worker's side (lib/train, parallelisms, templates, app/worker_*) sees what both programs share: the task, its knobs, its stop rule,
 #   the cluster, the job and the events. It alone (and a benchmark of it) sees Torch and CUDA. A library from outside is used
 #   in one place.
 set -euo pipefail
@@ -24,7 +24,7 @@ BEGIN {
   may["report"] = may["run"] "report "
   may["script"] = may["launch"] "script "
   may["app"] = may["app"] "report script "
-  may["worker"] = " base cluster train workload/task.h workload/knobs.h workload/model_spec.h workload/dataset.h workload/data_fit.h launch/event.h launch/job.h "
+  may["worker"] = " base cluster train workload/task.h workload/stop_rule.h workload/knobs.h workload/model_spec.h workload/dataset.h workload/data_fit.h launch/early_stop.h launch/event.h launch/job.h "
   known = may["app"] "train "
   may["bench"] = known
 

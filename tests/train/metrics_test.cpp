@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/metrics.h"
 
+#include <cmath>
 #include <doctest/doctest.h>
 #include <limits>
 
@@ -57,6 +58,7 @@ TEST_CASE("metrics beyond the step that is resumed, and half a line, are cut off
     const MetricsFile metrics(path, 3, false);
     CHECK(read_file(path) == kThreeSteps);
     CHECK(*metrics.last_loss() == 1.5);
+    CHECK(metrics.earlier_validations() == std::vector<ValidationPoint>{{2, 2.75}});
   }
   SUBCASE("after the second step, with its validation") {
     const MetricsFile metrics(path, 2, false);
@@ -66,10 +68,28 @@ TEST_CASE("metrics beyond the step that is resumed, and half a line, are cut off
   SUBCASE("after the second step, whose validation is made again") {
     const MetricsFile metrics(path, 2, true);
     CHECK(read_file(path) == kThreeSteps.substr(0, kThreeSteps.find(R"({"step":2,"validation)")));
+    CHECK(metrics.earlier_validations().empty());
   }
   SUBCASE("from the beginning") {
     MetricsFile metrics(path, 0, false);
     CHECK(read_file(path).empty());
     CHECK(!metrics.last_loss());
   }
+}
+
+TEST_CASE("earlier validations come back bit by bit, in their order") {
+  const test::TemporaryDirectory directory;
+  const auto path = directory / "metrics.jsonl";
+  {
+    MetricsFile metrics(path, 0, false);
+    metrics.add_validation(10, 1.0 / 3);
+    metrics.add_validation(20, std::numeric_limits<double>::infinity());
+    metrics.add_validation(30, 1e-300);
+    CHECK(metrics.earlier_validations().empty());
+  }
+  const MetricsFile metrics(path, 30, false);
+  REQUIRE(metrics.earlier_validations().size() == 3);
+  CHECK(metrics.earlier_validations()[0] == ValidationPoint{10, 1.0 / 3});
+  CHECK(std::isnan(metrics.earlier_validations()[1].loss));
+  CHECK(metrics.earlier_validations()[2] == ValidationPoint{30, 1e-300});
 }

@@ -31,7 +31,8 @@ TEST_CASE("a sweep over a missing path says which one was meant") {
         "optimizer.schedule, optimizer.schedule.kind, optimizer.schedule.warmup_steps, "
         "optimizer.schedule.final_fraction, batch_size, micro_batch_size, precision, epochs, steps, seed, "
         "devices, "
-        "parallelisms, checkpoint_every_steps, validate_every_steps\n");
+        "parallelisms, checkpoint_every_steps, validate_every_steps, stop, stop.validation_loss, "
+        "stop.patience, stop.min_improvement, stop.after\n");
   CHECK(wrong("{random: {count: 1, over: {model..layers: [1]}}}") ==
         "3:90 sweep.random.over: a task has no field 'model..layers' (did you mean 'model.layers'?)\n");
 }
@@ -116,6 +117,6 @@ TEST_CASE("the rest of a task is checked though its sweep is wrong") {
         "3:41 task: unknown key 'bacth'; known keys: name, model, data, arguments, same_speed, optimizer, "
         "batch_size, "
         "micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
-        "validate_every_steps, sweep\n"
+        "validate_every_steps, stop, sweep\n"
         "3:83 sweep.grid: a task has no field 'lr' (did you mean 'optimizer.lr'?)\n");
 }

@@ -140,7 +140,7 @@ TEST_CASE("unknown and doubled keys say what was meant") {
         "3:75 task: unknown key 'colour'; known keys: name, model, data, arguments, same_speed, optimizer, "
         "batch_size, "
         "micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
-        "validate_every_steps, sweep\n");
+        "validate_every_steps, stop, sweep\n");
 }
 
 TEST_CASE("names are checked as they come out") {

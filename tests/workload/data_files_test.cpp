@@ -142,5 +142,5 @@ TEST_CASE("missing data and wrong keys are reported together") {
         "3:47 task: unknown key 'colour'; known keys: name, model, data, arguments, same_speed, optimizer, "
         "batch_size, "
         "micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
-        "validate_every_steps, sweep\n");
+        "validate_every_steps, stop, sweep\n");
 }

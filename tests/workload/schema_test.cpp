@@ -30,11 +30,19 @@ const Value& schema() {
 
 /// The schema's object for a map of the workload, by the map's name in messages.
 const Value& object_of(const std::string& section) {
-  static const std::map<std::string, std::string> kDefinitions{
-      {"cluster.nodes", "node"}, {"task", "task"},           {"model", "model"},
-      {"data", "data"},          {"optimizer", "optimizer"}, {"optimizer.schedule", "schedule"},
-      {"sweep", "sweep"},        {"sweep.random", "random"}, {"sweep.random.over", "range"},
-      {"profile", "profile"},    {"plan", "plan"},           {"run", "run"}};
+  static const std::map<std::string, std::string> kDefinitions{{"cluster.nodes", "node"},
+                                                               {"task", "task"},
+                                                               {"model", "model"},
+                                                               {"data", "data"},
+                                                               {"optimizer", "optimizer"},
+                                                               {"optimizer.schedule", "schedule"},
+                                                               {"stop", "stop"},
+                                                               {"sweep", "sweep"},
+                                                               {"sweep.random", "random"},
+                                                               {"sweep.random.over", "range"},
+                                                               {"profile", "profile"},
+                                                               {"plan", "plan"},
+                                                               {"run", "run"}};
   if (section.empty()) return schema();
   if (section == "cluster") return schema().find("$defs")->find("cluster")->find("anyOf")->items.at(1);
   return *schema().find("$defs")->find(kDefinitions.at(section));
@@ -89,6 +97,8 @@ std::string text_with(const std::string& section, const std::string& entry, std:
     if (section == name) task += section + ": {" + entry + "}, ";
   }
   if (section == "optimizer.schedule") task += "optimizer: {schedule: {" + entry + "}}, ";
+  if (section == "stop")
+    task += "validate_every_steps: 2, stop: {" + besides("patience", "2") + entry + "}, ";
   if (section == "task" && !entry.empty()) task = (key == "name" ? "" : "name: a, ") + entry + ", ";
   if (section == "sweep.random")
     task = "name: 'a{optimizer.lr}', sweep: {random: {" + besides("count", "2") +
@@ -229,6 +239,8 @@ TEST_CASE("durations and sizes of the schema") {
     CHECK_FALSE(refused("run", key, "864000000"));
     CHECK_FALSE(refused("run", key, "1h30m"));
   }
+  CHECK(refused("stop", "after", "0"));
+  CHECK_FALSE(refused("stop", "after", "1h30m"));
   CHECK_FALSE(refused("run", "introspection_interval", "0"));
   CHECK_FALSE(refused("cluster", "slot_memory", "1GiB"));
   CHECK(refused("cluster", "slot_memory", "-1"));
@@ -279,7 +291,7 @@ TEST_CASE("what the reference calls required is missed by the reader, and nothin
   const std::string missed = problems("name: x\n") +
                              problems(
                                  "cluster: {nodes: [{}]}\n"
-                                 "tasks: [{model: {}, data: {}, optimizer: {schedule: {}},\n"
+                                 "tasks: [{model: {}, data: {}, optimizer: {schedule: {}}, stop: {},\n"
                                  "         sweep: {random: {count: 1, over: {seed: {}}}}}]\n"
                                  "profile: {}\nplan: {}\nrun: {}\n") +
                              problems("tasks: [{sweep: {random: {}}}]\n");

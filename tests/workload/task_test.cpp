@@ -25,6 +25,7 @@ TaskSpec example() {
   task.parallelisms = {"ddp"};
   task.checkpoint_every_steps = 10;
   task.validate_every_steps = 20;
+  task.stop = {1.5, 3, 0.001, 7200};
   return task;
 }
 
@@ -47,6 +48,7 @@ TEST_CASE("a task comes back from its JSON as it was") {
   CHECK(again.optimizer == task.optimizer);
   CHECK(again.model == task.model);
   CHECK(again.data == task.data);
+  CHECK(again.stop == task.stop);
 }
 
 TEST_CASE("what is wrong with a task's JSON is reported with its place") {
@@ -64,7 +66,7 @@ TEST_CASE("what is wrong with a task's JSON is reported with its place") {
                        "t.json:2:25: error: task: unknown key 'batch'; known keys: name, model, data, "
                        "arguments, same_speed, optimizer, "
                        "batch_size, micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, "
-                       "checkpoint_every_steps, validate_every_steps, library_content\n"
+                       "checkpoint_every_steps, validate_every_steps, stop, library_content\n"
                        "     2 |  \"data\": {\"files\": []}, \"batch\": 1}\n"
                        "       |                         ^",
                        InputError);
@@ -78,6 +80,7 @@ TEST_CASE("tasks that differ in what cannot change their speed share a signature
       "micro=4");
   CHECK(same == signature_after([](TaskSpec& t) { t.name = "b"; }));
   CHECK(same == signature_after([](TaskSpec& t) { t.seed = 6; }));
+  CHECK(same == signature_after([](TaskSpec& t) { t.stop = {}; }));
   CHECK(same == signature_after([](TaskSpec& t) { t.optimizer.lr = 1; }));
   CHECK(same == signature_after([](TaskSpec& t) { t.optimizer.schedule.kind = "linear"; }));
   CHECK(same == signature_after([](TaskSpec& t) { t.steps = 1, t.epochs = 0; }));
