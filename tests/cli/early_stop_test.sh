@@ -47,7 +47,7 @@ EOF
 write 0 0
 sed -i 's/name: whole, steps: 300, stop: {patience: 100}/name: whole, validate_every_steps: 0, stop: {patience: 1}/' early.yaml
 expect 2 "$saturn" plan early.yaml
-says err "early.yaml:12:40: error: stop: 'patience' must be at least 1, not 0"
+says err "early.yaml:12:39: error: stop: 'patience' must be at least 1, not 0"
 says err "early.yaml:13:32: error: stop: 'after' must be more than 0"
 says err "stop: 'patience' needs validations on the way: give the task 'validate_every_steps'"
 
