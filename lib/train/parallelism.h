@@ -20,7 +20,7 @@
 namespace saturn {
 
 /// Raised by one when the interface below changes in any way; the worker refuses a plug-in of another number.
-inline constexpr std::uint32_t kParallelismAbi = 2;
+inline constexpr std::uint32_t kParallelismAbi = 3;
 
 /// The devices of one gang as one rank sees them. Not owned.
 struct Mesh {

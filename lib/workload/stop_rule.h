@@ -16,7 +16,7 @@ struct StopRule {
   std::optional<double> validation_loss;  ///< the target: a validation at or below it ends the task
   std::int64_t patience = 0;              ///< validations in a row without an improvement; 0 = any number
   double min_improvement = 0;             ///< of the validation loss, on the one that improved last
-  double after_seconds = 0;               ///< of training, over all gangs of the task; 0 = any time
+  double after_seconds = 0;               ///< time of its gangs, start-up included; 0 = any
 
   bool empty() const { return !validation_loss && patience == 0 && after_seconds == 0; }
   bool operator==(const StopRule&) const = default;
