@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <limits>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "plan/baselines/baselines.h"
@@ -60,8 +61,8 @@ TEST_CASE("The same seed gives the same plan") {
 }
 
 /// Too large for a proof within the work that the tests below allow.
-Problem sweep_of_40() {
-  std::mt19937_64 random(9);
+Problem sweep_of_40(std::uint64_t seed = 9) {
+  std::mt19937_64 random(seed);
   Problem problem;
   for (int n = 0; n < 3; ++n) problem.nodes.push_back(node("n" + std::to_string(n), 8));
   for (int t = 0; t < 40; ++t) {
@@ -84,6 +85,32 @@ TEST_CASE("The same seed and the same work give the same plan, whatever the mach
   CHECK(plan.gap > 0);  // the work ended it, not a proof
   options.threads = 3;
   CHECK(to_text(solve(problem, options)) == to_text(plan));
+}
+
+TEST_CASE("With gangs that run, too, the same seed and the same work give the same plan") {
+  Problem problem = sweep_of_40();
+  for (size_t t = 0; t < 6; ++t) {
+    ProblemTask& task = problem.tasks[t];
+    Configuration staying = task.configurations[3];
+    staying.duration_seconds *= 0.5;
+    const int first = t % 2 == 0 ? 0 : 4;
+    task.running = Running{static_cast<int>(t / 2), {first, first + 1, first + 2, first + 3}, staying};
+  }
+  SolveOptions options = kNoLimit;
+  options.work = 30000000;
+  const Plan plan = solve(problem, options);
+  CHECK(test::text_of(check_plan(problem, plan)) == "");
+  CHECK(to_text(solve(problem, options)) == to_text(plan));
+}
+
+TEST_CASE("Best fit and both annealings have their turn, and find plans") {
+  std::set<std::string> methods;
+  SolveOptions options = kNoLimit;
+  options.work = 30000000;
+  options.on_progress = [&](const SolveProgress& now) { methods.insert(now.method); };
+  for (std::uint64_t seed = 9; seed < 14; ++seed) (void)solve(sweep_of_40(seed), options);
+  for (const char* method : {"best fit", "annealing", "annealing of the order"})
+    CHECK(methods.contains(method));
 }
 
 TEST_CASE("More work does not make a plan worse") {

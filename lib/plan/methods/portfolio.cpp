@@ -19,32 +19,54 @@ constexpr size_t kSmall = 16;          ///< tasks that the exact method usually 
 constexpr size_t kLargestExact = 120;  ///< above, the master has too many columns
 constexpr size_t kLargestLanes = 2000;
 constexpr size_t kLargestFilling = 400;  ///< above, annealing gains more in the same time
+constexpr size_t kLargestOrder = 1000;   ///< above, a turn's work is spent by placing all tasks a few times
+constexpr std::int64_t kFirstEffort = 5000000;  ///< of annealing the order, in steps; later turns take more
+constexpr std::int64_t kMostEffort = 1000000000;
 
-/// Better plans: annealing and node filling take turns.
+/// Better plans: annealing of the sequences, annealing of the order and node filling take turns.
 class Improver {
  public:
   Improver(Search& search, int number)
       : search_(search),
         refill_(search, search.seed() * 1000003 + static_cast<std::uint64_t>(number)),
-        round_(number * 1000) {}
+        round_(number * 1000),
+        order_round_(number * 1000) {}
 
   void step(const Deadline& deadline) {
-    if (filling_) {
-      refill_.run(deadline, kAttempts);
-    } else {
-      anneal(search_, deadline, iterations_, round_++);
-      iterations_ = std::min<std::int64_t>(iterations_ + iterations_ / 4, 10000000);
+    switch (means_) {
+      case Means::kSequences:
+        anneal(search_, deadline, iterations_, round_++);
+        iterations_ = std::min<std::int64_t>(iterations_ + iterations_ / 4, 10000000);
+        break;
+      case Means::kOrder:
+        anneal_order(search_, deadline, effort_, order_round_++);
+        effort_ = std::min(effort_ + effort_ / 8, kMostEffort);
+        break;
+      case Means::kFilling:
+        refill_.run(deadline, kAttempts);
+        break;
     }
-    if (search_.instance().regular && search_.instance().tasks.size() <= kLargestFilling)
-      filling_ = !filling_;
+    means_ = next_means();
   }
 
  private:
+  enum class Means { kSequences, kOrder, kFilling };
+
+  /// Order and filling need interchangeable devices.
+  Means next_means() const {
+    const Instance& instance = search_.instance();
+    if (!instance.regular) return Means::kSequences;
+    if (means_ == Means::kSequences && instance.tasks.size() <= kLargestOrder) return Means::kOrder;
+    if (means_ == Means::kOrder && instance.tasks.size() <= kLargestFilling) return Means::kFilling;
+    return Means::kSequences;
+  }
+
   Search& search_;
   Refill refill_;
-  int round_;
-  bool filling_ = false;
+  int round_, order_round_;
+  Means means_ = Means::kSequences;
   std::int64_t iterations_ = kShortAnnealing;
+  std::int64_t effort_ = kFirstEffort;
 };
 
 /// Better bounds: from the quick ones to the exact method.

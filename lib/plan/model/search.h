@@ -95,6 +95,11 @@ void construct(Search& search, const Deadline& deadline);
 /// round has other random numbers).
 void anneal(Search& search, const Deadline& deadline, std::int64_t iterations, int round);
 
+/// anneal_order.cpp. Simulated annealing over the order in which best fit (best_fit.h) places the tasks, with
+/// a goal just under the best plan; some rounds decide about options and nodes, too. About `effort` steps of
+/// work (deadline.h). Needs a regular instance.
+void anneal_order(Search& search, const Deadline& deadline, std::int64_t effort, int round);
+
 /// area_bound.cpp. The area and critical-path bound: the least C for which every task has an option that can
 /// end by C, and the least areas of such options fit into the devices' time before C.
 void bound_by_area(Search& search);
