@@ -23,48 +23,44 @@ constexpr size_t kLargestOrder = 1000;   ///< above, a turn's work is spent by p
 constexpr std::int64_t kFirstEffort = 5000000;  ///< of annealing the order, in steps; later turns take more
 constexpr std::int64_t kMostEffort = 1000000000;
 
-/// Better plans: annealing of the sequences, annealing of the order and node filling take turns.
+/// Better plans: annealing, of the sequences and of the order in turn, and node filling after each.
 class Improver {
  public:
   Improver(Search& search, int number)
       : search_(search),
         refill_(search, search.seed() * 1000003 + static_cast<std::uint64_t>(number)),
         round_(number * 1000),
-        order_round_(number * 1000) {}
+        order_round_(number * 1000) {
+    const Instance& instance = search.instance();
+    fills_ = instance.regular && instance.tasks.size() <= kLargestFilling;
+    orders_ = instance.regular && instance.tasks.size() <= kLargestOrder;
+  }
 
   void step(const Deadline& deadline) {
-    switch (means_) {
-      case Means::kSequences:
-        anneal(search_, deadline, iterations_, round_++);
-        iterations_ = std::min<std::int64_t>(iterations_ + iterations_ / 4, 10000000);
-        break;
-      case Means::kOrder:
-        anneal_order(search_, deadline, effort_, order_round_++);
-        effort_ = std::min(effort_ + effort_ / 8, kMostEffort);
-        break;
-      case Means::kFilling:
-        refill_.run(deadline, kAttempts);
-        break;
-    }
-    means_ = next_means();
+    if (filling_)
+      refill_.run(deadline, kAttempts);
+    else
+      step_annealing(deadline);
+    filling_ = fills_ && !filling_;
   }
 
  private:
-  enum class Means { kSequences, kOrder, kFilling };
-
-  /// Order and filling need interchangeable devices.
-  Means next_means() const {
-    const Instance& instance = search_.instance();
-    if (!instance.regular) return Means::kSequences;
-    if (means_ == Means::kSequences && instance.tasks.size() <= kLargestOrder) return Means::kOrder;
-    if (means_ == Means::kOrder && instance.tasks.size() <= kLargestFilling) return Means::kFilling;
-    return Means::kSequences;
+  void step_annealing(const Deadline& deadline) {
+    if (ordering_) {
+      anneal_order(search_, deadline, effort_, order_round_++);
+      effort_ = std::min(effort_ + effort_ / 8, kMostEffort);
+    } else {
+      anneal(search_, deadline, iterations_, round_++);
+      iterations_ = std::min<std::int64_t>(iterations_ + iterations_ / 4, 10000000);
+    }
+    ordering_ = orders_ && !ordering_;
   }
 
   Search& search_;
   Refill refill_;
   int round_, order_round_;
-  Means means_ = Means::kSequences;
+  bool fills_ = false, orders_ = false;      ///< at all
+  bool filling_ = false, ordering_ = false;  ///< next
   std::int64_t iterations_ = kShortAnnealing;
   std::int64_t effort_ = kFirstEffort;
 };
