@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "simulate.h"
 #include "stages.h"
 
 namespace saturn {
@@ -38,6 +39,7 @@ int run_plan(const PlanCommand& command, const CommonOptions& options, Interrupt
 struct RunCommand {
   std::string target;  ///< a workload, or a plan (.json)
   bool dry_run = false;
+  SimulateOptions simulate;
 };
 int run_run(const RunCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
 

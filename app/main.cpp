@@ -92,7 +92,24 @@ void add_run(CLI::App& app, CommonOptions& options, Action& action) {
       "Train every task by the plan (measures and plans what is missing); go on with what was stopped",
       options);
   sub->add_option("target", command->target, "The workload file (YAML), or a plan (JSON)")->required();
-  sub->add_flag("--dry-run", command->dry_run, "Print the worker commands of the plan; start nothing");
+  CLI::Option* dry_run =
+      sub->add_flag("--dry-run", command->dry_run, "Print the worker commands of the plan; start nothing");
+  SimulateOptions& simulate = command->simulate;
+  CLI::Option* simulated = sub->add_flag("--simulate", simulate.on,
+                                         "Train nothing: run the plan in simulated time, at the profile's "
+                                         "speeds, with failures and looks at the plan, and report")
+                               ->excludes(dry_run);
+  sub->add_option("--noise", simulate.noise,
+                  "Simulated speeds differ from the profile's by so much, as 5% (of a random factor)")
+      ->needs(simulated);
+  sub->add_option("--seed", simulate.seed, "Of that randomness (default 0)")->needs(simulated);
+  sub->add_option("--speed", simulate.speeds, "TASK=0.8: that task runs at 0.8 of its profile's speed")
+      ->needs(simulated)
+      ->type_name("TASK=FACTOR");
+  sub->add_option("--fail", simulate.fails,
+                  "Lose a node, as node3@2h, or some devices, as node3:0,1@2h; with +30m they come back then")
+      ->needs(simulated)
+      ->type_name("NODE@TIME");
   add_search_options(sub, options);
   sub->callback([=, &options, &action] {
     action = [=, &options](InterruptGuard& guard) { return run_run(*command, options, guard); };

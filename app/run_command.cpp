@@ -15,6 +15,7 @@
 #include "report/plan_report.h"
 #include "report/run_report.h"
 #include "run/executor.h"
+#include "run/journal.h"
 #include "run_view.h"
 #include "script/script_files.h"
 #include "summary.h"
@@ -147,10 +148,11 @@ RunEnd execute(const Session& session, Prepared& prepared, InterruptGuard& inter
   RunView view(setup.tasks);
   const Seconds solve_limit(std::min(session.workload.plan.time_limit_seconds,
                                      session.workload.run.introspection_interval_seconds * kSolveShare));
-  BackgroundIntrospector introspector(setup, prepared.profile, solve_limit, [&] { launcher->wake(); });
+  BackgroundIntrospector introspector(prepared.profile, solve_limit, [&] { launcher->wake(); });
+  const auto store = make_directory_store(session.directory, journal);
   SteadyClock clock;
   Executor executor(setup, prepared.plan, prepared.state,
-                    {*launcher, clock, journal, view, interrupts.interrupt(), &introspector});
+                    {*launcher, clock, *store, view, interrupts.interrupt(), &introspector});
   const RunEnd end = executor.run();
   view.finish();
   state = executor.state();
@@ -165,6 +167,37 @@ void report(const Session& session, const RunState& state, const CommonOptions& 
                      : leaderboard(summary, style) + "\n" + run_report(summary, style));
 }
 
+struct LookCount {
+  int all = 0;
+  int changes = 0;
+};
+LookCount count_looks(const std::vector<Record>& records) {
+  LookCount count;
+  for (const Record& record : records) {
+    const auto* adopted = std::get_if<PlanAdopted>(&record);
+    const bool changed = adopted != nullptr && adopted->reason != "first plan";
+    count.changes += changed;
+    count.all += changed || std::holds_alternative<PlanKept>(record);
+  }
+  return count;
+}
+
+/// A run that leaves no trace.
+int simulated_run(const Session& session, const Prepared& prepared, const SimulateOptions& command,
+                  const CommonOptions& options) {
+  const RunSetup setup = session.setup(prepared.profile);
+  const Simulation simulation = simulation_of(command, setup);
+  ManualClock clock;
+  SimulationView view(clock);
+  const SimulatedRun run = simulate(setup, prepared.profile, prepared.plan,
+                                    next_session(prepared.state, setup.tasks), simulation, clock, view);
+  const LookCount looks = count_looks(run.records);
+  say(fmt::format("simulated; the plan was looked at {} time{} and changed {}", looks.all,
+                  looks.all == 1 ? "" : "s", looks.changes));
+  report(session, run.state, options);
+  return run.end == RunEnd::kDone ? 0 : 1;
+}
+
 }  // namespace
 
 int run_run(const RunCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
@@ -176,7 +209,7 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
   }
   Session session = open_session(workload_file, options);
   std::optional<RunLock> lock;
-  if (!command.dry_run) lock.emplace(session.directory);
+  if (!command.dry_run && !command.simulate.on) lock.emplace(session.directory);
   Prepared prepared = prepare(session, plan_file, options, interrupts);
   // Plans on the way go by what the plan was made for, which need not be what the workload says.
   if (plan_file && prepared.state.sessions == 0) session.workload.plan.objective = prepared.plan.objective;
@@ -184,6 +217,7 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
     print(command_lines(session.setup(prepared.profile), prepared.plan, prepared.state));
     return 0;
   }
+  if (command.simulate.on) return simulated_run(session, prepared, command.simulate, options);
   if (plan_file) replace_plan(session.directory.plan_file(), prepared.plan);
   write_file_atomically(session.directory.run_file(),
                         to_text(RunIdentity{session.workload.file, session.workload.tasks}));

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "launch/event.h"
+#include "launch/job.h"
 
 namespace saturn {
 
@@ -19,6 +20,7 @@ using GangId = int;
 struct GangSpec {
   std::string name;  ///< of the task, for messages
   std::string node;
+  Job job;  ///< what the ranks are to do: a launcher may need to know the devices
   std::vector<std::vector<std::string>> ranks;  ///< argv of each; "{rendezvous}" in an argument is replaced
   std::filesystem::path
       log;  ///< appended: stderr of all ranks, stdout of all but rank 0, and non-event lines
@@ -32,10 +34,23 @@ struct GangExited {
   int rank = 0;  ///< that rank
 };
 
-/// What `Launcher::wait` returns: something a gang did.
+/// Devices that can no longer be used. Gangs on them are gone or will not get on: their owner kills them.
+struct DevicesLost {
+  std::string node;
+  std::vector<int> devices;  ///< indices within the node
+  std::string why;
+};
+/// Devices that had been lost can be used again.
+struct DevicesBack {
+  std::string node;
+  std::vector<int> devices;
+};
+
+/// What `Launcher::wait` returns: something a gang did, or (gang = kNoGang) what became of devices.
+constexpr GangId kNoGang = -1;
 struct GangNews {
-  GangId gang = -1;
-  std::variant<Event, GangExited> what;
+  GangId gang = kNoGang;
+  std::variant<Event, GangExited, DevicesLost, DevicesBack> what;
 };
 
 /// Starts and stops gangs of processes. One owner, one thread. Every process started is reaped by the time of

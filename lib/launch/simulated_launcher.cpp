@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <deque>
 #include <map>
+#include <set>
 #include <signal.h>
 #include <utility>
 
@@ -16,85 +18,169 @@ namespace {
 constexpr double kNever = 1e300;
 constexpr int kKilled = 128 + SIGKILL;
 
+/// What a gang is at; `next` is when that is done.
+enum class Doing { kStartingUp, kWaitingForGo, kTraining, kHeld, kValidating, kLeaving, kHanging };
+
 struct Gang {
   std::string task;
+  std::string node;
+  std::set<int> devices;
   SimulatedGang behaviour;
-  std::int64_t step = 0;
-  double next = kNever;  ///< when it does its next thing
+  Doing doing = Doing::kStartingUp;
+  std::int64_t step = 0;       ///< done, and reached at the beginning of what it does now
+  std::int64_t until = 0;      ///< training: the step that it comes to next without a stop
+  double began = 0;            ///< training: when it left `step`
+  double step_seconds = 1;     ///< training: of these steps
+  double checkpointed_at = 0;  ///< or released at, if later
+  double validated_at = 0;     ///< when the validation under way will be over
+  double next = kNever;
   double kill_at = kNever;
-  bool ready = false;
-  bool released = false;
   bool stopping = false;
-  std::optional<double> validating_until;
+
+  double due() const { return std::min(next, kill_at); }
+  bool last() const { return step >= behaviour.steps; }
+  double loss() const {
+    return behaviour.loss ? behaviour.loss(step) : 1.0 / static_cast<double>(std::max<std::int64_t>(step, 1));
+  }
 };
+
+std::int64_t next_multiple(std::int64_t step, std::int64_t every, std::int64_t otherwise) {
+  return every > 0 ? (step / every + 1) * every : otherwise;
+}
+
+/// Whether the next step is the one that it dies in.
+bool doomed(const Gang& gang) {
+  return gang.behaviour.dies_at_step && gang.step + 1 == *gang.behaviour.dies_at_step;
+}
+
+/// The next step after which something is to be done.
+std::int64_t next_stop(const Gang& gang) {
+  const SimulatedGang& b = gang.behaviour;
+  if (doomed(gang)) return gang.step + 1;
+  std::int64_t to = std::min(b.steps, next_multiple(gang.step, b.report_every_steps, b.steps));
+  to = std::min(to, next_multiple(gang.step, b.checkpoint_every_steps, b.steps));
+  if (b.validation_seconds > 0) to = std::min(to, next_multiple(gang.step, b.validate_every_steps, b.steps));
+  if (b.dies_at_step && gang.step + 1 < *b.dies_at_step) to = std::min(to, *b.dies_at_step - 1);
+  if (b.checkpoint_every_seconds > 0) {
+    const double left = gang.checkpointed_at + b.checkpoint_every_seconds - gang.began;
+    const double steps = std::max(1.0, std::ceil(left / gang.step_seconds));
+    if (steps < static_cast<double>(to - gang.step)) to = gang.step + static_cast<std::int64_t>(steps);
+  }
+  return to;
+}
 
 class SimulatedLauncher final : public Launcher {
  public:
-  SimulatedLauncher(ManualClock& clock, std::function<SimulatedGang(const GangSpec&)> behaviour)
-      : clock_(clock), behaviour_(std::move(behaviour)) {}
+  SimulatedLauncher(ManualClock& clock, SimulatedWorld world)
+      : clock_(clock), behaviour_(std::move(world.behaviour)), checkpoints_(std::move(world.checkpoints)) {
+    for (const Outage& outage : world.outages) {
+      outages_.emplace(outage.at_seconds, DevicesLost{outage.node, outage.devices, "simulated"});
+      if (outage.back_at_seconds)
+        outages_.emplace(*outage.back_at_seconds, DevicesBack{outage.node, outage.devices});
+    }
+  }
 
-  GangId start(const GangSpec& spec) override {
-    Gang gang{.task = spec.name, .behaviour = behaviour_(spec)};
-    if (gang.behaviour.fails_to_start) throw SystemError("start", spec.ranks.at(0).at(0), EAGAIN);
-    gang.step = checkpoints_[spec.name];
-    if (!gang.behaviour.hangs_at_start) gang.next = now() + gang.behaviour.startup_seconds;
-    gangs_[next_id_] = gang;
-    return next_id_++;
-  }
-  void release(GangId id) override {
-    const auto found = gangs_.find(id);
-    if (found == gangs_.end()) return;
-    found->second.released = true;
-    found->second.next = now() + found->second.behaviour.step_seconds;
-  }
-  void stop(GangId id, Seconds grace) override {
-    const auto found = gangs_.find(id);
-    if (found == gangs_.end()) return;
-    Gang& gang = found->second;
-    gang.stopping = true;
-    gang.kill_at = now() + grace.count();
-    // It notices between two steps; while it comes up, at once.
-    if (!gang.released && !gang.behaviour.ignores_stop) gang.next = now();
-  }
-  void kill(GangId id) override {
-    if (gangs_.erase(id) > 0) news_.push_back({id, GangExited{kKilled, 0}});
-  }
+  GangId start(const GangSpec& spec) override;
+  void release(GangId id) override;
+  void stop(GangId id, Seconds grace) override;
+  void kill(GangId id) override;
   std::optional<GangNews> wait(Seconds timeout) override;
-  void wake() override {}
+  void wake() override { woken_ = true; }
 
  private:
   double now() const { return clock_.now().count(); }
+  void at(GangId id, Gang& gang, double next);
   void happen(GangId id, Gang& gang);
-  void after_step(GangId id, Gang& gang);
+  void get_ready(GangId id, Gang& gang);
+  void train(GangId id, Gang& gang);
+  void after_steps(GangId id, Gang& gang);
+  void die(GangId id, Gang& gang);
+  void begin_validation(GangId id, Gang& gang);
   void go_on_validating(GangId id, Gang& gang);
-  void checkpoint(GangId id, const Gang& gang);
+  void begin_to_leave(GangId id, Gang& gang, double after);
+  void leave_well(GangId id, Gang& gang);
+  void checkpoint(GangId id, Gang& gang);
   void leave(GangId id, int code);
+  void next_outage();
 
   ManualClock& clock_;
   std::function<SimulatedGang(const GangSpec&)> behaviour_;
-  std::map<GangId, Gang> gangs_;
   std::map<std::string, std::int64_t> checkpoints_;
+  std::multimap<double, std::variant<DevicesLost, DevicesBack>> outages_;
+  std::set<std::pair<std::string, int>> lost_;
+  std::map<GangId, Gang> gangs_;
+  std::set<std::pair<double, GangId>> agenda_;  ///< of every gang, when it is due
   std::deque<GangNews> news_;
+  bool woken_ = false;
   GangId next_id_ = 0;
 };
 
+GangId SimulatedLauncher::start(const GangSpec& spec) {
+  Gang gang{.task = spec.name, .node = spec.node, .behaviour = behaviour_(spec)};
+  for (const Device& device : spec.job.devices) gang.devices.insert(device.index);
+  if (gang.behaviour.fails_to_start) throw SystemError("start", spec.ranks.at(0).at(0), EAGAIN);
+  gang.step = checkpoints_[spec.name];
+  const GangId id = next_id_++;
+  Gang& started = gangs_[id] = std::move(gang);
+  if (!started.behaviour.hangs_at_start) at(id, started, now() + started.behaviour.startup_seconds);
+  return id;
+}
+
+void SimulatedLauncher::release(GangId id) {
+  const auto found = gangs_.find(id);
+  if (found == gangs_.end()) return;
+  found->second.checkpointed_at = now();
+  train(id, found->second);
+}
+
+void SimulatedLauncher::stop(GangId id, Seconds grace) {
+  const auto found = gangs_.find(id);
+  if (found == gangs_.end()) return;
+  Gang& gang = found->second;
+  agenda_.erase({gang.due(), id});
+  gang.kill_at = std::min(gang.kill_at, now() + grace.count());
+  agenda_.insert({gang.due(), id});
+  if (gang.behaviour.ignores_stop || std::exchange(gang.stopping, true)) return;
+  if (gang.doing == Doing::kStartingUp || gang.doing == Doing::kWaitingForGo) return at(id, gang, now());
+  if (gang.doing != Doing::kTraining || doomed(gang)) return;
+  // It notices after the step under way.
+  const double under_way = std::floor((now() - gang.began) / gang.step_seconds) + 1;
+  gang.until = std::min(gang.until, gang.step + static_cast<std::int64_t>(under_way));
+  at(id, gang, gang.began + static_cast<double>(gang.until - gang.step) * gang.step_seconds);
+}
+
+void SimulatedLauncher::kill(GangId id) {
+  if (gangs_.contains(id)) leave(id, kKilled);
+}
+
+void SimulatedLauncher::at(GangId id, Gang& gang, double next) {
+  agenda_.erase({gang.due(), id});
+  gang.next = next;
+  agenda_.insert({gang.due(), id});
+}
+
 std::optional<GangNews> SimulatedLauncher::wait(Seconds timeout) {
   const double deadline = now() + timeout.count();
+  if (std::exchange(woken_, false)) return {};
   while (news_.empty()) {
-    const auto soonest = std::min_element(gangs_.begin(), gangs_.end(), [](const auto& a, const auto& b) {
-      return std::min(a.second.next, a.second.kill_at) < std::min(b.second.next, b.second.kill_at);
-    });
-    const double at =
-        soonest == gangs_.end() ? kNever : std::min(soonest->second.next, soonest->second.kill_at);
-    if (at > deadline) {
+    const double soonest = agenda_.empty() ? kNever : agenda_.begin()->first;
+    const double outage = outages_.empty() ? kNever : outages_.begin()->first;
+    const double next = std::min(soonest, outage);
+    if (next > deadline) {
       clock_.set(Seconds(deadline));
       return {};
     }
-    clock_.set(Seconds(std::max(at, now())));
-    if (soonest->second.kill_at <= soonest->second.next) {
-      kill(soonest->first);
+    clock_.set(Seconds(std::max(next, now())));
+    if (outage <= soonest) {
+      next_outage();
+      continue;
+    }
+    const GangId id = agenda_.begin()->second;
+    Gang& gang = gangs_.at(id);
+    if (gang.kill_at <= gang.next) {
+      kill(id);
     } else {
-      happen(soonest->first, soonest->second);
+      happen(id, gang);
     }
   }
   GangNews first = std::move(news_.front());
@@ -102,75 +188,139 @@ std::optional<GangNews> SimulatedLauncher::wait(Seconds timeout) {
   return first;
 }
 
+void SimulatedLauncher::next_outage() {
+  const auto first = outages_.extract(outages_.begin());
+  if (const auto* back = std::get_if<DevicesBack>(&first.mapped())) {
+    for (const int device : back->devices) lost_.erase({back->node, device});
+    return news_.push_back({kNoGang, *back});
+  }
+  const auto& lost = std::get<DevicesLost>(first.mapped());
+  news_.push_back({kNoGang, lost});
+  std::vector<GangId> hit;
+  for (const int device : lost.devices) lost_.insert({lost.node, device});
+  for (const auto& [id, gang] : gangs_) {
+    const bool on_it = gang.node == lost.node &&
+                       std::any_of(lost.devices.begin(), lost.devices.end(),
+                                   [&, &held = gang.devices](int device) { return held.contains(device); });
+    if (on_it) hit.push_back(id);
+  }
+  for (const GangId id : hit) kill(id);
+}
+
 void SimulatedLauncher::happen(GangId id, Gang& gang) {
-  if (gang.validating_until) return go_on_validating(id, gang);
-  if (gang.released) return after_step(id, gang);
-  if (gang.stopping && !gang.behaviour.ignores_stop) {
+  switch (gang.doing) {
+    case Doing::kStartingUp:
+    case Doing::kWaitingForGo:
+      return get_ready(id, gang);
+    case Doing::kTraining:
+      return after_steps(id, gang);
+    case Doing::kHeld:
+      return gang.stopping ? leave_well(id, gang) : train(id, gang);
+    case Doing::kValidating:
+      return go_on_validating(id, gang);
+    case Doing::kLeaving:
+      return leave_well(id, gang);
+    case Doing::kHanging:
+      return at(id, gang, kNever);
+  }
+}
+
+void SimulatedLauncher::get_ready(GangId id, Gang& gang) {
+  if (gang.stopping) {
     news_.push_back({id, Stopped{gang.step}});
     return leave(id, 0);
   }
-  gang.ready = true;
-  gang.next = kNever;
+  gang.doing = Doing::kWaitingForGo;
+  at(id, gang, kNever);
   const std::string& skipped = gang.behaviour.skips_checkpoint;
   if (!skipped.empty()) news_.push_back({id, CheckpointSkipped{skipped}});
   news_.push_back({id, Ready{gang.step, gang.behaviour.startup_seconds}});
 }
 
-void SimulatedLauncher::after_step(GangId id, Gang& gang) {
-  const SimulatedGang behaviour = gang.behaviour;
-  if (behaviour.dies_at_step && gang.step + 1 == *behaviour.dies_at_step) {
-    if (behaviour.fails_with) news_.push_back({id, *behaviour.fails_with});
-    gang.next = kNever;
-    if (behaviour.lingers) return;
-    return leave(id, behaviour.fails_with ? 1 : kKilled);
-  }
-  ++gang.step;
-  gang.next = now() + behaviour.step_seconds;
-  const bool last = gang.step >= behaviour.steps;
-  if (last || gang.step % behaviour.report_every_steps == 0) {
-    news_.push_back({id, StepDone{gang.step, 1.0 / static_cast<double>(gang.step), behaviour.step_seconds}});
-  }
-  const bool leaving = gang.stopping && !behaviour.ignores_stop;
-  const bool due = behaviour.checkpoint_every_steps > 0 && gang.step % behaviour.checkpoint_every_steps == 0;
-  if (last || leaving || due) checkpoint(id, gang);
-  if (last) {
-    news_.push_back({id, Finished{gang.step, 1.0 / static_cast<double>(gang.step), 0.5,
-                                  "weights of " + gang.task, behaviour.ends_early}});
-  } else if (leaving) {
-    news_.push_back({id, Stopped{gang.step}});
-  }
-  if (last || leaving) return leave(id, 0);
-  if (behaviour.validation_seconds <= 0) return;
-  gang.validating_until = now() + behaviour.validation_seconds;
-  gang.next = std::min(now() + behaviour.alive_every_seconds, *gang.validating_until);
+void SimulatedLauncher::train(GangId id, Gang& gang) {
+  if (gang.last()) return begin_to_leave(id, gang, gang.behaviour.checkpoint_seconds);
+  gang.doing = Doing::kTraining;
+  gang.began = now();
+  gang.step_seconds = gang.behaviour.step_seconds * (gang.behaviour.stretch ? gang.behaviour.stretch() : 1);
+  gang.until = next_stop(gang);
+  at(id, gang, now() + static_cast<double>(gang.until - gang.step) * gang.step_seconds);
+}
+
+void SimulatedLauncher::die(GangId id, Gang& gang) {
+  if (gang.behaviour.fails_with) news_.push_back({id, *gang.behaviour.fails_with});
+  gang.doing = Doing::kHanging;
+  if (gang.behaviour.lingers) return at(id, gang, kNever);
+  leave(id, gang.behaviour.fails_with ? 1 : kKilled);
+}
+
+void SimulatedLauncher::after_steps(GangId id, Gang& gang) {
+  if (doomed(gang)) return die(id, gang);
+  const SimulatedGang& b = gang.behaviour;
+  gang.step = gang.until;
+  if (gang.last() || (b.report_every_steps > 0 && gang.step % b.report_every_steps == 0))
+    news_.push_back({id, StepDone{gang.step, gang.loss(), gang.step_seconds}});
+  if (gang.last() && b.validation_seconds > 0) return begin_validation(id, gang);
+  if (gang.last() || gang.stopping) return begin_to_leave(id, gang, b.checkpoint_seconds);
+  const bool by_steps = b.checkpoint_every_steps > 0 && gang.step % b.checkpoint_every_steps == 0;
+  const bool by_time =
+      b.checkpoint_every_seconds > 0 && now() >= gang.checkpointed_at + b.checkpoint_every_seconds;
+  if (by_steps || by_time) checkpoint(id, gang);
+  if (b.validation_seconds > 0 && gang.step % b.validate_every_steps == 0) return begin_validation(id, gang);
+  const bool held = (by_steps || by_time) && b.checkpoint_held_seconds > 0;
+  if (!held) return train(id, gang);
+  gang.doing = Doing::kHeld;
+  at(id, gang, now() + b.checkpoint_held_seconds);
+}
+
+void SimulatedLauncher::begin_validation(GangId id, Gang& gang) {
+  gang.doing = Doing::kValidating;
+  gang.validated_at = now() + gang.behaviour.validation_seconds;
+  at(id, gang, std::min(now() + gang.behaviour.alive_every_seconds, gang.validated_at));
 }
 
 void SimulatedLauncher::go_on_validating(GangId id, Gang& gang) {
-  if (now() < *gang.validating_until) {
+  if (now() < gang.validated_at) {
     news_.push_back({id, Validating{gang.step, 0, 0}});
-    gang.next = std::min(now() + gang.behaviour.alive_every_seconds, *gang.validating_until);
-    return;
+    return at(id, gang, std::min(now() + gang.behaviour.alive_every_seconds, gang.validated_at));
   }
-  gang.validating_until.reset();
-  news_.push_back({id, Validated{gang.step, 0.5, gang.behaviour.validation_seconds}});
-  gang.next = now() + gang.behaviour.step_seconds;
+  news_.push_back({id, Validated{gang.step, gang.loss(), gang.behaviour.validation_seconds}});
+  if (gang.last() || gang.stopping) return begin_to_leave(id, gang, gang.behaviour.checkpoint_seconds);
+  train(id, gang);
 }
 
-void SimulatedLauncher::checkpoint(GangId id, const Gang& gang) {
+void SimulatedLauncher::begin_to_leave(GangId id, Gang& gang, double after) {
+  gang.doing = Doing::kLeaving;
+  if (after <= 0) return leave_well(id, gang);
+  at(id, gang, now() + after);
+}
+
+void SimulatedLauncher::leave_well(GangId id, Gang& gang) {
+  checkpoint(id, gang);
+  if (gang.last()) {
+    news_.push_back({id, Finished{gang.step, gang.loss(), gang.loss(), "", gang.behaviour.ends_early}});
+  } else {
+    news_.push_back({id, Stopped{gang.step}});
+  }
+  leave(id, 0);
+}
+
+void SimulatedLauncher::checkpoint(GangId id, Gang& gang) {
   checkpoints_[gang.task] = gang.step;
+  gang.checkpointed_at = now();
   news_.push_back({id, Checkpointed{gang.step, "checkpoint of " + gang.task, 0, 0}});
 }
 
 void SimulatedLauncher::leave(GangId id, int code) {
-  gangs_.erase(id);
+  const auto found = gangs_.find(id);
+  agenda_.erase({found->second.due(), id});
+  gangs_.erase(found);
   news_.push_back({id, GangExited{code, 0}});
 }
 
 }  // namespace
 
-std::unique_ptr<Launcher> make_simulated_launcher(ManualClock& clock,
-                                                  std::function<SimulatedGang(const GangSpec&)> behaviour) {
-  return std::make_unique<SimulatedLauncher>(clock, std::move(behaviour));
+std::unique_ptr<Launcher> make_simulated_launcher(ManualClock& clock, SimulatedWorld world) {
+  return std::make_unique<SimulatedLauncher>(clock, std::move(world));
 }
 
 }  // namespace saturn

@@ -115,6 +115,12 @@ Problem make_problem(const std::vector<TaskSpec>& tasks, const Cluster& cluster,
   return problem;
 }
 
+std::string why_impossible(const TaskSpec& task, const Cluster& cluster, const Profile& profile) {
+  std::vector<std::string> reasons;
+  const auto ways = configurations_of(task, cluster, profile, RunSettings{}, task.steps, reasons);
+  return ways.empty() ? no_configuration(task, reasons) : "";
+}
+
 std::vector<std::string> unavailable_ways(const TaskSpec& task, const Cluster& cluster,
                                           const Profile& profile) {
   const std::string signature = speed_signature(task);

@@ -28,6 +28,9 @@ double duration_seconds(const TaskSpec& task, const Measured& measured, const Ru
 Problem make_problem(const std::vector<TaskSpec>& tasks, const Cluster& cluster, const Profile& profile,
                      const RunSettings& run, const RemainingSteps& remaining = {});
 
+/// Empty, or why the task can run in no way that was tried, with the reason for each.
+std::string why_impossible(const TaskSpec& task, const Cluster& cluster, const Profile& profile);
+
 /// The ways to run the task that were tried but are no configurations of it, each with the reason: "fsdp on 1
 /// x cpu: out of memory: ...".
 std::vector<std::string> unavailable_ways(const TaskSpec& task, const Cluster& cluster,

@@ -207,6 +207,7 @@ class Profiler {
     GangSpec spec;
     spec.name = gang.trial->task->name;
     spec.node = cluster_.nodes[gang.devices.node].name;
+    spec.job = job;
     spec.log = gang.directory / "log";
     spec.ranks = rank_commands({options_.worker, options_.saturn}, job, gang.directory / "job.json");
     return spec;

@@ -51,7 +51,8 @@ Problem with_movers(Problem problem, const std::vector<std::string>& movers) {
 /// Takes back the moves that do not pay.
 class Settling {
  public:
-  Settling(const Problem& problem, const Plan& current, const Plan& best, double threshold)
+  /// `current`: null when that cannot be carried out any more, and any plan is better.
+  Settling(const Problem& problem, const Plan* current, const Plan& best, double threshold)
       : problem_(problem), current_(current), best_(best), threshold_(threshold), plan_(best) {}
 
   Plan run(const SolveOptions& options) {
@@ -70,13 +71,14 @@ class Settling {
   bool try_movers(const std::vector<std::string>& movers, const SolveOptions& options) {
     if (options.cancel != nullptr && *options.cancel) return false;
     Plan plan = solve(with_movers(problem_, movers), options);
-    if (!pays(current_, plan, threshold_) || pays(plan, best_, threshold_)) return false;
+    const bool better = current_ == nullptr || pays(*current_, plan, threshold_);
+    if (!better || pays(plan, best_, threshold_)) return false;
     plan_ = std::move(plan);
     return true;
   }
 
   const Problem& problem_;
-  const Plan& current_;
+  const Plan* current_;
   const Plan& best_;
   double threshold_;
   Plan plan_;
@@ -90,49 +92,71 @@ void take_bound(const Plan& from, Plan& plan) {
   plan.gap = gap_of(plan);
 }
 
+/// The best plan that it finds; when it is not worth leaving the current one, as soon as that is proven.
+Plan best_plan(const Problem& problem, const Plan* current, double threshold, const SolveOptions& options) {
+  if (current == nullptr) return solve(problem, options);
+  SolveOptions half = options;
+  half.time_limit = options.time_limit / 2;
+  half.incumbent = current;
+  half.gap = threshold;
+  Plan best = solve(problem, half);
+  if (!pays(*current, best, threshold)) return best;
+  half.incumbent = &best;
+  half.gap = options.gap;
+  return solve(problem, half);
+}
+
 }  // namespace
 
 Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, double threshold,
                     const SolveOptions& options) {
-  const Problem problem = remaining_problem(inputs);
-  Plan current = projected_plan(inputs, problem);
-  current.method = inputs.current.method;
+  const Remaining remaining = remaining_work(inputs);
+  const Problem& problem = remaining.problem;
   Proposal proposal;
   proposal.reason = reason;
-  proposal.remaining_seconds_before = current.makespan_seconds;
-  SolveOptions half = options;
-  half.time_limit = options.time_limit / 2;
-  half.incumbent = &current;
-  const Plan best = solve(problem, half);
-  if (!pays(current, best, threshold)) return proposal;
-  Plan plan = Settling(problem, current, best, threshold).run(half);
+  proposal.stranded = remaining.stranded;
+  if (problem.tasks.empty()) return proposal;
+  Plan projected = projected_plan(inputs, problem);
+  projected.method = inputs.current.method;
+  const Plan* current = check_plan(problem, projected).empty() ? &projected : nullptr;
+  if (current != nullptr) proposal.remaining_seconds_before = current->makespan_seconds;
+  SolveOptions share = options;
+  share.time_limit = options.time_limit / 2;
+  const Plan best = best_plan(problem, current, threshold, share);
+  proposal.remaining_seconds_after = best.makespan_seconds;
+  if (current != nullptr && !pays(*current, best, threshold)) return proposal;
+  Plan plan = Settling(problem, current, best, threshold).run(share);
   take_bound(best, plan);
+  plan = in_cluster(inputs, std::move(plan));
   carry_over(inputs.current, plan);
   proposal.remaining_seconds_after = plan.makespan_seconds;
   proposal.plan = std::move(plan);
   return proposal;
 }
 
-BackgroundIntrospector::BackgroundIntrospector(RunSetup setup, Profile profile, Seconds time_limit,
+BackgroundIntrospector::BackgroundIntrospector(Profile profile, Seconds time_limit,
                                                std::function<void()> done)
-    : setup_(std::move(setup)),
-      profile_(std::move(profile)),
-      time_limit_(time_limit),
-      done_(std::move(done)) {}
+    : profile_(std::move(profile)), time_limit_(time_limit), done_(std::move(done)) {}
 
 BackgroundIntrospector::~BackgroundIntrospector() {
-  cancel_ = true;
-  if (thread_.joinable()) thread_.join();
+  end_look();
 }
 
-void BackgroundIntrospector::consider(const RunState& state, const Plan& current, const std::string& reason) {
-  if (thread_.joinable()) return;
+void BackgroundIntrospector::end_look() {
+  cancel_ = true;
+  if (thread_.joinable()) thread_.join();
+  cancel_ = false;
   finished_ = false;
   proposal_.reset();
-  thread_ = std::thread([this, state, current, reason] {
+}
+
+void BackgroundIntrospector::consider(const RunSetup& setup, const RunState& state, const Plan& current,
+                                      const std::string& reason) {
+  end_look();
+  thread_ = std::thread([this, setup, state, current, reason] {
     try {
       proposal_ =
-          reconsider({setup_, profile_, state, current}, reason, setup_.settings.introspection_threshold,
+          reconsider({setup, profile_, state, current}, reason, setup.settings.introspection_threshold,
                      {.time_limit = time_limit_, .cancel = &cancel_});
     } catch (const std::exception& error) {
       // A look that fails must not stop a run that goes well: the plan in force stays.
@@ -144,8 +168,9 @@ void BackgroundIntrospector::consider(const RunState& state, const Plan& current
 }
 
 std::optional<Proposal> BackgroundIntrospector::take() {
-  if (!finished_ || !thread_.joinable()) return {};
+  if (!finished_) return {};
   thread_.join();
+  finished_ = false;
   return std::exchange(proposal_, std::nullopt);
 }
 

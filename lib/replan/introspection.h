@@ -20,7 +20,9 @@ namespace saturn {
 /// else one by one, what is left is solved again with that gang staying, and that plan is taken instead if
 /// it, too, is better than the current one by more than the threshold, and not worse than the first by more
 /// than that. The lower bound is always that of what is left, whoever stays. Half of the time limit is for
-/// the first solve. Pure but for the time the solver takes.
+/// the first solve, which ends as soon as no plan can be better by that much. Where the current plan cannot
+/// be carried out any more (devices lost, ways ruled out) the best one is proposed whatever it takes. Pure
+/// but for the time the solver takes.
 Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, double threshold,
                     const SolveOptions& options);
 
@@ -28,16 +30,18 @@ Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, do
 class BackgroundIntrospector final : public Introspector {
  public:
   /// `done` is called from the thread when a look is over (to wake the executor up).
-  BackgroundIntrospector(RunSetup setup, Profile profile, Seconds time_limit, std::function<void()> done);
+  BackgroundIntrospector(Profile profile, Seconds time_limit, std::function<void()> done);
   BackgroundIntrospector(const BackgroundIntrospector&) = delete;
   BackgroundIntrospector& operator=(const BackgroundIntrospector&) = delete;
   ~BackgroundIntrospector() override;
 
-  void consider(const RunState& state, const Plan& current, const std::string& reason) override;
+  void consider(const RunSetup& setup, const RunState& state, const Plan& current,
+                const std::string& reason) override;
   std::optional<Proposal> take() override;
 
  private:
-  RunSetup setup_;
+  void end_look();
+
   Profile profile_;
   Seconds time_limit_;
   std::function<void()> done_;

@@ -2,9 +2,11 @@
 #include "replan/remaining.h"
 
 #include <algorithm>
+#include <set>
 
 #include "plan/make_problem.h"
 #include "plan/pinned_lines.h"
+#include "replan/standing_devices.h"
 
 namespace saturn {
 namespace {
@@ -17,13 +19,37 @@ const TaskState* state_of(const RunState& state, const std::string& task) {
   return found == state.tasks.end() ? nullptr : &found->second;
 }
 
-bool runs(const TaskState* task) {
-  return task != nullptr && task->holds_devices && !task->over();
+/// Its gang goes on if nobody stops it; one that has lost a device does not.
+bool runs(const RemainingInputs& in, const TaskState* task) {
+  if (task == nullptr || !task->holds_devices || task->over()) return false;
+  return std::none_of(task->gang->devices.begin(), task->gang->devices.end(), [&](int device) {
+    return in.state.lost.contains({task->gang->node, device});
+  });
 }
 
-std::int64_t steps_left(const TaskSpec& task, const TaskState* state) {
+/// What ran out of memory does so for every task of the same speed signature.
+Profile without_ruled_out(const RemainingInputs& in) {
+  Profile profile = in.profile;
+  for (const auto& [name, state] : in.state.tasks) {
+    const TaskSpec* task = in.setup.task(name);
+    if (task == nullptr || state.ruled_out.empty()) continue;
+    const std::string signature = speed_signature(*task);
+    for (const ConfigurationRuledOut& out : state.ruled_out) {
+      for (Trial& trial : profile.trials) {
+        if (trial.signature == signature && trial.parallelism == out.parallelism &&
+            trial.knobs == out.knobs && trial.devices == out.devices && trial.device_kind == out.device_kind)
+          trial.outcome = OutOfMemory{out.why + " (in the run)"};
+      }
+    }
+  }
+  order_trials(profile.trials);
+  return profile;
+}
+
+/// `goes_on`: from where its gang is; else from its checkpoint.
+std::int64_t steps_left(const TaskSpec& task, const TaskState* state, bool goes_on) {
   if (state == nullptr) return task.steps;
-  const std::int64_t done = state->holds_devices ? std::max(state->live_step, state->step) : state->step;
+  const std::int64_t done = goes_on ? std::max(state->live_step, state->step) : state->step;
   return std::max<std::int64_t>(0, task.steps - done);
 }
 
@@ -35,7 +61,7 @@ Configuration staying(const RemainingInputs& in, const TaskSpec& task, const Tas
                               .knobs = gang.knobs,
                               .device_kind = in.setup.node(gang.node)->kind,
                               .devices = static_cast<int>(gang.devices.size())};
-  const std::int64_t steps = steps_left(task, &state);
+  const std::int64_t steps = steps_left(task, &state, true);
   if (const Measured* measured = measured_for(in.setup, in.profile, gang)) {
     Measured rest = *measured;
     if (state.phase == TaskState::Phase::kTraining) rest.startup_seconds = 0;
@@ -63,29 +89,32 @@ double switch_seconds(const RemainingInputs& in, const TaskState& state) {
 }
 
 /// The gang stays, or moves and pays for it; one that is pinned by hand has no choice.
-void take_gang(const RemainingInputs& in, ProblemTask& task, const TaskSpec& spec, const TaskState& state,
-               double slowness) {
-  const int node = node_index(in.setup.cluster, state.gang->node);
+void take_gang(const RemainingInputs& in, const StandingDevices& standing, ProblemTask& task,
+               const TaskSpec& spec, const TaskState& state, double slowness) {
+  const int node = node_index(standing.cluster(), state.gang->node);
+  const std::vector<int> devices = standing.numbered(state.gang->node, state.gang->devices);
   const Configuration as_it_runs = staying(in, spec, state, slowness);
   if (is_pinned(in.current, task.name)) {
     task.configurations = {as_it_runs};
-    task.pin = Pin{0, node, state.gang->devices, 0.0};
+    task.pin = Pin{0, node, devices, 0.0};
     return;
   }
-  task.running = Running{node, state.gang->devices, as_it_runs};
+  task.running = Running{node, devices, as_it_runs};
   const double switching = switch_seconds(in, state);
   for (Configuration& configuration : task.configurations) configuration.duration_seconds += switching;
 }
 
 /// Pins of waiting tasks: where, not when (the start has moved with the run).
-void keep_hand_pins(Problem& problem, const RemainingInputs& in) {
+void keep_hand_pins(Problem& problem, const RemainingInputs& in, const StandingDevices& standing) {
   Plan pins;
   pins.file = in.current.file;
   for (Assignment assignment : in.current.assignments) {
     const bool waits = std::any_of(problem.tasks.begin(), problem.tasks.end(), [&](const ProblemTask& task) {
       return task.name == assignment.task && !task.pin;
     });
-    if (!assignment.pinned.any() || !waits) continue;
+    // Where a pin leads to what is lost it gives way: the task is worth more than its place.
+    if (!assignment.pinned.any() || !waits || !is_possible(in.setup, assignment, in.state)) continue;
+    assignment.devices = standing.numbered(assignment.node, assignment.devices);
     if (assignment.pinned.start) assignment.pinned = PinnedParts::but_for_start();
     pins.assignments.push_back(assignment);
   }
@@ -94,56 +123,83 @@ void keep_hand_pins(Problem& problem, const RemainingInputs& in) {
 
 }  // namespace
 
-Problem remaining_problem(const RemainingInputs& in) {
+Remaining remaining_work(const RemainingInputs& in) {
+  const StandingDevices standing(in.setup.cluster, in.state.lost);
+  const Profile ways = without_ruled_out(in);
+  Remaining remaining;
   std::vector<TaskSpec> tasks;
-  RemainingSteps remaining;
+  RemainingSteps steps;
   for (const TaskSpec& task : in.setup.tasks) {
     const TaskState* state = state_of(in.state, task.name);
     if (state != nullptr && state->over()) continue;
+    const std::string why = runs(in, state) ? "" : why_impossible(task, standing.cluster(), ways);
+    if (!why.empty()) {
+      remaining.stranded[task.name] = why;
+      continue;
+    }
     tasks.push_back(task);
-    remaining[task.name] = steps_left(task, state);
+    steps[task.name] = steps_left(task, state, runs(in, state));
   }
-  Problem problem = make_problem(tasks, in.setup.cluster, in.profile, in.setup.settings, remaining);
+  Problem& problem = remaining.problem;
+  problem = make_problem(tasks, standing.cluster(), ways, in.setup.settings, steps);
   const auto slowness = observed_slowness(in.setup, in.profile, in.state);
   for (size_t i = 0; i < tasks.size(); ++i) {
     ProblemTask& task = problem.tasks[i];
     const TaskState* state = state_of(in.state, task.name);
     const double factor = slowness.at(task.name);
     for (Configuration& configuration : task.configurations) configuration.duration_seconds *= factor;
-    if (runs(state)) take_gang(in, task, tasks[i], *state, factor);
+    if (runs(in, state)) take_gang(in, standing, task, tasks[i], *state, factor);
   }
-  keep_hand_pins(problem, in);
+  keep_hand_pins(problem, in, standing);
   problem.objective = in.setup.objective;
   problem.objective.deadline_seconds =
       std::max(kLeastDeadline, problem.objective.deadline_seconds - in.state.elapsed_seconds());
-  return problem;
+  return remaining;
+}
+
+Problem remaining_problem(const RemainingInputs& in) {
+  Remaining remaining = remaining_work(in);
+  std::vector<Diagnostic> errors;
+  for (const auto& [task, why] : remaining.stranded) errors.push_back({"", 0, 0, why, ""});
+  if (!errors.empty()) throw InputError(std::move(errors));
+  return std::move(remaining.problem);
 }
 
 Plan projected_plan(const RemainingInputs& in, const Problem& problem) {
+  const StandingDevices standing(in.setup.cluster, in.state.lost);
+  std::set<std::string> left;
+  for (const ProblemTask& task : problem.tasks) left.insert(task.name);
   Plan rest;
   rest.objective = problem.objective;
   for (const Assignment& assignment : in.current.assignments) {
+    if (!left.contains(assignment.task)) continue;
     const TaskState* state = state_of(in.state, assignment.task);
-    if (state != nullptr && state->over()) continue;
     Assignment line = assignment;
     line.start_known = line.duration_known = false;
-    if (runs(state)) {
+    if (runs(in, state)) {
       line.parallelism = state->gang->parallelism;
       line.knobs = state->gang->knobs;
       line.node = state->gang->node;
       line.devices = state->gang->devices;
     }
+    line.devices = standing.numbered(line.node, line.devices);
     rest.assignments.push_back(line);
   }
   // What runs already comes first, whatever the plan had meant.
   std::stable_partition(rest.assignments.begin(), rest.assignments.end(),
-                        [&](const Assignment& a) { return runs(state_of(in.state, a.task)); });
+                        [&](const Assignment& a) { return runs(in, state_of(in.state, a.task)); });
   complete(problem, rest);
   return rest;
 }
 
 double projected_seconds(const RemainingInputs& in, const Problem& problem) {
   return projected_plan(in, problem).makespan_seconds;
+}
+
+Plan in_cluster(const RemainingInputs& in, Plan plan) {
+  const StandingDevices standing(in.setup.cluster, in.state.lost);
+  for (Assignment& line : plan.assignments) line.devices = standing.original(line.node, line.devices);
+  return plan;
 }
 
 }  // namespace saturn

@@ -2,7 +2,10 @@
 #include "run/executor.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string.h>
 #include <unistd.h>
@@ -13,10 +16,13 @@
 namespace saturn {
 namespace {
 
-constexpr Seconds kTick{1};
 constexpr int kTailLines = 10;
 /// A machine that has no process or no memory left may have some again.
 constexpr double kRetryStartAfterSeconds = 5;
+/// A gang is late or early when it differs by this much at least, however short it was to be.
+constexpr double kLeastDifferenceSeconds = 1;
+/// A gang whose steps take long is hung after so many of them without a sign of life.
+constexpr double kStepsWithoutNews = 10;
 
 std::string signal_name(int signal) {
   const char* name = ::sigabbrev_np(signal);
@@ -40,6 +46,17 @@ const Assignment* assignment_of(const Plan& plan, const std::string& task) {
   return nullptr;
 }
 
+/// Whether the record can change what is due to be started.
+bool concerns_devices(const Record& record) {
+  return !std::holds_alternative<CheckpointWritten>(record) &&
+         !std::holds_alternative<ValidationDone>(record) && !std::holds_alternative<PlanKept>(record) &&
+         !std::holds_alternative<GangReleased>(record);
+}
+
+std::string places(const std::string& node, const std::vector<int>& devices) {
+  return fmt::format("device{} {} of {}", devices.size() == 1 ? "" : "s", fmt::join(devices, ","), node);
+}
+
 }  // namespace
 
 Executor::Executor(RunSetup setup, Plan plan, RunState state, RunEffects effects)
@@ -47,18 +64,19 @@ Executor::Executor(RunSetup setup, Plan plan, RunState state, RunEffects effects
       plan_(std::move(plan)),
       state_(std::move(state)),
       effects_(effects),
-      began_(effects.clock.now()) {}
+      began_(effects.clock.now()),
+      looks_(setup_.settings.introspection_interval_seconds) {}
 
 void Executor::record(const Record& record) {
-  effects_.journal.append(record);
+  effects_.store.append(record);
   apply(state_, record);
+  stale_ = stale_ || concerns_devices(record);
 }
 
 RunEnd Executor::run() {
   record(SessionStarted{utc_timestamp(), host_name(), ::getpid()});
   if (state_.plans.empty()) record(PlanAdopted{0, "first plan", 0, plan_.makespan_seconds});
   reopen();
-  next_introspection_ = setup_.settings.introspection_interval_seconds;
   try {
     loop();
   } catch (...) {
@@ -70,10 +88,8 @@ RunEnd Executor::run() {
   const bool failed = std::any_of(state_.tasks.begin(), state_.tasks.end(), [](const auto& entry) {
     return entry.second.phase == TaskState::Phase::kFailed;
   });
-  const int signal = effects_.interrupt.signal;
-  const bool complete = due(plan_, state_).empty();
-  if (signal != 0 && !complete) {
-    record(SessionEnded{now(), "stopped by " + signal_name(signal)});
+  if (interrupted() && work_is_left()) {
+    record(SessionEnded{now(), "stopped by " + signal_name(effects_.interrupt.signal)});
     return RunEnd::kInterrupted;
   }
   record(SessionEnded{now(), failed ? "done, with failures" : "done"});
@@ -90,25 +106,49 @@ void Executor::loop() {
     check_interrupt();
     introspect();
     start_due();
-    const bool idle = effects_.interrupt.signal != 0 || due(plan_, state_).empty();
-    if (live_.empty() && idle) return;  // nothing runs and nothing is to be started: done, or stopped
-    if (const auto news = effects_.launcher.wait(kTick)) on_news(*news);
-    check_hung();
+    if (live_.empty() && (interrupted() || !work_is_left())) return;
+    if (live_.empty() && due(setup_, plan_, state_).empty() && !looks_.pending()) return give_up_the_rest();
+    if (const auto news = effects_.launcher.wait(until_next())) on_news(*news);
+    check_gangs();
     effects_.observer.update(state_, plan_);
   }
 }
 
+bool Executor::is_over(const std::string& task) const {
+  const auto found = state_.tasks.find(task);
+  return found != state_.tasks.end() && found->second.over();
+}
+
+bool Executor::work_is_left() const {
+  return std::any_of(plan_.assignments.begin(), plan_.assignments.end(),
+                     [&](const Assignment& line) { return !is_over(line.task); });
+}
+
+/// How long nothing has to be done unless something happens.
+Seconds Executor::until_next() const {
+  double next = next_check_;
+  if (effects_.introspector != nullptr) next = std::min(next, looks_.next());
+  for (const auto& [task, at] : retry_at_)
+    if (at > now()) next = std::min(next, at);
+  // A little later, so that it is past, however times are rounded.
+  return std::clamp(Seconds(next - now() + 1e-6), Seconds(0), effects_.tick);
+}
+
 void Executor::start_due() {
-  if (effects_.interrupt.signal != 0) return;
+  if (interrupted()) return;
+  const bool again = std::any_of(retry_at_.begin(), retry_at_.end(),
+                                 [&](const auto& retry) { return now() >= retry.second; });
+  if (!stale_ && !again) return;
   // A gang that fails at its start frees its devices again: ask anew until nothing more is due.
   for (auto next = startable(); !next.empty(); next = startable()) {
     for (const Assignment* assignment : next) start(*assignment);
   }
+  stale_ = false;
 }
 
 /// What is due, less what is to be tried again later; nothing overtakes that on its devices.
 std::vector<const Assignment*> Executor::startable() const {
-  std::vector<const Assignment*> next = due(plan_, state_);
+  std::vector<const Assignment*> next = due(setup_, plan_, state_);
   std::erase_if(next, [&](const Assignment* assignment) {
     const auto found = retry_at_.find(assignment->task);
     return found != retry_at_.end() && now() < found->second;
@@ -117,18 +157,19 @@ std::vector<const Assignment*> Executor::startable() const {
 }
 
 void Executor::start(const Assignment& assignment) {
-  Job job = make_job(setup_, assignment);
-  job.used_seconds = state_.tasks[assignment.task].busy_seconds;
-  make_directories(job.directory);
-  remove_temporary_files(job.directory);  // of a gang that was killed: this run has no other writer
-  write_file_atomically(job.directory / "job.json", to_json(job).dump(2) + "\n");
+  GangSpec gang = make_gang(setup_, assignment);
+  gang.job.used_seconds = state_.tasks[assignment.task].busy_seconds;
+  effects_.store.prepare(gang.job);
   record(GangStarted{now(), assignment.task, assignment.parallelism, assignment.knobs, assignment.node,
                      assignment.devices, assignment.duration_seconds});
+  retry_at_.erase(assignment.task);
   try {
     Live live;
     live.task = assignment.task;
+    live.number = gangs_++;
     live.last_news = now();
-    live_[effects_.launcher.start(make_gang(setup_, assignment))] = live;
+    live_[effects_.launcher.start(gang)] = live;
+    next_check_ = std::min(next_check_, check_at(live));
   } catch (const SystemError& error) {
     record(GangEnded{now(), assignment.task, error.what(), true});
     retry_at_[assignment.task] = now() + kRetryStartAfterSeconds;
@@ -137,15 +178,30 @@ void Executor::start(const Assignment& assignment) {
 }
 
 void Executor::give_up(const std::string& task, const std::string& why) {
+  retry_at_.erase(task);
   record(TaskFailed{now(), task, why});
   std::string text = fmt::format("task '{}' failed: {}", task, why);
-  const auto log = setup_.directory.log_file(task);
-  const std::string tail = tail_of_file(log, kTailLines);
-  if (!tail.empty()) text += fmt::format("\n  the end of {}:\n{}", log.string(), tail);
+  const std::string tail = effects_.store.log_tail(task, kTailLines);
+  if (!tail.empty())
+    text += fmt::format("\n  the end of {}:\n{}", effects_.store.log_file(task).string(), tail);
   effects_.observer.message(text);
 }
 
+/// Nothing runs, and nothing that is left can be started.
+void Executor::give_up_the_rest() {
+  for (const Assignment& line : plan_.assignments) {
+    if (is_over(line.task)) continue;
+    const auto why = stranded_.find(line.task);
+    const std::string& last = state_.tasks[line.task].message;
+    give_up(line.task, why != stranded_.end() ? why->second
+                       : !last.empty()        ? last
+                                              : "the devices that the plan has for it are lost");
+  }
+}
+
 void Executor::on_news(const GangNews& news) {
+  if (const auto* lost = std::get_if<DevicesLost>(&news.what)) return on_lost(*lost);
+  if (const auto* back = std::get_if<DevicesBack>(&news.what)) return on_back(*back);
   const auto found = live_.find(news.gang);
   if (found == live_.end()) return;
   found->second.last_news = now();
@@ -178,17 +234,29 @@ void Executor::on_event(GangId gang, Live& live, const Event& event) {
   } else if (const auto* skipped = std::get_if<CheckpointSkipped>(&event)) {
     effects_.observer.message(fmt::format("warning: task '{}': {}", task, skipped->message));
   } else if (const auto* finished = std::get_if<Finished>(&event)) {
-    live.left = true;
-    record(TaskFinished{now(), task, finished->step, finished->training_loss, finished->validation_loss,
-                        finished->weights, live.speed.step_seconds(), setup_.task(task)->steps, finished->why,
-                        to_json(setup_.task(task)->stop).dump()});
-    if (!finished->why.empty())
-      effects_.observer.message(fmt::format("task '{}' finished early at step {} of {}: {}", task,
-                                            finished->step, setup_.task(task)->steps, finished->why));
+    on_finish(live, *finished);
   } else if (std::holds_alternative<Stopped>(event)) {
     live.left = true;
   } else if (const auto* failed = std::get_if<Failed>(&event)) {
     live.failure = *failed;
+  }
+}
+
+void Executor::on_finish(Live& live, const Finished& finished) {
+  live.left = true;
+  const TaskSpec& task = *setup_.task(live.task);
+  record(TaskFinished{now(), live.task, finished.step, finished.training_loss, finished.validation_loss,
+                      finished.weights, live.speed.step_seconds(), task.steps, finished.why,
+                      to_json(task.stop).dump()});
+  if (!finished.why.empty()) {
+    effects_.observer.message(fmt::format("task '{}' finished early at step {} of {}: {}", live.task,
+                                          finished.step, task.steps, finished.why));
+  }
+  const GangStarted& gang = *state_.tasks[live.task].gang;
+  const double late = now() - gang.at - gang.planned_seconds;
+  if (std::abs(late) > tolerated_seconds(gang) && !live.late) {
+    want_look(fmt::format("task '{}' ended {} {} than planned", live.task,
+                          to_text_duration(Seconds(std::abs(late))), late < 0 ? "earlier" : "later"));
   }
 }
 
@@ -206,6 +274,8 @@ void Executor::on_exit(GangId gang, const GangExited& exited) {
   const bool finished = state_.tasks[live.task].phase == TaskState::Phase::kFinished;
   if (finished || (live.left && exited.code == 0)) {
     record(GangEnded{now(), live.task, finished ? "finished" : "stopped", false});
+  } else if (!live.device_lost.empty()) {
+    record(GangEnded{now(), live.task, "lost its devices: " + live.device_lost, false});
   } else if (live.stop_asked && !live.failure) {
     // Killed while it was told to leave: the last checkpoint is what counts.
     record(GangEnded{now(), live.task, "stopped without a checkpoint: " + failure_text(live, exited), false});
@@ -214,18 +284,57 @@ void Executor::on_exit(GangId gang, const GangExited& exited) {
   }
 }
 
+void Executor::on_lost(const DevicesLost& lost) {
+  record(DevicesWentAway{now(), lost.node, lost.devices, lost.why});
+  const std::string what = places(lost.node, lost.devices);
+  effects_.observer.message(fmt::format("warning: lost {}: {}", what, lost.why));
+  for (auto& [id, live] : live_) {
+    const GangStarted& gang = *state_.tasks[live.task].gang;
+    const bool hit = std::any_of(gang.devices.begin(), gang.devices.end(), [&](int device) {
+      return state_.lost.contains({gang.node, device});
+    });
+    if (!hit || !live.device_lost.empty()) continue;
+    live.device_lost = lost.why;
+    effects_.launcher.kill(id);
+  }
+  need_look("lost " + what);
+}
+
+void Executor::on_back(const DevicesBack& back) {
+  record(DevicesCameBack{now(), back.node, back.devices});
+  const std::string what = places(back.node, back.devices);
+  effects_.observer.message(what + " can be used again");
+  stranded_.clear();
+  need_look(what + " can be used again");
+}
+
 void Executor::on_failure(const Live& live, const std::string& why) {
   record(GangEnded{now(), live.task, why, true});
-  const bool repeats = live.failure && live.failure->reason != Failed::Reason::kError;
+  const auto reason = live.failure ? live.failure->reason : Failed::Reason::kError;
+  if (reason == Failed::Reason::kOutOfMemory && effects_.introspector != nullptr)
+    return rule_out(live.task, why);
   // Out of memory and a loss that is no number would only come again.
-  if (repeats) return give_up(live.task, why);
+  if (reason != Failed::Reason::kError) return give_up(live.task, why);
   give_up_or_retry(live.task, why);
 }
 
+/// What has run out of memory once would do so again; perhaps there is another way.
+void Executor::rule_out(const std::string& task, const std::string& why) {
+  const GangStarted gang = *state_.tasks[task].gang;
+  record(ConfigurationRuledOut{now(), task, gang.parallelism, gang.knobs, setup_.node(gang.node)->kind,
+                               static_cast<int>(gang.devices.size()), why});
+  effects_.observer.message(fmt::format("warning: task '{}' is not run by {} on {} device{} any more: {}",
+                                        task, gang.parallelism, gang.devices.size(),
+                                        gang.devices.size() == 1 ? "" : "s", why));
+  need_look(fmt::format("task '{}' ran out of memory", task));
+}
+
 void Executor::give_up_or_retry(const std::string& task, const std::string& why) {
-  if (state_.tasks[task].failures > setup_.settings.retries) return give_up(task, why);
-  effects_.observer.message(fmt::format("warning: task '{}' is started again from step {}: {}", task,
-                                        state_.tasks[task].step, why));
+  const TaskState& state = state_.tasks[task];
+  const auto died = state.failures - std::ssize(state.ruled_out);
+  if (died > setup_.settings.retries) return give_up(task, why);
+  effects_.observer.message(
+      fmt::format("warning: task '{}' is started again from step {}: {}", task, state.step, why));
 }
 
 void Executor::check_interrupt() {
@@ -243,75 +352,124 @@ void Executor::check_interrupt() {
   interrupts_seen_ = count;
 }
 
-void Executor::check_hung() {
+double Executor::tolerated_seconds(const GangStarted& gang) const {
+  return std::max(kLeastDifferenceSeconds, setup_.settings.introspection_tolerance * gang.planned_seconds);
+}
+
+/// From when on the gang would be hung or late.
+double Executor::check_at(const Live& live) const {
+  const TaskState& task = state_.tasks.at(live.task);
+  const double hung = live.last_news + silence_limit(live);
+  const double late = task.gang->at + task.gang->planned_seconds + tolerated_seconds(*task.gang);
+  return live.late || task.over() ? hung : std::min(hung, late);
+}
+
+/// A step that takes long gives no sign of life before it is over.
+double Executor::silence_limit(const Live& live) const {
+  if (!live.released) return setup_.settings.start_timeout_seconds;
+  return std::max(setup_.settings.hang_timeout_seconds, kStepsWithoutNews * live.speed.step_seconds());
+}
+
+void Executor::check_gangs() {
+  if (now() < next_check_) return;
+  next_check_ = std::numeric_limits<double>::infinity();
   for (auto& [gang, live] : live_) {
-    const double limit =
-        live.released ? setup_.settings.hang_timeout_seconds : setup_.settings.start_timeout_seconds;
-    if (now() - live.last_news <= limit) continue;
-    live.last_news = now();
-    const char* what = live.released ? "no progress" : "not ready after its start";
-    // One that has said why it fails may hang as well on its way out.
-    if (!live.failure) {
-      live.failure =
-          Failed{Failed::Reason::kError, fmt::format("{} for {}", what, to_text_duration(Seconds(limit)))};
-    }
-    effects_.launcher.kill(gang);
+    check_hung(gang, live);
+    check_late(live);
+    next_check_ = std::min(next_check_, check_at(live));
   }
 }
 
-void Executor::introspect() {
-  if (effects_.introspector == nullptr || effects_.interrupt.signal != 0) return;
-  if (const auto proposal = effects_.introspector->take()) {
-    if (!outdated(*proposal)) adopt(*proposal);
-    if (!proposal->failure.empty() && proposal->failure != last_warning_) {
-      last_warning_ = proposal->failure;
-      effects_.observer.message("warning: the plan stays as it is: what is left could not be planned: " +
-                                proposal->failure);
-    }
-    asked_at_.reset();
+void Executor::check_hung(GangId gang, Live& live) {
+  const double limit = silence_limit(live);
+  if (now() < live.last_news + limit) return;
+  live.last_news = now();
+  const char* what = live.released ? "no progress" : "not ready after its start";
+  // One that has said why it fails may hang as well on its way out.
+  if (!live.failure) {
+    live.failure =
+        Failed{Failed::Reason::kError, fmt::format("{} for {}", what, to_text_duration(Seconds(limit)))};
   }
-  const double interval = setup_.settings.introspection_interval_seconds;
-  if (interval <= 0 || now() < next_introspection_ || asked_at_) return;
-  asked_at_ = now();
-  next_introspection_ = now() + interval;
-  effects_.introspector->consider(state_, plan_, "interval");
+  effects_.launcher.kill(gang);
+}
+
+void Executor::check_late(Live& live) {
+  const TaskState& task = state_.tasks.at(live.task);
+  const GangStarted& gang = *task.gang;
+  if (live.late || task.over() || now() <= gang.at + gang.planned_seconds + tolerated_seconds(gang)) return;
+  live.late = true;
+  want_look(fmt::format("task '{}' takes longer than planned", live.task));
+}
+
+void Executor::want_look(std::string reason) {
+  const bool on = setup_.settings.introspection_interval_seconds > 0;
+  if (on && effects_.introspector != nullptr) looks_.want(std::move(reason));
+}
+
+void Executor::need_look(std::string reason) {
+  if (effects_.introspector != nullptr) looks_.need(std::move(reason));
+}
+
+void Executor::introspect() {
+  if (effects_.introspector == nullptr || interrupted()) return;
+  if (const auto proposal = effects_.introspector->take()) take(*proposal);
+  const auto reason = looks_.begin(now());
+  if (!reason) return;
+  if (!work_is_left()) return looks_.end();
+  gangs_at_look_ = gangs_;
+  effects_.introspector->consider(setup_, state_, plan_, *reason);
+}
+
+void Executor::take(const Proposal& proposal) {
+  const bool is_outdated = proposal.plan && outdated(*proposal.plan);
+  looks_.end();
+  if (!proposal.failure.empty() && proposal.failure != last_warning_) {
+    last_warning_ = proposal.failure;
+    effects_.observer.message("warning: the plan stays as it is: what is left could not be planned: " +
+                              proposal.failure);
+  }
+  for (const auto& [task, why] : proposal.stranded) {
+    if (stranded_.insert_or_assign(task, why).second)
+      effects_.observer.message(fmt::format("warning: {}; it waits for devices to come back", why));
+  }
+  if (!proposal.failure.empty()) return;
+  if (proposal.plan && !is_outdated) return adopt(proposal);
+  const char* outdated = is_outdated ? "; outdated: it moves a gang that was started meanwhile" : "";
+  record(PlanKept{now(), proposal.reason + outdated, proposal.remaining_seconds_before,
+                  proposal.remaining_seconds_after});
+  if (is_outdated && proposal.remaining_seconds_before <= 0) looks_.need(proposal.reason);
 }
 
 /// It would move a gang that was started while it was solved: it has not counted what that costs. The next
 /// look will.
-bool Executor::outdated(const Proposal& proposal) const {
-  if (!proposal.plan) return false;
+bool Executor::outdated(const Plan& plan) const {
   return std::any_of(live_.begin(), live_.end(), [&](const auto& entry) {
     const TaskState& task = state_.tasks.at(entry.second.task);
-    const Assignment* assignment = assignment_of(*proposal.plan, entry.second.task);
-    return !task.over() && assignment != nullptr && task.gang->at >= asked_at_.value_or(0) &&
+    const Assignment* assignment = assignment_of(plan, entry.second.task);
+    return !task.over() && assignment != nullptr && entry.second.number >= gangs_at_look_ &&
            !same_place(*task.gang, *assignment);
   });
 }
 
-/// The plan that the session began with may have been edited by hand.
-void Executor::keep_first_plan() {
-  if (std::exchange(first_plan_kept_, true)) return;
-  write_file_atomically(setup_.directory.path / "plan.previous.json", to_text(plan_));
-}
-
 void Executor::adopt(const Proposal& proposal) {
-  if (!proposal.plan) return;
-  // What has ended while it was solved needs no place any more; but the next session tries again what failed.
+  // What has ended while it was solved needs no place any more; but the next session tries again what failed,
+  // and devices may come back for what nothing can run now.
   Plan next = *proposal.plan;
-  std::erase_if(next.assignments, [&](const Assignment& a) { return state_.tasks[a.task].over(); });
-  for (const Assignment& assignment : plan_.assignments) {
-    if (state_.tasks[assignment.task].phase == TaskState::Phase::kFailed)
-      next.assignments.push_back(assignment);
+  std::erase_if(next.assignments, [&](const Assignment& a) { return is_over(a.task); });
+  for (const Assignment& line : plan_.assignments) {
+    const bool finished = is_over(line.task) && state_.tasks[line.task].phase == TaskState::Phase::kFinished;
+    if (!finished && assignment_of(next, line.task) == nullptr) next.assignments.push_back(line);
   }
-  keep_first_plan();
-  write_file_atomically(setup_.directory.plan_file(), to_text(next));
+  effects_.store.keep(next);
   record(PlanAdopted{now(), proposal.reason, proposal.remaining_seconds_before,
                      proposal.remaining_seconds_after});
   plan_ = std::move(next);
-  effects_.observer.message(fmt::format("a better plan for what is left: {} instead of {}",
-                                        to_text_duration(Seconds(proposal.remaining_seconds_after)),
-                                        to_text_duration(Seconds(proposal.remaining_seconds_before))));
+  const std::string after = to_text_duration(Seconds(proposal.remaining_seconds_after));
+  effects_.observer.message(
+      proposal.remaining_seconds_before > 0
+          ? fmt::format("a better plan for what is left ({}): {} instead of {}", proposal.reason, after,
+                        to_text_duration(Seconds(proposal.remaining_seconds_before)))
+          : fmt::format("another plan for what is left ({}): {}", proposal.reason, after));
   for (auto& [gang, live] : live_) {
     const TaskState& task = state_.tasks[live.task];
     const Assignment* assignment = assignment_of(plan_, live.task);
@@ -331,7 +489,7 @@ void Executor::stop_all(Seconds grace) {
 void Executor::drain() {
   const Seconds deadline = effects_.clock.now() + Seconds(setup_.settings.stop_grace_seconds + 10);
   while (!live_.empty() && effects_.clock.now() < deadline) {
-    const auto news = effects_.launcher.wait(kTick);
+    const auto news = effects_.launcher.wait(Seconds(1));
     if (news && std::holds_alternative<GangExited>(news->what)) live_.erase(news->gang);
   }
 }

@@ -11,7 +11,8 @@
 #include "base/clock.h"
 #include "launch/launcher.h"
 #include "run/gang.h"
-#include "run/journal.h"
+#include "run/looks.h"
+#include "run/run_store.h"
 #include "run/speed.h"
 
 namespace saturn {
@@ -26,9 +27,11 @@ struct Interrupt {
 struct Proposal {
   std::string reason;        ///< what made the plan be looked at again
   std::optional<Plan> plan;  ///< absent: keep the current one. Times count from when it was asked for.
-  double remaining_seconds_before = 0;  ///< of the current plan, with observed speeds
-  double remaining_seconds_after = 0;   ///< of the proposed one, switches included
+  double remaining_seconds_before = 0;  ///< of the current plan, with observed speeds; 0: it is not possible
+  double remaining_seconds_after = 0;   ///< of the best one found, switches included
   std::string failure{};                ///< why there could be no look; empty: there was one
+  /// Tasks that nothing of what is there now can run, and why.
+  std::map<std::string, std::string> stranded{};
 };
 
 /// Looks at a run in progress (paper, Algorithm 2) without holding it up. Owned by the caller of the
@@ -36,8 +39,9 @@ struct Proposal {
 class Introspector {
  public:
   virtual ~Introspector() = default;
-  /// Starts to look at the remaining work; ignored while it is still at it.
-  virtual void consider(const RunState& state, const Plan& current, const std::string& reason) = 0;
+  /// Starts to look at the remaining work, in place of a look that is still under way.
+  virtual void consider(const RunSetup& setup, const RunState& state, const Plan& current,
+                        const std::string& reason) = 0;
   /// The outcome, once, when there is one.
   virtual std::optional<Proposal> take() = 0;
 };
@@ -57,10 +61,11 @@ enum class RunEnd { kDone, kSomeFailed, kInterrupted };
 struct RunEffects {
   Launcher& launcher;
   Clock& clock;
-  Journal& journal;
+  RunStore& store;
   RunObserver& observer;
   const Interrupt& interrupt;
   Introspector* introspector = nullptr;  ///< null: the plan stays
+  Seconds tick{1};                       ///< the observer is told at least so often
 };
 
 /// Carries out a plan: one event loop with one blocking call, Launcher::wait. Everything is in the journal
@@ -81,33 +86,52 @@ class Executor {
   /// What the executor knows of a gang beyond the journal.
   struct Live {
     std::string task;
+    int number = 0;  ///< counted over the session's gangs
     double last_news = 0;
     bool released = false;
     bool stop_asked = false;
-    bool left = false;  ///< it said that it has stopped or finished
+    bool left = false;        ///< it said that it has stopped or finished
+    bool late = false;        ///< that it is has been noticed
+    std::string device_lost;  ///< why; empty: they are all there
     std::optional<Failed> failure;
     SpeedEstimate speed;
   };
 
   double now() const { return (effects_.clock.now() - began_).count(); }
+  bool interrupted() const { return effects_.interrupt.signal != 0; }
   void record(const Record& record);
   void reopen();
   void loop();
+  bool is_over(const std::string& task) const;
+  bool work_is_left() const;
+  Seconds until_next() const;
   void start_due();
   std::vector<const Assignment*> startable() const;
   void start(const Assignment& assignment);
   void give_up(const std::string& task, const std::string& why);
+  void give_up_the_rest();
   void on_news(const GangNews& news);
   void on_event(GangId gang, Live& live, const Event& event);
+  void on_finish(Live& live, const Finished& finished);
   void on_exit(GangId gang, const GangExited& exited);
+  void on_lost(const DevicesLost& lost);
+  void on_back(const DevicesBack& back);
   std::string failure_text(const Live& live, const GangExited& exited) const;
   void on_failure(const Live& live, const std::string& why);
+  void rule_out(const std::string& task, const std::string& why);
   void give_up_or_retry(const std::string& task, const std::string& why);
   void check_interrupt();
-  void check_hung();
+  void check_gangs();
+  void check_hung(GangId gang, Live& live);
+  void check_late(Live& live);
+  double tolerated_seconds(const GangStarted& gang) const;
+  double check_at(const Live& live) const;
+  double silence_limit(const Live& live) const;
+  void want_look(std::string reason);
+  void need_look(std::string reason);
   void introspect();
-  bool outdated(const Proposal& proposal) const;
-  void keep_first_plan();
+  void take(const Proposal& proposal);
+  bool outdated(const Plan& plan) const;
   void adopt(const Proposal& proposal);
   void stop_all(Seconds grace);
   void drain();
@@ -117,13 +141,16 @@ class Executor {
   RunState state_;
   RunEffects effects_;
   Seconds began_;
-  double next_introspection_ = 0;
-  std::optional<double> asked_at_;  ///< when the look that is under way began
-  std::string last_warning_;        ///< said once, not at every look
+  Looks looks_;
+  std::string last_warning_;  ///< said once, not at every look
   int interrupts_seen_ = 0;
-  bool first_plan_kept_ = false;
+  int gangs_ = 0;          ///< started so far
+  int gangs_at_look_ = 0;  ///< when the look that is under way began
+  bool stale_ = true;      ///< what is due may have changed
+  double next_check_ = 0;  ///< when a gang may be hung or late
   std::map<GangId, Live> live_;
-  std::map<std::string, double> retry_at_;  ///< tasks whose processes could not be started a moment ago
+  std::map<std::string, double> retry_at_;       ///< tasks whose processes could not be started a moment ago
+  std::map<std::string, std::string> stranded_;  ///< tasks that nothing can run, and why
 };
 
 }  // namespace saturn

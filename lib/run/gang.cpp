@@ -120,12 +120,25 @@ GangSpec make_gang(const RunSetup& setup, const Assignment& assignment) {
   gang.name = assignment.task;
   gang.node = assignment.node;
   gang.log = setup.directory.log_file(assignment.task);
-  gang.ranks = rank_commands({setup.worker, setup.saturn}, make_job(setup, assignment),
+  gang.job = make_job(setup, assignment);
+  gang.ranks = rank_commands({setup.worker, setup.saturn}, gang.job,
                              setup.directory.task_directory(assignment.task) / "job.json");
   return gang;
 }
 
-std::vector<const Assignment*> due(const Plan& plan, const RunState& state) {
+bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& state) {
+  if (!disjoint(state.lost, line)) return false;
+  const auto task = state.tasks.find(line.task);
+  if (task == state.tasks.end() || task->second.ruled_out.empty()) return true;
+  const Node* node = setup.node(line.node);
+  return std::none_of(
+      task->second.ruled_out.begin(), task->second.ruled_out.end(), [&](const ConfigurationRuledOut& out) {
+        return out.parallelism == line.parallelism && out.knobs == line.knobs &&
+               out.devices == std::ssize(line.devices) && node != nullptr && out.device_kind == node->kind;
+      });
+}
+
+std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, const RunState& state) {
   DeviceSet taken;
   for (const auto& [name, task] : state.tasks) {
     if (!task.holds_devices) continue;
@@ -134,10 +147,11 @@ std::vector<const Assignment*> due(const Plan& plan, const RunState& state) {
   std::vector<const Assignment*> result;
   for (const Assignment& assignment : plan.assignments) {
     const auto found = state.tasks.find(assignment.task);
-    const TaskState task = found == state.tasks.end() ? TaskState{} : found->second;
-    if (task.over()) continue;
+    const TaskState* task = found == state.tasks.end() ? nullptr : &found->second;
+    if ((task != nullptr && task->over()) || !is_possible(setup, assignment, state)) continue;
     // A gang on its way to another place has its new devices kept for it.
-    if (!task.holds_devices && disjoint(taken, assignment)) result.push_back(&assignment);
+    const bool leaving = task != nullptr && task->holds_devices;
+    if (!leaving && disjoint(taken, assignment)) result.push_back(&assignment);
     for (const int device : assignment.devices) taken.insert({assignment.node, device});
   }
   return result;

@@ -38,10 +38,14 @@ Job make_job(const RunSetup& setup, const Assignment& assignment);
 /// The command lines for it. Pure.
 GangSpec make_gang(const RunSetup& setup, const Assignment& assignment);
 
+/// Whether the line can be carried out at all: none of its devices is lost, and its task has not run out of
+/// memory that way on devices of that kind. Pure.
+bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& state);
+
 /// The unstarted assignments whose turn it is: devices are handed out in the plan's order of start, and an
 /// assignment never overtakes an earlier one that waits for one of its devices, or whose gang is still
-/// leaving another place. Pure; pointers into `plan`.
-std::vector<const Assignment*> due(const Plan& plan, const RunState& state);
+/// leaving another place. Lines that are not possible are passed over. Pure; pointers into `plan`.
+std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, const RunState& state);
 
 /// The tasks that a new session runs again: those given up, those that have become longer than they were when
 /// they finished, and those that ended early by another stop rule than they have now. Pure.

@@ -32,6 +32,13 @@ struct Writer {
             {"remaining_seconds_before", r.remaining_seconds_before},
             {"remaining_seconds_after", r.remaining_seconds_after}};
   }
+  Json operator()(const PlanKept& r) const {
+    return {{"record", "plan_kept"},
+            {"at", r.at},
+            {"reason", r.reason},
+            {"remaining_seconds", r.remaining_seconds},
+            {"best_seconds", r.best_seconds}};
+  }
   Json operator()(const GangStarted& r) const {
     return {{"record", "gang_started"}, {"at", r.at},
             {"task", r.task},           {"parallelism", r.parallelism},
@@ -81,6 +88,26 @@ struct Writer {
   Json operator()(const TaskReopened& r) const {
     return {{"record", "task_reopened"}, {"at", r.at}, {"task", r.task}};
   }
+  Json operator()(const ConfigurationRuledOut& r) const {
+    return {{"record", "configuration_ruled_out"},
+            {"at", r.at},
+            {"task", r.task},
+            {"parallelism", r.parallelism},
+            {"knobs", r.knobs},
+            {"device_kind", r.device_kind},
+            {"devices", r.devices},
+            {"why", r.why}};
+  }
+  Json operator()(const DevicesWentAway& r) const {
+    return {{"record", "devices_went_away"},
+            {"at", r.at},
+            {"node", r.node},
+            {"devices", r.devices},
+            {"why", r.why}};
+  }
+  Json operator()(const DevicesCameBack& r) const {
+    return {{"record", "devices_came_back"}, {"at", r.at}, {"node", r.node}, {"devices", r.devices}};
+  }
   Json operator()(const SessionEnded& r) const {
     return {{"record", "session_ended"}, {"at", r.at}, {"why", r.why}};
   }
@@ -93,6 +120,8 @@ std::optional<Record> record_from(const nlohmann::json& j) {
     return PlanAdopted{j.at("at"), j.at("reason"), j.at("remaining_seconds_before"),
                        j.at("remaining_seconds_after")};
   }
+  if (kind == "plan_kept")
+    return PlanKept{j.at("at"), j.at("reason"), j.at("remaining_seconds"), j.at("best_seconds")};
   if (kind == "gang_started") {
     return GangStarted{j.at("at"),
                        j.at("task"),
@@ -125,6 +154,15 @@ std::optional<Record> record_from(const nlohmann::json& j) {
   if (kind == "gang_ended") return GangEnded{j.at("at"), j.at("task"), j.at("why"), j.at("failure")};
   if (kind == "task_failed") return TaskFailed{j.at("at"), j.at("task"), j.at("why")};
   if (kind == "task_reopened") return TaskReopened{j.at("at"), j.at("task")};
+  if (kind == "configuration_ruled_out") {
+    return ConfigurationRuledOut{
+        j.at("at"),          j.at("task"),    j.at("parallelism"), j.at("knobs").get<Knobs>(),
+        j.at("device_kind"), j.at("devices"), j.at("why")};
+  }
+  if (kind == "devices_went_away")
+    return DevicesWentAway{j.at("at"), j.at("node"), j.at("devices").get<std::vector<int>>(), j.at("why")};
+  if (kind == "devices_came_back")
+    return DevicesCameBack{j.at("at"), j.at("node"), j.at("devices").get<std::vector<int>>()};
   if (kind == "session_ended") return SessionEnded{j.at("at"), j.at("why")};
   return {};
 }

@@ -27,6 +27,13 @@ struct PlanAdopted {
   double remaining_seconds_before = 0;  ///< of the plan given up; 0 for the first
   double remaining_seconds_after = 0;
 };
+/// What is left was planned again, and the plan in force stays.
+struct PlanKept {
+  double at = 0;
+  std::string reason;
+  double remaining_seconds = 0;  ///< of the plan in force
+  double best_seconds = 0;       ///< of the best plan that was found, switches included
+};
 struct GangStarted {
   double at = 0;
   std::string task;
@@ -88,14 +95,39 @@ struct TaskReopened {
   double at = 0;
   std::string task;
 };
+/// The task ran out of memory in this configuration: it is not used any more, nor for tasks of the same speed
+/// signature.
+struct ConfigurationRuledOut {
+  double at = 0;
+  std::string task;
+  std::string parallelism;
+  Knobs knobs;
+  std::string device_kind;
+  int devices = 0;
+  std::string why;
+};
+/// Devices cannot be used any more in this session.
+struct DevicesWentAway {
+  double at = 0;
+  std::string node;
+  std::vector<int> devices;
+  std::string why;
+};
+struct DevicesCameBack {
+  double at = 0;
+  std::string node;
+  std::vector<int> devices;
+};
 /// The session ends in an orderly way: "done", "stopped by SIGINT", ...
 struct SessionEnded {
   double at = 0;
   std::string why;
 };
 
-using Record = std::variant<SessionStarted, PlanAdopted, GangStarted, GangReleased, CheckpointWritten,
-                            ValidationDone, TaskFinished, GangEnded, TaskFailed, TaskReopened, SessionEnded>;
+using Record =
+    std::variant<SessionStarted, PlanAdopted, PlanKept, GangStarted, GangReleased, CheckpointWritten,
+                 ValidationDone, TaskFinished, GangEnded, TaskFailed, TaskReopened, ConfigurationRuledOut,
+                 DevicesWentAway, DevicesCameBack, SessionEnded>;
 
 /// One line of the journal, `{"record": "gang_started", ..., "sum": "<16 hex digits>"}\n`: the sum is
 /// content_hash of the line's text before `,"sum"`.

@@ -14,6 +14,7 @@ namespace saturn {
 /// Where a run keeps its things:
 ///   run.json              what is run: the workload file, the tasks as they were resolved
 ///   profile.json, plan.json  what the plan was made from; the plan in force
+///   plan.previous.json       the one that it replaced
 ///   journal.jsonl         what happened
 ///   tasks/NAME/           job.json, log, metrics.jsonl, checkpoints/, model.safetensors
 ///   lock                  held by the `saturn run` that is working on it
@@ -23,6 +24,7 @@ struct RunDirectory {
   std::filesystem::path run_file() const { return path / "run.json"; }
   std::filesystem::path profile_file() const { return path / "profile.json"; }
   std::filesystem::path plan_file() const { return path / "plan.json"; }
+  std::filesystem::path previous_plan_file() const { return path / "plan.previous.json"; }
   std::filesystem::path journal_file() const { return path / "journal.jsonl"; }
   std::filesystem::path lock_file() const { return path / "lock"; }
   std::filesystem::path task_directory(const std::string& task) const { return path / "tasks" / task; }

@@ -32,11 +32,16 @@ struct Applier {
     state.earlier_seconds += state.session_seconds;
     state.session_seconds = 0;
     state.ended.clear();
+    state.lost.clear();  // what is there now was found anew
     ++state.sessions;
   }
   void operator()(const PlanAdopted& r) const {
     seen(r.at);
     state.plans.push_back(r);
+  }
+  void operator()(const PlanKept& r) const {
+    seen(r.at);
+    ++state.plans_kept;
   }
   void operator()(const GangStarted& r) const {
     seen(r.at);
@@ -98,7 +103,20 @@ struct Applier {
     t.phase = Phase::kWaiting;
     t.ended_early.clear();
     t.failures = 0;
+    t.ruled_out.clear();
     t.message.clear();
+  }
+  void operator()(const ConfigurationRuledOut& r) const {
+    seen(r.at);
+    task(r.task).ruled_out.push_back(r);
+  }
+  void operator()(const DevicesWentAway& r) const {
+    seen(r.at);
+    for (const int device : r.devices) state.lost.insert({r.node, device});
+  }
+  void operator()(const DevicesCameBack& r) const {
+    seen(r.at);
+    for (const int device : r.devices) state.lost.erase({r.node, device});
   }
   void operator()(const SessionEnded& r) const {
     seen(r.at);

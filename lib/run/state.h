@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "run/record.h"
@@ -16,19 +18,20 @@ struct TaskState {
   enum class Phase { kWaiting, kStarting, kTraining, kFinished, kFailed };
 
   Phase phase = Phase::kWaiting;
-  bool holds_devices = false;       ///< a gang of it has not left yet
-  std::int64_t step = 0;            ///< that a new gang would go on from: the last checkpoint's
-  std::int64_t live_step = 0;       ///< of the running gang
-  double step_seconds = 0;          ///< observed under the configuration last used; 0 = not yet
-  std::optional<GangStarted> gang;  ///< the last one
-  int starts = 0;                   ///< gangs so far
-  int failures = 0;                 ///< gangs that ended in failure
-  double planned_seconds = 0;       ///< by the plan when it was first started
-  double busy_seconds = 0;          ///< gang time so far, ended gangs
-  double device_seconds = 0;        ///< the same times the number of devices
-  std::int64_t finished_of = 0;     ///< steps that it was to have when it finished
-  std::string ended_early;          ///< why it finished before its last step; empty: it did not
-  std::string stop_rule;            ///< that it finished early by, as JSON
+  bool holds_devices = false;                    ///< a gang of it has not left yet
+  std::int64_t step = 0;                         ///< that a new gang would go on from: the last checkpoint's
+  std::int64_t live_step = 0;                    ///< of the running gang
+  double step_seconds = 0;                       ///< observed under the configuration last used; 0 = not yet
+  std::optional<GangStarted> gang;               ///< the last one
+  int starts = 0;                                ///< gangs so far
+  int failures = 0;                              ///< gangs that ended in failure
+  std::vector<ConfigurationRuledOut> ruled_out;  ///< in which it ran out of memory; each is one of `failures`
+  double planned_seconds = 0;                    ///< by the plan when it was first started
+  double busy_seconds = 0;                       ///< gang time so far, ended gangs
+  double device_seconds = 0;                     ///< the same times the number of devices
+  std::int64_t finished_of = 0;                  ///< steps that it was to have when it finished
+  std::string ended_early;                       ///< why it finished before its last step; empty: it did not
+  std::string stop_rule;                         ///< that it finished early by, as JSON
   double training_loss = 0;
   double validation_loss = 0;
   std::string weights;
@@ -44,6 +47,8 @@ struct RunState {
   double earlier_seconds = 0;  ///< length of the sessions before this one
   double session_seconds = 0;  ///< `at` of this session's last record
   std::vector<PlanAdopted> plans;
+  int plans_kept = 0;                          ///< looks that left the plan as it was
+  std::set<std::pair<std::string, int>> lost;  ///< (node, device) that cannot be used in this session
   std::string ended;  ///< why the last session ended; empty while it runs or when it was killed
 
   double elapsed_seconds() const { return earlier_seconds + session_seconds; }

@@ -156,6 +156,8 @@ RunSettings read_run(MapReader& workload) {
       reader.seconds("introspection_interval", settings.introspection_interval_seconds);
   settings.introspection_threshold =
       reader.number("introspection_threshold", settings.introspection_threshold, 0, 1);
+  settings.introspection_tolerance =
+      reader.number("introspection_tolerance", settings.introspection_tolerance, 0, 1000);
   reader.finish();
   return settings;
 }

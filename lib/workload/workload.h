@@ -64,6 +64,7 @@ struct RunSettings {
   std::int64_t retries = 1;  ///< new starts of a gang that died (not of one out of memory or with NaN)
   double introspection_interval_seconds = 60;  ///< 0 = off
   double introspection_threshold = 0.05;  ///< a new plan must cut the remaining makespan by this fraction
+  double introspection_tolerance = 0.1;   ///< of its planned time: a task that is off by more is looked at
 
   bool operator==(const RunSettings&) const = default;
 };

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <doctest/doctest.h>
 
+#include "many.h"
 #include "plan/fixtures.h"
-#include "plan/many.h"
 #include "plan/methods/portfolio.h"
 #include "plan/model/search.h"
 #include "plan/random_problems.h"

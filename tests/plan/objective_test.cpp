@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 #include <random>
 
+#include "many.h"
 #include "plan/bounds/objective_bounds.h"
 #include "plan/fixtures.h"
-#include "plan/many.h"
 #include "plan/model/instance.h"
 #include "plan/random_problems.h"
 #include "plan/solve.h"

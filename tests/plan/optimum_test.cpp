@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include "many.h"
 #include "plan/fixtures.h"
-#include "plan/many.h"
 #include "plan/model/instance.h"
 #include "plan/random_problems.h"
 #include "plan/solve.h"

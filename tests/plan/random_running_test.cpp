@@ -5,10 +5,10 @@
 #include <string>
 
 #include "base/error.h"
+#include "many.h"
 #include "plan/bounds/lane_program.h"
 #include "plan/bounds/width_program.h"
 #include "plan/fixtures.h"
-#include "plan/many.h"
 #include "plan/methods/exact.h"
 #include "plan/methods/refill.h"
 #include "plan/random_problems.h"

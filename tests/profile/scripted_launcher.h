@@ -15,7 +15,7 @@
 
 namespace saturn::test {
 
-using What = std::variant<Event, GangExited>;
+using What = decltype(GangNews::what);
 
 /// What a gang does, and when: seconds after its release (Ready always comes after `ready_after` seconds).
 struct Script {

@@ -2,7 +2,6 @@
 #include "run/executor.h"
 
 #include <doctest/doctest.h>
-#include <set>
 #include <signal.h>
 
 #include "run_fixture.h"
@@ -247,20 +246,23 @@ TEST_CASE_FIXTURE(RunFixture, "a gang that says why it fails and then does not l
   CHECK(messages == std::vector<std::string>{"task 'wild' failed: the loss is NaN"});
 }
 
-/// Proposes one given plan the first time it is asked.
+/// Proposes one given plan the first time it is asked, and none later.
 struct OnePlan final : Introspector {
   std::optional<Proposal> next;
   const Clock* clock = nullptr;  ///< needed with a delay
   double delay = 0;              ///< seconds that it takes to solve
   double ready = 0;
   bool asked = false;
-  void consider(const RunState&, const Plan&, const std::string&) override {
+  std::vector<std::string> reasons;
+  void consider(const RunSetup&, const RunState&, const Plan&, const std::string& reason) override {
     asked = true;
+    reasons.push_back(reason);
     if (clock != nullptr) ready = clock->now().count() + delay;
   }
   std::optional<Proposal> take() override {
-    const bool solved = asked && (clock == nullptr || clock->now().count() >= ready);
-    return solved ? std::exchange(next, std::nullopt) : std::nullopt;
+    if (!asked || (clock != nullptr && clock->now().count() < ready)) return {};
+    asked = false;
+    return next ? std::exchange(next, std::nullopt) : Proposal{.reason = reasons.back(), .plan = {}};
   }
 };
 
@@ -281,7 +283,8 @@ TEST_CASE_FIXTURE(RunFixture, "a better plan moves only the gangs whose place ch
   REQUIRE(starts.size() == 4);
   CHECK(starts[2].starts_with("waits@"));
   CHECK(starts[3].starts_with("moves@"));
-  CHECK(messages == std::vector<std::string>{"a better plan for what is left: 1:00 instead of 1:10"});
+  CHECK(messages ==
+        std::vector<std::string>{"a better plan for what is left (interval): 1:00 instead of 1:10"});
   CHECK(state.plans.size() == 2);
 }
 
@@ -306,7 +309,9 @@ TEST_CASE_FIXTURE(RunFixture, "a look at the plan that fails is told once and ch
   struct Failing final : Introspector {
     int looks = 0;
     bool asked = false;
-    void consider(const RunState&, const Plan&, const std::string&) override { ++looks, asked = true; }
+    void consider(const RunSetup&, const RunState&, const Plan&, const std::string&) override {
+      ++looks, asked = true;
+    }
     std::optional<Proposal> take() override {
       if (!std::exchange(asked, false)) return {};
       return Proposal{.reason = "interval", .plan = {}, .failure = "no way"};
@@ -334,35 +339,109 @@ TEST_CASE_FIXTURE(RunFixture, "the next session tries again what failed before a
   CHECK(state.tasks["bad"].phase == Phase::kFinished);
 }
 
-TEST_CASE_FIXTURE(RunFixture, "no device is ever held by two gangs, whatever dies") {
-  for (unsigned seed = 0; seed < 200; ++seed) {
-    RunFixture random;
-    unsigned noise = seed * 2654435761U + 1;
-    const auto draw = [&](unsigned n) {
-      noise = noise * 1664525U + 1013904223U;
-      return (noise >> 8) % n;
-    };
-    for (int i = 0; i < 8; ++i) {
-      const bool wide = draw(3) == 0;
-      SimulatedGang gang{.step_seconds = 0.5 + draw(3), .steps = 1 + static_cast<int>(draw(20))};
-      if (draw(3) == 0) gang.dies_at_step = 1 + draw(10);
-      random.add("t" + std::to_string(i),
-                 wide ? std::vector<int>{0, 1} : std::vector<int>{static_cast<int>(draw(2))}, i * 10.0, gang);
-    }
-    bool overlap = false;
-    random.on_update = [&](const RunState& now, const Plan&) {
-      std::set<int> held;
-      for (const auto& [name, task] : now.tasks) {
-        if (!task.holds_devices) continue;
-        for (const int device : task.gang->devices) overlap = overlap || !held.insert(device).second;
+TEST_CASE_FIXTURE(RunFixture, "a look that fails to find a better plan is in the journal with both times") {
+  add("a", {0}, 0, {.steps = 40});
+  setup.settings.introspection_interval_seconds = 30;
+  OnePlan introspector;
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK(introspector.reasons == std::vector<std::string>{"interval"});
+  CHECK(state.plans_kept == 1);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "what ends early or late beyond the tolerance has the plan looked at, once") {
+  setup.settings.introspection_interval_seconds = 1e6;
+  setup.settings.introspection_tolerance = 0.2;
+  add("early", {0}, 0, {.steps = 10});
+  add("late", {1}, 0, {.steps = 20});
+  add("usual", {0}, 50, {.steps = 60});
+  plan.assignments[0].duration_seconds = 15;  // it takes 11
+  plan.assignments[1].duration_seconds = 17;  // it takes 21: late from 20.4 on
+  plan.assignments[2].duration_seconds = 55;  // it takes 61, which is tolerated
+  OnePlan introspector;
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK(introspector.reasons == std::vector<std::string>{"task 'early' ended 4 s earlier than planned",
+                                                         "task 'late' takes longer than planned"});
+}
+
+TEST_CASE_FIXTURE(RunFixture, "without introspection only what must be planned anew is") {
+  add("early", {0}, 0, {.steps = 10});
+  add("other", {1}, 0, {.steps = 100});
+  plan.assignments[0].duration_seconds = 50;
+  OnePlan introspector;
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK(introspector.reasons.empty());
+  CHECK(state.plans_kept == 0);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "gangs on lost devices end, are not counted as failed, and are planned anew") {
+  setup.cluster.nodes.push_back({"n1", "cpu", {{0, {0}, 0}}});
+  add("hit", {0}, 0, {.steps = 40, .checkpoint_every_steps = 10});
+  add("spared", {1}, 0, {.steps = 40});
+  outages = {{.at_seconds = 25, .node = "n0", .devices = {0}}};
+  OnePlan introspector;
+  introspector.next = Proposal{"", plan, 0, 30};
+  introspector.next->plan->assignments[0].node = "n1";
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK(starts == std::vector<std::string>{"hit@0", "spared@0", "hit@25"});
+  CHECK(state.tasks["hit"].failures == 0);
+  CHECK(state.tasks["hit"].gang->node == "n1");
+  CHECK(state.tasks["hit"].step == 40);
+  CHECK(state.elapsed_seconds() == doctest::Approx(25 + 1 + 20));
+  CHECK(introspector.reasons == std::vector<std::string>{"lost device 0 of n0"});
+  CHECK(messages == std::vector<std::string>{"warning: lost device 0 of n0: simulated",
+                                             "another plan for what is left (): 30 s"});
+}
+
+TEST_CASE_FIXTURE(RunFixture, "what nothing can run any more waits for its devices while others train") {
+  for (const bool back : {true, false}) {
+    CAPTURE(back);
+    RunFixture fixture;
+    fixture.add("hit", {0}, 0, {.steps = 40});
+    fixture.add("spared", {1}, 0, {.steps = 100});
+    fixture.outages = {{.at_seconds = 25, .node = "n0", .devices = {0}}};
+    if (back) fixture.outages[0].back_at_seconds = 70;
+    struct Stranding final : Introspector {
+      bool asked = false;
+      bool lost = false;
+      void consider(const RunSetup&, const RunState& now, const Plan&, const std::string&) override {
+        asked = true;
+        lost = !now.lost.empty();
       }
-    };
-    CAPTURE(seed);
-    const RunEnd end = random.run();
-    CHECK_FALSE(overlap);
-    CHECK(end != RunEnd::kInterrupted);
-    for (const auto& task : random.setup.tasks) CHECK(random.state.tasks[task.name].over());
+      std::optional<Proposal> take() override {
+        if (!std::exchange(asked, false)) return {};
+        Proposal proposal{.reason = "", .plan = {}};
+        if (lost) proposal.stranded["hit"] = "task 'hit' has no devices";
+        return proposal;
+      }
+    } introspector;
+    CHECK(fixture.run(&introspector) == (back ? RunEnd::kDone : RunEnd::kSomeFailed));
+    CHECK(fixture.starts.size() == (back ? 3 : 2));
+    if (back) CHECK(fixture.starts[2] == "hit@70");
+    REQUIRE(fixture.messages.size() == 3);
+    CHECK(fixture.messages[1] == "warning: task 'hit' has no devices; it waits for devices to come back");
+    CHECK(fixture.messages[2] ==
+          (back ? "device 0 of n0 can be used again" : "task 'hit' failed: task 'hit' has no devices"));
+    CHECK(fixture.state.tasks["spared"].starts == 1);
   }
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a way that runs out of memory is ruled out, and another one taken") {
+  const Failed failed{Failed::Reason::kOutOfMemory, "out of memory: 2 over 1"};
+  add("big", {0}, 0, {.dies_at_step = 6, .fails_with = failed});
+  add("next", {0}, 11);
+  next_behaviours["big"] = {{}};
+  OnePlan introspector;
+  introspector.next = Proposal{"", plan, 0, 30};
+  introspector.next->plan->assignments[0].devices = {0, 1};
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK(state.tasks["big"].ruled_out.size() == 1);
+  CHECK(state.tasks["big"].gang->devices == std::vector<int>{0, 1});
+  CHECK(introspector.reasons == std::vector<std::string>{"task 'big' ran out of memory"});
+  CHECK(messages.front() ==
+        "warning: task 'big' is not run by ddp on 1 device any more: out of memory: 2 over 1");
+  // The next session goes by the journal.
+  const RunState replayed = replay(read_journal(setup.directory.journal_file()));
+  CHECK(replayed.tasks.at("big").ruled_out.at(0).why == "out of memory: 2 over 1");
 }
 
 }  // namespace

@@ -22,12 +22,12 @@ TEST_CASE_FIXTURE(RunFixture,
   add("wide", {0, 1}, 5);
   add("small", {1}, 6);
   RunState now;
-  CHECK(names(due(plan, now)) == std::vector<std::string>{"running"});
+  CHECK(names(due(setup, plan, now)) == std::vector<std::string>{"running"});
   apply(now, GangStarted{0, "running", "ddp", {}, "n0", {0}});
-  CHECK(due(plan, now).empty());
+  CHECK(due(setup, plan, now).empty());
   apply(now, GangEnded{5, "running", "finished", false});
   apply(now, TaskFailed{5, "running", "for good"});
-  CHECK(names(due(plan, now)) == std::vector<std::string>{"wide"});
+  CHECK(names(due(setup, plan, now)) == std::vector<std::string>{"wide"});
 }
 
 TEST_CASE_FIXTURE(RunFixture, "the new devices of a gang that is leaving its old ones are kept for it") {
@@ -35,9 +35,9 @@ TEST_CASE_FIXTURE(RunFixture, "the new devices of a gang that is leaving its old
   add("later", {1}, 11);
   RunState now;
   apply(now, GangStarted{0, "moves", "ddp", {}, "n0", {0}});
-  CHECK(due(plan, now).empty());
+  CHECK(due(setup, plan, now).empty());
   apply(now, GangEnded{5, "moves", "stopped", false});
-  CHECK(names(due(plan, now)) == std::vector<std::string>{"moves"});
+  CHECK(names(due(setup, plan, now)) == std::vector<std::string>{"moves"});
 }
 
 TEST_CASE_FIXTURE(RunFixture,

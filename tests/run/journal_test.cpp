@@ -22,6 +22,10 @@ std::vector<Record> examples() {
           GangEnded{6.5, "a", "finished", false},
           TaskFailed{7, "b", "a \"quoted\" reason\nover two lines"},
           TaskReopened{7.5, "b"},
+          PlanKept{7.6, "interval", 100.5, 99.25},
+          ConfigurationRuledOut{7.7, "b", "ddp", {{"bucket_mb", "25"}}, "cpu", 2, "out of memory: 2 over 1"},
+          DevicesWentAway{7.8, "n0", {0, 3}, "NVML: GPU is lost"},
+          DevicesCameBack{7.9, "n0", {3}},
           SessionEnded{8, "done"}};
 }
 

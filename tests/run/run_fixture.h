@@ -7,6 +7,7 @@
 
 #include "launch/simulated_launcher.h"
 #include "run/executor.h"
+#include "run/journal.h"
 #include "temporary_directory.h"
 
 namespace saturn::test {
@@ -19,6 +20,7 @@ struct RunFixture {
   Plan plan;
   std::map<std::string, SimulatedGang> behaviours;
   std::map<std::string, std::vector<SimulatedGang>> next_behaviours;  ///< of a task's later gangs, in order
+  std::vector<Outage> outages;
   std::vector<std::string> messages;
   Interrupt interrupt;
   std::vector<std::string> starts;  ///< "task@seconds"
@@ -60,20 +62,25 @@ struct RunFixture {
   /// Runs a session, as `saturn run` would: goes on from the journal.
   RunEnd run(Introspector* introspector = nullptr) {
     make_directories(setup.directory.path);
-    const auto launcher = make_simulated_launcher(clock, [this](const GangSpec& spec) {
-      starts.push_back(spec.name + "@" + std::to_string(static_cast<int>(clock.now().count())));
-      SimulatedGang behaviour = behaviours.at(spec.name);
-      auto& later = next_behaviours[spec.name];
-      if (!later.empty()) {
-        behaviours[spec.name] = later.front();
-        later.erase(later.begin());
-      }
-      return behaviour;
-    });
+    const auto launcher = make_simulated_launcher(
+        clock,
+        {.behaviour =
+             [this](const GangSpec& spec) {
+               starts.push_back(spec.name + "@" + std::to_string(static_cast<int>(clock.now().count())));
+               SimulatedGang behaviour = behaviours.at(spec.name);
+               auto& later = next_behaviours[spec.name];
+               if (!later.empty()) {
+                 behaviours[spec.name] = later.front();
+                 later.erase(later.begin());
+               }
+               return behaviour;
+             },
+         .outages = outages});
     Journal journal(setup.directory.journal_file());
+    const auto store = make_directory_store(setup.directory, journal);
     Recorder recorder(*this);
     Executor executor(setup, plan, replay(journal.past()),
-                      {*launcher, clock, journal, recorder, interrupt, introspector});
+                      {*launcher, clock, *store, recorder, interrupt, introspector});
     const RunEnd end = executor.run();
     state = executor.state();
     plan = executor.plan();
