@@ -9,7 +9,7 @@ expect 0 "$saturn" plan sweep.yaml
 # By hand: everything on device 0, one after another.
 sed -E 's/"devices": \[1\]/"devices": [0]/; s/"start_seconds": [0-9.]+, //' runs/sweep/plan.json >bad.json
 expect 0 "$saturn" run bad.json
-says err 'a better plan for what is left: '
+says err 'a better plan for what is left ('
 [ "$(grep -c '"record":"plan_adopted"' runs/sweep/journal.jsonl)" -ge 2 ] || fail 'no plan was adopted while it ran'
 grep -q '"record":"gang_started".*"devices":\[1\]' runs/sweep/journal.jsonl || fail 'device 1 stayed idle'
 first=$(grep -m1 -o '"record":"gang_started","at":[0-9.e-]*,"task":"[^"]*"' runs/sweep/journal.jsonl | sed 's/.*"task"://')
