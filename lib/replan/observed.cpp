@@ -19,6 +19,14 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
+/// How much slower than its profile the gang's steps were; 0: not observed, or not profiled.
+double slowness_of(const RunSetup& setup, const Profile& profile, const std::optional<GangStarted>& gang,
+                   double step_seconds) {
+  if (!gang || step_seconds <= 0) return 0;
+  const Measured* measured = measured_for(setup, profile, *gang);
+  return measured == nullptr || measured->step_seconds <= 0 ? 0 : step_seconds / measured->step_seconds;
+}
+
 }  // namespace
 
 const Measured* measured_for(const RunSetup& setup, const Profile& profile, const GangStarted& gang) {
@@ -43,10 +51,10 @@ std::map<std::string, double> observed_slowness(const RunSetup& setup, const Pro
   std::map<std::string, std::vector<double>> by_signature;
   std::vector<double> all;
   for (const auto& [name, task] : state.tasks) {
-    if (!task.gang || task.step_seconds <= 0) continue;
-    const Measured* measured = measured_for(setup, profile, *task.gang);
-    if (measured == nullptr || measured->step_seconds <= 0) continue;
-    own[name] = task.step_seconds / measured->step_seconds;
+    double slowness = slowness_of(setup, profile, task.gang, task.step_seconds);
+    if (slowness <= 0) slowness = slowness_of(setup, profile, task.earlier_gang, task.earlier_step_seconds);
+    if (slowness <= 0) continue;
+    own[name] = slowness;
     by_signature[speed_signature(*setup.task(name))].push_back(own[name]);
     all.push_back(own[name]);
   }

@@ -16,8 +16,8 @@ namespace saturn {
 const Measured* measured_for(const RunSetup& setup, const Profile& profile, const GangStarted& gang);
 
 /// How much slower (over 1) or faster the tasks are than their profile says, by task name: a task's own speed
-/// where it was observed, else the mean of those with the same speed signature, else the median of all; 1
-/// without any.
+/// where it was observed (of its gang, else of the last one before it for which it was), else the mean of
+/// those with the same speed signature, else the median of all; 1 without any.
 std::map<std::string, double> observed_slowness(const RunSetup& setup, const Profile& profile,
                                                 const RunState& state);
 

@@ -21,6 +21,10 @@ namespace {
 constexpr double kReportsPerLook = 8;
 /// And without looks, in a whole run.
 constexpr double kReportsPerRun = 20;
+/// But not so few that a look knows only where a gang was long ago,
+constexpr double kLongestReportSeconds = 30;
+/// nor that a gang is taken for hung: this share of the time after which it is, since noise stretches it.
+constexpr double kSilence = 0.25;
 
 /// Looks at once, and takes no time for it.
 class ImmediateIntrospector final : public Introspector {
@@ -112,7 +116,9 @@ class Behaviours {
     gang.steps = job.task.steps;
     const double report = interval > 0 ? interval / kReportsPerLook
                                        : static_cast<double>(gang.steps) * gang.step_seconds / kReportsPerRun;
-    gang.report_every_steps = std::max<std::int64_t>(1, std::llround(report / gang.step_seconds));
+    const double longest = std::min(kLongestReportSeconds, kSilence * setup_.settings.hang_timeout_seconds);
+    gang.report_every_steps =
+        std::max<std::int64_t>(1, std::llround(std::min(report, longest) / gang.step_seconds));
     gang.checkpoint_every_steps = job.task.checkpoint_every_steps;
     if (gang.checkpoint_every_steps == 0) gang.checkpoint_every_seconds = job.checkpoint_interval_seconds;
     gang.checkpoint_held_seconds = measured.checkpoint_held_seconds;

@@ -46,6 +46,10 @@ struct Applier {
   void operator()(const GangStarted& r) const {
     seen(r.at);
     TaskState& t = task(r.task);
+    if (t.gang && t.step_seconds > 0) {
+      t.earlier_gang = t.gang;
+      t.earlier_step_seconds = t.step_seconds;
+    }
     t.gang = r;
     t.holds_devices = true;
     t.phase = Phase::kStarting;

@@ -23,6 +23,8 @@ struct TaskState {
   std::int64_t live_step = 0;                    ///< of the running gang
   double step_seconds = 0;                       ///< observed under the configuration last used; 0 = not yet
   std::optional<GangStarted> gang;               ///< the last one
+  std::optional<GangStarted> earlier_gang;       ///< the last one before it whose speed was observed
+  double earlier_step_seconds = 0;               ///< its speed
   int starts = 0;                                ///< gangs so far
   int failures = 0;                              ///< gangs that ended in failure
   std::vector<ConfigurationRuledOut> ruled_out;  ///< in which it ran out of memory; each is one of `failures`

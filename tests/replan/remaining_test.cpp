@@ -33,6 +33,23 @@ TEST_CASE_FIXTURE(ReplanFixture, "a task's own speed counts, else that of its ki
   CHECK(both.at("twin") == doctest::Approx(1.5));
 }
 
+TEST_CASE_FIXTURE(ReplanFixture, "a task that is started elsewhere is as slow as it was until it is known") {
+  add("moved", 100);
+  add("other", 100, 64);
+  run("other", {1}, 10, 1);
+  run("moved", {0}, 10, 1.5);
+  apply(state, CheckpointWritten{30, "moved", 20, 1.5});
+  apply(state, GangEnded{31, "moved", "stopped", false});
+  apply(state, GangStarted{31, "moved", "ddp", {}, "n0", {0, 1}, 0});
+  CHECK(observed_slowness(setup, profile, state).at("moved") == doctest::Approx(1.5));
+  // One that is gone before it is known changes nothing.
+  apply(state, GangEnded{32, "moved", "stopped", false});
+  apply(state, GangStarted{32, "moved", "ddp", {}, "n0", {0, 1}, 0});
+  CHECK(observed_slowness(setup, profile, state).at("moved") == doctest::Approx(1.5));
+  state.tasks["moved"].step_seconds = 0.6;
+  CHECK(observed_slowness(setup, profile, state).at("moved") == doctest::Approx(1));
+}
+
 TEST_CASE_FIXTURE(ReplanFixture,
                   "what runs may stay where it is, without a start-up, for the steps that are left") {
   add("running", 100);

@@ -99,6 +99,18 @@ TEST_CASE_FIXTURE(SimulationFixture, "a node that is lost and comes back") {
     CHECK(replayed.tasks.at(name).busy_seconds == task.busy_seconds);
 }
 
+TEST_CASE_FIXTURE(SimulationFixture, "gangs are not taken for hung, however seldom the plan is looked at") {
+  for (const char* name : {"a", "b", "c"}) add(name, 20'000, 32 + 8 * (name[0] - 'a'));
+  plan_all();
+  simulation.noise = 0.2;
+  for (const double interval : {0.0, 10'000.0}) {
+    setup.settings.introspection_interval_seconds = interval;
+    const SimulatedRun run = simulate_it();
+    CHECK(run.end == RunEnd::kDone);
+    for (const auto& [name, task] : run.state.tasks) CHECK(task.failures == 0);
+  }
+}
+
 TEST_CASE_FIXTURE(SimulationFixture, "a run that was stopped is simulated on from where it stands") {
   add("a", 1000);
   plan_all();
