@@ -51,9 +51,10 @@ struct ReplanCommand {
 int run_replan(const ReplanCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
 
 struct ShowCommand {
-  std::string target;  ///< profile.json, plan.json or a run directory
+  std::string target;   ///< profile.json, plan.json or a run directory
+  bool follow = false;  ///< until the run ends
 };
-int run_show(const ShowCommand& command, const CommonOptions& options);
+int run_show(const ShowCommand& command, const CommonOptions& options, const InterruptGuard& interrupts);
 
 struct ConformanceCommand {
   std::vector<std::string> names;  ///< empty: every native parallelism that is found

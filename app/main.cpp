@@ -135,8 +135,11 @@ void add_show(CLI::App& app, CommonOptions& options, Action& action) {
   auto command = std::make_shared<ShowCommand>();
   CLI::App* sub = subcommand(app, "show", "Show a profile, a plan or a run directory", options);
   sub->add_option("target", command->target, "profile.json, plan.json or a run directory")->required();
+  sub->add_flag("-f,--follow", command->follow,
+                "Watch a run directory that another process works on, until the run ends; with --json a line "
+                "for every change");
   sub->callback([=, &options, &action] {
-    action = [=, &options](InterruptGuard&) { return run_show(*command, options); };
+    action = [=, &options](InterruptGuard& guard) { return run_show(*command, options, guard); };
   });
 }
 

@@ -31,7 +31,8 @@ constexpr double kSolveShare = 0.1;
 struct Prepared {
   Profile profile;
   Plan plan;
-  RunState state;
+  std::vector<Record> records;  ///< of earlier sessions
+  RunState state;               ///< after them
 };
 
 std::vector<Diagnostic> as_diagnostics(const std::string& file, const std::vector<std::string>& messages) {
@@ -100,7 +101,8 @@ Prepared prepare(const Session& session, const std::optional<fs::path>& plan_fil
                  const CommonOptions& options, InterruptGuard& interrupts) {
   Prepared prepared;
   const RunDirectory& directory = session.directory;
-  if (fs::exists(directory.journal_file())) prepared.state = replay(read_journal(directory.journal_file()));
+  if (fs::exists(directory.journal_file())) prepared.records = read_journal(directory.journal_file());
+  prepared.state = replay(prepared.records);
   const bool begun = prepared.state.sessions > 0;
   if (begun) require_same_run(session);
   require_continuable(session);
@@ -145,7 +147,7 @@ RunEnd execute(const Session& session, Prepared& prepared, InterruptGuard& inter
   const Waking waking = interrupts.wakes(*launcher);
   Journal journal(session.directory.journal_file());
   const RunSetup setup = session.setup(prepared.profile);
-  RunView view(setup.tasks);
+  RunView view(setup.tasks, setup.cluster);
   const Seconds solve_limit(std::min(session.workload.plan.time_limit_seconds,
                                      session.workload.run.introspection_interval_seconds * kSolveShare));
   BackgroundIntrospector introspector(prepared.profile, solve_limit, [&] { launcher->wake(); });
@@ -154,14 +156,14 @@ RunEnd execute(const Session& session, Prepared& prepared, InterruptGuard& inter
   Executor executor(setup, prepared.plan, prepared.state,
                     {*launcher, clock, *store, view, interrupts.interrupt(), &introspector});
   const RunEnd end = executor.run();
-  view.finish();
+  view.finish(executor.state(), executor.plan());
   state = executor.state();
   return end;
 }
 
-void report(const Session& session, const RunState& state, const CommonOptions& options) {
-  const RunSummary summary =
-      summarize(session.directory, session.workload.tasks, state, session.cluster.device_count());
+void report(const Session& session, const RunState& state, const std::vector<Record>& records,
+            const CommonOptions& options) {
+  const RunSummary summary = summarize(session.directory, session.workload.tasks, state, account(records));
   const Style style = style_of(STDOUT_FILENO);
   print(options.json ? to_json(summary).dump(2) + "\n"
                      : leaderboard(summary, style) + "\n" + run_report(summary, style));
@@ -194,7 +196,9 @@ int simulated_run(const Session& session, const Prepared& prepared, const Simula
   const LookCount looks = count_looks(run.records);
   say(fmt::format("simulated; the plan was looked at {} time{} and changed {}", looks.all,
                   looks.all == 1 ? "" : "s", looks.changes));
-  report(session, run.state, options);
+  std::vector<Record> records = prepared.records;
+  records.insert(records.end(), run.records.begin(), run.records.end());
+  report(session, run.state, records, options);
   return run.end == RunEnd::kDone ? 0 : 1;
 }
 
@@ -224,7 +228,7 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
   say(plan_summary(prepared.plan));
   RunState state;
   const RunEnd end = execute(session, prepared, interrupts, state);
-  report(session, state, options);
+  report(session, state, read_journal(session.directory.journal_file()), options);
   if (end == RunEnd::kInterrupted) {
     say(fmt::format("stopped; the same command goes on: saturn run {}", command.target));
     return interrupts.exit_code();

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_view.h"
 
-#include <algorithm>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -10,65 +8,48 @@
 namespace saturn {
 namespace {
 
-double fraction_done(const TaskSpec& spec, const TaskState& task) {
-  if (task.over()) return 1;
-  const auto steps = static_cast<double>(std::max(task.step, task.live_step));
-  return spec.steps > 0 ? std::min(1.0, steps / static_cast<double>(spec.steps)) : 0;
-}
+/// A sweep may have thousands of tasks, and thousands of events a second.
+constexpr Seconds kRedraw{0.25};
 
-constexpr double kEnoughToTell = 0.02;
-
-/// How much of the sweep a task is: its planned time.
-double weight_of(const TaskState& task, const Plan& plan, const std::string& name) {
-  if (task.planned_seconds > 0) return task.planned_seconds;
-  for (const Assignment& assignment : plan.assignments) {
-    if (assignment.task == name) return assignment.duration_seconds;
-  }
-  return 0;
+void to_stderr(std::string_view text) {
+  (void)write_all(STDERR_FILENO, text);
 }
 
 }  // namespace
 
-RunView::RunView(std::vector<TaskSpec> tasks)
-    : tasks_(std::move(tasks)),
-      progress_(clock_, [](std::string_view text) { (void)write_all(STDERR_FILENO, text); },
-                {.terminal = is_terminal(STDERR_FILENO), .style = style_of(STDERR_FILENO)}) {}
+RunView::RunView(std::vector<TaskSpec> tasks, const Cluster& cluster)
+    : terminal_(is_terminal(STDERR_FILENO)),
+      tasks_(std::move(tasks)),
+      devices_(device_counts(cluster)),
+      progress_(clock_, to_stderr, {}),
+      lines_(to_stderr) {}
 
 void RunView::message(const std::string& text) {
+  if (terminal_) return lines_.message(text);
   progress_.message(text);
 }
 
-/// ", 1:05 left" once enough of this session is done to tell: by how much of the whole it did in its time.
-std::string RunView::time_left(double fraction, int session) {
-  if (session != session_) {
-    session_ = session;
-    began_at_ = clock_.now();
-    began_with_ = fraction;
+void RunView::update(const RunState& state, const Plan& plan) {
+  if (state.sessions != session_) {
+    session_ = state.sessions;
+    began_at_ = clock_.now() - Seconds(state.session_seconds);
   }
-  const double gained = fraction - began_with_;
-  if (gained < kEnoughToTell) return "";
-  return ", " + to_text_duration((clock_.now() - began_at_) * ((1 - fraction) / gained)) + " left";
+  if (!shown_at_ || clock_.now() - *shown_at_ >= kRedraw) show(state, plan);
 }
 
-void RunView::update(const RunState& state, const Plan& plan) {
-  double done = 0;
-  double total = 0;
-  int over = 0;
-  std::string running;
-  for (const TaskSpec& spec : tasks_) {
-    const auto found = state.tasks.find(spec.name);
-    const TaskState task = found == state.tasks.end() ? TaskState{} : found->second;
-    const double fraction = fraction_done(spec, task);
-    const double weight = weight_of(task, plan, spec.name);
-    total += weight;
-    done += fraction * weight;
-    if (task.over()) ++over;
-    if (task.holds_devices && !task.over())
-      running += fmt::format("  {} {:.0f} %", spec.name, 100 * fraction);
+void RunView::show(const RunState& state, const Plan& plan) {
+  shown_at_ = clock_.now();
+  const LiveRun run{tasks_, state, plan, devices_, (clock_.now() - began_at_).count()};
+  if (terminal_) {
+    lines_.draw(live_view(run, style_of(STDERR_FILENO), height_of(STDERR_FILENO)));
+  } else {
+    progress_.update(fraction_done(run), live_line(run));
   }
-  const double fraction = total > 0 ? done / total : 1;
-  progress_.update(fraction, fmt::format("{:.0f} %, {}/{} tasks{}{}", 100 * fraction, over, tasks_.size(),
-                                         time_left(fraction, state.sessions), running));
+}
+
+void RunView::finish(const RunState& state, const Plan& plan) {
+  show(state, plan);
+  lines_.finish();
 }
 
 }  // namespace saturn

@@ -1,32 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "report/live_view.h"
 #include "report/progress.h"
+#include "report/standing_lines.h"
 #include "run/executor.h"
 
 namespace saturn {
 
-/// Shows a run on standard error: a bar on a terminal, a line per interval elsewhere, messages as they come.
+/// Shows a run on standard error: a live view on a terminal, a line per interval elsewhere, messages as they
+/// come.
 class RunView final : public RunObserver {
  public:
-  explicit RunView(std::vector<TaskSpec> tasks);
+  RunView(std::vector<TaskSpec> tasks, const Cluster& cluster);
   void message(const std::string& text) override;
   void update(const RunState& state, const Plan& plan) override;
-  void finish() { progress_.finish(); }
+  /// The last update; other output may follow.
+  void finish(const RunState& state, const Plan& plan);
 
  private:
-  std::string time_left(double fraction, int session);
+  void show(const RunState& state, const Plan& plan);
 
+  const bool terminal_;
   std::vector<TaskSpec> tasks_;
+  std::map<std::string, int> devices_;
   SteadyClock clock_;
-  Progress progress_;
+  Progress progress_;    ///< without a terminal
+  StandingLines lines_;  ///< on one
   int session_ = 0;
   Seconds began_at_{0};
-  double began_with_ = 0;
+  std::optional<Seconds> shown_at_;
 };
 
 }  // namespace saturn

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "commands.h"
+#include "follow.h"
 #include "output.h"
 #include "report/plan_report.h"
 #include "report/profile_report.h"
 #include "report/run_report.h"
+#include "report/time_report.h"
 #include "run/journal.h"
 #include "stages.h"
 #include "summary.h"
@@ -20,30 +21,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Devices that the run's plans used; the idle time is of these.
-int devices_used(const Plan& plan, const RunState& state) {
-  std::set<std::pair<std::string, int>> used;
-  for (const Assignment& assignment : plan.assignments) {
-    for (const int device : assignment.devices) used.insert({assignment.node, device});
-  }
-  for (const auto& [name, task] : state.tasks) {
-    if (!task.gang) continue;
-    for (const int device : task.gang->devices) used.insert({task.gang->node, device});
-  }
-  return static_cast<int>(used.size());
-}
-
 std::string show_run(const RunDirectory& directory, bool json) {
   require_run_directory(directory.path);
   const RunIdentity identity = read_run_identity(directory);
-  RunState state = replay(read_journal(directory.journal_file()));
-  const bool was_killed = state.ended.empty() && !in_use(directory);
-  if (was_killed) apply(state, SessionStarted{});  // what a new session would find: nothing runs any more
-  const Plan plan = read_plan(directory.plan_file());
-  const RunSummary summary = summarize(directory, identity.tasks, state, devices_used(plan, state));
+  std::vector<Record> records = read_journal(directory.journal_file());
+  const bool was_killed = replay(records).ended.empty() && !in_use(directory);
+  if (was_killed)
+    records.push_back(SessionStarted{});  // what a new session would find: nothing runs any more
+  const RunSummary summary = summarize(directory, identity.tasks, replay(records), account(records));
   if (json) return to_json(summary).dump(2) + "\n";
   const Style style = style_of(STDOUT_FILENO);
-  return task_table(summary, style) + "\n" + run_report(summary, style);
+  return task_table(summary, style) + "\n" + task_time_table(summary, style) + "\n" +
+         run_report(summary, style);
 }
 
 std::string show_file(const fs::path& file, bool json) {
@@ -66,9 +55,12 @@ std::string show_file(const fs::path& file, bool json) {
 
 }  // namespace
 
-int run_show(const ShowCommand& command, const CommonOptions& options) {
+int run_show(const ShowCommand& command, const CommonOptions& options, const InterruptGuard& interrupts) {
   const fs::path target = command.target;
   if (!fs::exists(target)) throw SystemError("show", command.target, "there is no such file or directory");
+  if (command.follow && !fs::is_directory(target))
+    throw InputError(fmt::format("--follow: {} is no run directory", command.target));
+  if (command.follow) return follow_run({target}, options.json, interrupts);
   print(fs::is_directory(target) ? show_run({target}, options.json) : show_file(target, options.json));
   return 0;
 }

@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kTailLines = 10;
 using State = TaskSummary::State;
+using Json = nlohmann::ordered_json;
 
 State state_of(const TaskState& task, bool run_ended) {
   switch (task.phase) {
@@ -57,32 +58,53 @@ TaskSummary summarize_task(const RunDirectory& directory, const std::string& nam
   return summary;
 }
 
-nlohmann::ordered_json number(double value) {
-  return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+Json to_json(const GangTime& time) {
+  return {{"training", time.training},
+          {"starting", time.starting},
+          {"switching", time.switching},
+          {"stopping", time.stopping},
+          {"lost", time.lost}};
+}
+
+Json to_json(const TaskTime& time) {
+  Json json = to_json(time.gangs);
+  json.update({{"waiting", time.waiting}, {"over", time.over}});
+  return json;
+}
+
+Json device_time(const Accounts& accounts) {
+  Json json = to_json(accounts.gangs);
+  json.update({{"away", accounts.away}, {"idle", accounts.idle}, {"all", accounts.device_seconds}});
+  return json;
 }
 
 }  // namespace
 
 RunSummary summarize(const RunDirectory& directory, const std::vector<TaskSpec>& tasks, const RunState& state,
-                     int devices) {
+                     const Accounts& accounts) {
   RunSummary summary;
   summary.directory = directory.path;
-  double device_seconds = 0;
   for (const TaskSpec& task : tasks) {
     const auto found = state.tasks.find(task.name);
     const TaskState now = found == state.tasks.end() ? TaskState{} : found->second;
     summary.tasks.push_back(summarize_task(directory, task.name, now, !state.ended.empty()));
-    device_seconds += now.device_seconds;
+    const auto time = accounts.tasks.find(task.name);
+    summary.tasks.back().time =
+        time == accounts.tasks.end() ? TaskTime{.waiting = accounts.makespan_seconds} : time->second;
   }
   if (!state.plans.empty()) summary.planned_makespan_seconds = state.plans.front().remaining_seconds_after;
   summary.real_makespan_seconds = state.elapsed_seconds();
-  const double all = summary.real_makespan_seconds * devices;
-  summary.idle_fraction = all > 0 ? std::max(0.0, 1 - device_seconds / all) : 0;
+  summary.accounts = accounts;
+  if (accounts.device_seconds > 0) summary.idle_fraction = accounts.idle / accounts.device_seconds;
   return summary;
 }
 
 nlohmann::ordered_json to_json(const RunSummary& summary) {
-  nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
+  auto tasks = Json::array();
   for (const TaskSummary& task : summary.tasks) {
     tasks.push_back({{"task", task.name},
                      {"state", name_of(task.state)},
@@ -91,6 +113,7 @@ nlohmann::ordered_json to_json(const RunSummary& summary) {
                      {"validation_loss", number(task.validation_loss)},
                      {"planned_seconds", task.planned_seconds},
                      {"real_seconds", task.real_seconds},
+                     {"seconds", to_json(task.time)},
                      {"weights", task.weights},
                      {"ended_early", task.ended_early},
                      {"message", task.message}});
@@ -100,6 +123,7 @@ nlohmann::ordered_json to_json(const RunSummary& summary) {
           {"planned_makespan_seconds", summary.planned_makespan_seconds},
           {"real_makespan_seconds", summary.real_makespan_seconds},
           {"idle_fraction", summary.idle_fraction},
+          {"device_seconds", device_time(summary.accounts)},
           {"tasks", tasks}};
 }
 

@@ -8,6 +8,7 @@
 
 #include "report/duration.h"
 #include "report/table.h"
+#include "report/time_report.h"
 
 namespace saturn {
 namespace {
@@ -144,7 +145,7 @@ std::string run_report(const RunSummary& summary, const Style& style) {
   std::string text = failures(summary, style);
   text += fmt::format("{} task{}: {}\n", summary.tasks.size(), summary.tasks.size() == 1 ? "" : "s",
                       counts(summary));
-  text += makespan_line(summary) + "\n";
+  text += makespan_line(summary) + "\n" + device_time_table(summary.accounts, style);
   const auto finished = ranking(summary);
   if (finished.empty()) return text;
   const TaskSummary& best = *finished.front();

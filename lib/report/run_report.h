@@ -13,7 +13,7 @@ namespace saturn {
 std::string leaderboard(const RunSummary& summary, const Style& style);
 
 /// The last words of a run: failed tasks with their log's tail, how many tasks did not finish, planned and
-/// real makespan, device idle time, the best task and where the weights are.
+/// real makespan, where the device time went, the best task and where the weights are.
 std::string run_report(const RunSummary& summary, const Style& style);
 
 /// A line per task: state, steps, loss, planned and real seconds; for `show RUN_DIR`.

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "run/accounting.h"
+
 namespace saturn {
 
 /// How one task of a run stands or ended.
@@ -18,6 +20,7 @@ struct TaskSummary {
   double validation_loss = 0;  ///< finished ones; NaN when there was no validation
   double planned_seconds = 0;  ///< by the plan that the run began with
   double real_seconds = 0;     ///< its gangs' time so far
+  TaskTime time;               ///< where the run's time went for it
   std::string weights;         ///< file of the final parameters
   std::string ended_early;     ///< why it finished before its last step; empty: it did not
   std::string message;         ///< what went wrong
@@ -30,7 +33,8 @@ struct RunSummary {
   std::vector<TaskSummary> tasks;  ///< in the workload's order
   double planned_makespan_seconds = 0;
   double real_makespan_seconds = 0;
-  double idle_fraction = 0;  ///< of devices x makespan: no gang held the device
+  double idle_fraction = 0;  ///< of devices x makespan: there, and no gang held the device
+  Accounts accounts;
 };
 
 }  // namespace saturn

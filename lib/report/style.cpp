@@ -12,6 +12,7 @@ namespace saturn {
 namespace {
 
 constexpr int kNarrowest = 40;
+constexpr int kUsualHeight = 24;
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -37,6 +38,13 @@ Style style_of(int fd) {
   if (const int columns = std::atoi(variable("COLUMNS").c_str()); columns > 0) style.width = columns;
   style.width = std::max(style.width, kNarrowest);
   return style;
+}
+
+int height_of(int fd) {
+  if (const int lines = std::atoi(variable("LINES").c_str()); lines > 0) return lines;
+  winsize size{};
+  const bool known = ::isatty(fd) == 1 && ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
+  return known ? size.ws_row : kUsualHeight;
 }
 
 std::string paint(const Style& style, Ink ink, std::string_view text) {

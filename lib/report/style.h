@@ -18,6 +18,8 @@ struct Style {
 /// The style of a terminal; of anything else: 120 columns, no colour. NO_COLOR (not empty) and TERM=dumb turn
 /// colour off, COLUMNS sets the width.
 Style style_of(int fd);
+/// Lines of a terminal; LINES sets them; 24 of anything else.
+int height_of(int fd);
 /// The descriptor is a terminal that can move its cursor.
 bool is_terminal(int fd);
 

@@ -74,7 +74,7 @@ void Executor::record(const Record& record) {
 }
 
 RunEnd Executor::run() {
-  record(SessionStarted{utc_timestamp(), host_name(), ::getpid()});
+  record(SessionStarted{utc_timestamp(), host_name(), ::getpid(), device_counts(setup_.cluster)});
   if (state_.plans.empty()) record(PlanAdopted{0, "first plan", 0, plan_.makespan_seconds});
   reopen();
   try {
@@ -273,12 +273,13 @@ void Executor::on_exit(GangId gang, const GangExited& exited) {
   live_.erase(gang);
   const bool finished = state_.tasks[live.task].phase == TaskState::Phase::kFinished;
   if (finished || (live.left && exited.code == 0)) {
-    record(GangEnded{now(), live.task, finished ? "finished" : "stopped", false});
+    record(GangEnded{now(), live.task, finished ? "finished" : "stopped", false, live.stop_asked_at});
   } else if (!live.device_lost.empty()) {
-    record(GangEnded{now(), live.task, "lost its devices: " + live.device_lost, false});
-  } else if (live.stop_asked && !live.failure) {
+    record(GangEnded{now(), live.task, "lost its devices: " + live.device_lost, false, live.stop_asked_at});
+  } else if (live.stop_asked_at && !live.failure) {
     // Killed while it was told to leave: the last checkpoint is what counts.
-    record(GangEnded{now(), live.task, "stopped without a checkpoint: " + failure_text(live, exited), false});
+    record(GangEnded{now(), live.task, "stopped without a checkpoint: " + failure_text(live, exited), false,
+                     live.stop_asked_at});
   } else {
     on_failure(live, failure_text(live, exited));
   }
@@ -474,14 +475,14 @@ void Executor::adopt(const Proposal& proposal) {
     const TaskState& task = state_.tasks[live.task];
     const Assignment* assignment = assignment_of(plan_, live.task);
     if (task.over() || assignment == nullptr || same_place(*task.gang, *assignment)) continue;
-    live.stop_asked = true;
+    if (!live.stop_asked_at) live.stop_asked_at = now();
     effects_.launcher.stop(gang, Seconds(setup_.settings.stop_grace_seconds));
   }
 }
 
 void Executor::stop_all(Seconds grace) {
   for (auto& [gang, live] : live_) {
-    live.stop_asked = true;
+    if (!live.stop_asked_at) live.stop_asked_at = now();
     effects_.launcher.stop(gang, grace);
   }
 }

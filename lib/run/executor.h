@@ -89,7 +89,7 @@ class Executor {
     int number = 0;  ///< counted over the session's gangs
     double last_news = 0;
     bool released = false;
-    bool stop_asked = false;
+    std::optional<double> stop_asked_at;
     bool left = false;        ///< it said that it has stopped or finished
     bool late = false;        ///< that it is has been noticed
     std::string device_lost;  ///< why; empty: they are all there

@@ -92,6 +92,12 @@ const Node* RunSetup::node(const std::string& name) const {
   return named(cluster.nodes, name);
 }
 
+std::map<std::string, int> device_counts(const Cluster& cluster) {
+  std::map<std::string, int> counts;
+  for (const Node& node : cluster.nodes) counts[node.name] = static_cast<int>(node.devices.size());
+  return counts;
+}
+
 Job make_job(const RunSetup& setup, const Assignment& assignment) {
   Job job;
   job.mode = Job::Mode::kTrain;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "cluster/cluster.h"
@@ -30,6 +32,9 @@ struct RunSetup {
   const Manifest* manifest(const std::string& name) const;  ///< likewise
   const Node* node(const std::string& name) const;          ///< likewise
 };
+
+/// The number of devices of each node, by its name. Pure.
+std::map<std::string, int> device_counts(const Cluster& cluster);
 
 /// The job file's content for an assignment of an existing task, node and parallelism; its `used_seconds` are
 /// the caller's to fill in. Pure.

@@ -24,9 +24,9 @@ struct Contents {
   throw InputError({{file.string(), line_number, 1, what, std::string(line.substr(0, 100))}});
 }
 
-Contents parse(const std::filesystem::path& file, const std::string& text) {
+/// `line_number`: of the line before the text.
+Contents parse(const std::filesystem::path& file, const std::string& text, int line_number = 0) {
   Contents contents;
-  int line_number = 0;
   while (contents.good_bytes < text.size()) {
     ++line_number;
     const size_t end = text.find('\n', contents.good_bytes);
@@ -40,6 +40,18 @@ Contents parse(const std::filesystem::path& file, const std::string& text) {
     contents.good_bytes = end + 1;
   }
   return contents;
+}
+
+std::string read_from(const std::filesystem::path& file, const FileDescriptor& fd, size_t offset) {
+  std::string text;
+  char block[1 << 16];
+  while (true) {
+    const ssize_t count = ::pread(fd.get(), block, sizeof block, static_cast<off_t>(offset + text.size()));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw SystemError("read", file.string(), errno);
+    if (count == 0) return text;
+    text.append(block, static_cast<size_t>(count));
+  }
 }
 
 }  // namespace
@@ -65,6 +77,24 @@ void Journal::append(const Record& record) {
                       "free space on that disk and run the same command again");
   }
   size_ += static_cast<off_t>(line.size());
+}
+
+std::vector<Record> JournalReader::more() {
+  const FileDescriptor fd(::open(file_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd && errno == ENOENT && read_bytes_ == 0) return {};
+  if (!fd && errno != ENOENT) throw SystemError("open", file_.string(), errno);
+  const std::string text = fd ? read_from(file_, fd, read_bytes_) : "";
+  const off_t size = fd ? ::lseek(fd.get(), 0, SEEK_END) : 0;
+  if (size < static_cast<off_t>(read_bytes_)) {
+    throw InputError({{file_.string(), 0, 0,
+                       "the journal is shorter than what was read of it: the run directory was removed or "
+                       "replaced",
+                       ""}});
+  }
+  Contents contents = parse(file_, text, read_lines_);
+  read_bytes_ += contents.good_bytes;
+  read_lines_ += static_cast<int>(contents.records.size());
+  return std::move(contents.records);
 }
 
 std::vector<Record> read_journal(const std::filesystem::path& file) {

@@ -34,4 +34,19 @@ class Journal {
 /// above.
 std::vector<Record> read_journal(const std::filesystem::path& file);
 
+/// Follows a journal while another process writes it. One thread.
+class JournalReader {
+ public:
+  explicit JournalReader(std::filesystem::path file) : file_(std::move(file)) {}
+
+  /// The whole records that have come since the last call; none as long as there is no file. Errors:
+  /// SystemError; InputError for a damaged record as above, and when the file has become shorter or is gone.
+  std::vector<Record> more();
+
+ private:
+  std::filesystem::path file_;
+  size_t read_bytes_ = 0;
+  int read_lines_ = 0;
+};
+
 }  // namespace saturn

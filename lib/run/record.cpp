@@ -23,7 +23,9 @@ double number(const nlohmann::json& object, const char* key) {
 
 struct Writer {
   Json operator()(const SessionStarted& r) const {
-    return {{"record", "session_started"}, {"utc", r.utc}, {"host", r.host}, {"pid", r.pid}};
+    Json json = {{"record", "session_started"}, {"utc", r.utc}, {"host", r.host}, {"pid", r.pid}};
+    if (!r.devices.empty()) json["devices"] = r.devices;
+    return json;
   }
   Json operator()(const PlanAdopted& r) const {
     return {{"record", "plan_adopted"},
@@ -80,7 +82,10 @@ struct Writer {
     return json;
   }
   Json operator()(const GangEnded& r) const {
-    return {{"record", "gang_ended"}, {"at", r.at}, {"task", r.task}, {"why", r.why}, {"failure", r.failure}};
+    Json json = {
+        {"record", "gang_ended"}, {"at", r.at}, {"task", r.task}, {"why", r.why}, {"failure", r.failure}};
+    if (r.asked_at) json["asked_at"] = *r.asked_at;
+    return json;
   }
   Json operator()(const TaskFailed& r) const {
     return {{"record", "task_failed"}, {"at", r.at}, {"task", r.task}, {"why", r.why}};
@@ -115,7 +120,10 @@ struct Writer {
 
 std::optional<Record> record_from(const nlohmann::json& j) {
   const std::string kind = j.at("record");
-  if (kind == "session_started") return SessionStarted{j.at("utc"), j.at("host"), j.at("pid")};
+  if (kind == "session_started") {
+    return SessionStarted{j.at("utc"), j.at("host"), j.at("pid"),
+                          j.value("devices", std::map<std::string, int>())};
+  }
   if (kind == "plan_adopted") {
     return PlanAdopted{j.at("at"), j.at("reason"), j.at("remaining_seconds_before"),
                        j.at("remaining_seconds_after")};
@@ -151,7 +159,11 @@ std::optional<Record> record_from(const nlohmann::json& j) {
                         j.value("why", ""),
                         j.value("stop_rule", "")};
   }
-  if (kind == "gang_ended") return GangEnded{j.at("at"), j.at("task"), j.at("why"), j.at("failure")};
+  if (kind == "gang_ended") {
+    GangEnded ended{j.at("at"), j.at("task"), j.at("why"), j.at("failure")};
+    if (j.contains("asked_at")) ended.asked_at = j.at("asked_at").get<double>();
+    return ended;
+  }
   if (kind == "task_failed") return TaskFailed{j.at("at"), j.at("task"), j.at("why")};
   if (kind == "task_reopened") return TaskReopened{j.at("at"), j.at("task")};
   if (kind == "configuration_ruled_out") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@ struct SessionStarted {
   std::string utc;
   std::string host;
   std::int64_t pid = 0;
+  std::map<std::string, int> devices{};  ///< of each node; empty in older journals
 };
 /// A plan is in force from here on (the first one, or one that a replan or an introspection found better).
 struct PlanAdopted {
@@ -82,6 +84,7 @@ struct GangEnded {
   std::string task;
   std::string why;  ///< "finished", "stopped", or what went wrong
   bool failure = false;
+  std::optional<double> asked_at{};  ///< when it was told to leave; empty: it was not, or in an older journal
 };
 /// The task is given up.
 struct TaskFailed {

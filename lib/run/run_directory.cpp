@@ -44,6 +44,18 @@ std::string changed_fields(const TaskSpec& before, const TaskSpec& now) {
   return text;
 }
 
+/// Who asks whether the lock is held holds it for a moment (in_use).
+bool lock_soon(int fd) {
+  constexpr int kTries = 5;
+  for (int i = 0; i < kTries; ++i) {
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK) return false;
+    if (i + 1 < kTries) ::usleep(10'000);
+    errno = EWOULDBLOCK;
+  }
+  return false;
+}
+
 }  // namespace
 
 RunLock::RunLock(const RunDirectory& directory) {
@@ -51,7 +63,7 @@ RunLock::RunLock(const RunDirectory& directory) {
   const std::string file = directory.lock_file();
   fd_ = FileDescriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!fd_) throw SystemError("open", file, errno);
-  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_soon(fd_.get())) {
     if (errno != EWOULDBLOCK) throw SystemError("lock", file, errno);
     std::string holder = read_file(file);
     while (holder.ends_with('\n')) holder.pop_back();

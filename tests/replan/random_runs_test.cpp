@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cmath>
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <random>
@@ -7,6 +8,7 @@
 #include "many.h"
 #include "replan/simulation.h"
 #include "replan_fixture.h"
+#include "run/accounting.h"
 
 namespace saturn {
 namespace {
@@ -123,6 +125,50 @@ struct Silent final : RunObserver {
   void update(const RunState&, const Plan&) override {}
 };
 
+bool near(double a, double b) {
+  return std::abs(a - b) < 1e-6;
+}
+
+/// The parts of the run's time, held to its state and to what could happen at all.
+void check_accounts(const std::vector<Record>& records, const RandomRun& random, bool killed,
+                    JournalCheck& check) {
+  const Accounts accounts = account(records);
+  const RunState state = replay(records);
+  const double all = state.elapsed_seconds() * random.setup.cluster.device_count();
+  check.check(near(accounts.makespan_seconds, state.elapsed_seconds()), "the accounts' makespan is another");
+  check.check(near(accounts.device_seconds, all), "the devices' time is not makespan x devices");
+  check.check(near(accounts.gangs.total() + accounts.away + accounts.idle, all), "the parts do not add up");
+  check.check(accounts.idle >= -1e-6 && accounts.away >= -1e-6, "a part is below nothing");
+  double held = 0;
+  for (const auto& [name, task] : state.tasks) {
+    held += task.device_seconds;
+    const TaskTime& time = accounts.tasks.at(name);
+    check.check(near(time.total(), state.elapsed_seconds()), "the time of " + name + " does not add up");
+    check.check(near(time.gangs.total(), task.busy_seconds), "the gangs' time of " + name + " is another");
+    for (const double part : {time.gangs.training, time.gangs.starting, time.gangs.switching,
+                              time.gangs.stopping, time.gangs.lost, time.waiting, time.over})
+      check.check(part >= -1e-6, "a part of " + name + " is below nothing");
+  }
+  check.check(near(accounts.gangs.total(), held), "gangs held devices for another time");
+  const bool troubled = !random.simulation.deaths.empty() || !random.simulation.outages.empty();
+  check.check(troubled || killed || near(accounts.gangs.lost, 0), "time is lost for no reason");
+  check.check(!random.simulation.outages.empty() || near(accounts.away, 0), "devices are away for no reason");
+  check.check(state.plans.size() > 1 || near(accounts.gangs.switching, 0), "tasks switch without a new plan");
+}
+
+/// The run killed at some record, and gone on with.
+void check_killed(const std::vector<Record>& whole, RandomRun& random, JournalCheck& check) {
+  const size_t left = 1 + static_cast<size_t>(random.draw(static_cast<int>(whole.size())));
+  std::vector<Record> records(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(left));
+  ManualClock clock;
+  Silent silent;
+  const SimulatedRun rest =
+      simulate(random.setup, random.profile, random.plan, next_session(replay(records), random.setup.tasks),
+               random.simulation, clock, silent);
+  records.insert(records.end(), rest.records.begin(), rest.records.end());
+  check_accounts(records, random, true, check);
+}
+
 std::vector<std::string> what_is_wrong(std::uint64_t seed) {
   RandomRun random(seed);
   ManualClock clock;
@@ -150,6 +196,8 @@ std::vector<std::string> what_is_wrong(std::uint64_t seed) {
                       other.device_seconds == task.device_seconds;
     check.check(same, "the journal replays to another state of " + name);
   }
+  check_accounts(run.records, random, false, check);
+  if (seed % 4 == 0) check_killed(run.records, random, check);
   return check.wrong;
 }
 

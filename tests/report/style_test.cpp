@@ -36,6 +36,17 @@ TEST_CASE("what is no terminal gets no colour; COLUMNS sets the width") {
   ::unsetenv("COLUMNS");
 }
 
+TEST_CASE("LINES sets the height") {
+  const FileDescriptor null(::open("/dev/null", O_WRONLY));
+  ::unsetenv("LINES");
+  CHECK(height_of(null.get()) == 24);
+  ::setenv("LINES", "50", 1);
+  CHECK(height_of(null.get()) == 50);
+  ::setenv("LINES", "0", 1);
+  CHECK(height_of(null.get()) == 24);
+  ::unsetenv("LINES");
+}
+
 TEST_CASE("NO_COLOR turns the colours of a terminal off") {
   const FileDescriptor controller(::posix_openpt(O_RDWR | O_NOCTTY));
   REQUIRE(controller);

@@ -11,7 +11,7 @@ namespace saturn {
 namespace {
 
 std::vector<Record> examples() {
-  return {SessionStarted{"2026-01-01T00:00:00Z", "host", 42},
+  return {SessionStarted{"2026-01-01T00:00:00Z", "host", 42, {{"n0", 4}, {"n1", 1}}},
           PlanAdopted{0, "first plan", 0, 12.5},
           GangStarted{0.25, "a", "ddp", {{"bucket_mb", "25"}}, "n0", {0, 1}, 6.25},
           GangReleased{1.5, "a", 0, 1.25},
@@ -20,6 +20,7 @@ std::vector<Record> examples() {
           TaskFinished{6, "a", 200, 2.25, 2.375, "/w.safetensors", 0.025},
           TaskFinished{6, "c", 80, 2.25, 2.375, "", 0.025, 200, "2 h of training are used up", "{}"},
           GangEnded{6.5, "a", "finished", false},
+          GangEnded{6.5, "a", "stopped", false, 6.25},
           TaskFailed{7, "b", "a \"quoted\" reason\nover two lines"},
           TaskReopened{7.5, "b"},
           PlanKept{7.6, "interval", 100.5, 99.25},
@@ -78,6 +79,51 @@ TEST_CASE("a journal recovers from any prefix of its bytes") {
     REQUIRE(records.size() == whole + 1);
     CHECK(std::get<SessionEnded>(records.back()).why == "again");
   }
+}
+
+TEST_CASE("a journal is followed while it is written, whole records only") {
+  const test::TemporaryDirectory directory;
+  const std::string file = directory / "journal";
+  JournalReader reader(file);
+  CHECK(reader.more().empty());  // not there yet
+  std::string text;
+  size_t seen = 0;
+  for (const Record& record : examples()) {
+    const std::string line = to_line(record);
+    write_file_atomically(file, text + line.substr(0, line.size() / 2));
+    CHECK(reader.more().empty());
+    text += line;
+    write_file_atomically(file, text);
+    const auto more = reader.more();
+    REQUIRE(more.size() == 1);
+    CHECK(to_line(more.front()) == line);
+    ++seen;
+  }
+  CHECK(seen == read_journal(file).size());
+  CHECK(reader.more().empty());
+}
+
+TEST_CASE("what is damaged in a followed journal is named, and so is one that was removed or replaced") {
+  const test::TemporaryDirectory directory;
+  const std::string file = directory / "journal";
+  const std::string first = to_line(examples()[0]);
+  write_file_atomically(file, first);
+  JournalReader reader(file);
+  CHECK(reader.more().size() == 1);
+  write_file_atomically(file, first + "{\"record\":\"?\"}\n" + to_line(examples()[1]));
+  try {
+    (void)reader.more();
+    FAIL("a damaged record was read");
+  } catch (const InputError& error) {
+    CHECK(std::string(error.what()).starts_with(file + ":2:1: error: this record of the journal is damaged"));
+  }
+  const std::string replaced = file +
+                               ": error: the journal is shorter than what was read of it: the run directory "
+                               "was removed or replaced";
+  write_file_atomically(file, "");
+  CHECK_THROWS_WITH_AS((void)reader.more(), replaced.c_str(), InputError);
+  std::filesystem::remove(file);
+  CHECK_THROWS_WITH_AS((void)reader.more(), replaced.c_str(), InputError);
 }
 
 TEST_CASE("a damaged record with others behind it is an error that names the line") {
