@@ -39,13 +39,16 @@ int run_plan(const PlanCommand& command, const CommonOptions& options, Interrupt
 struct RunCommand {
   std::string target;  ///< a workload, or a plan (.json)
   bool dry_run = false;
+  bool fail_fast = false;  ///< end with the first task that is given up
   SimulateOptions simulate;
 };
 int run_run(const RunCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
 
 struct ReplanCommand {
   std::string directory;
-  std::string workload;  ///< empty: the one that the run was started with
+  std::string workload;           ///< empty: the one that the run was started with
+  std::vector<std::string> drop;  ///< tasks that the run leaves out from now on
+  std::vector<std::string> add;   ///< workload files whose tasks it takes in
   bool dry_run = false;
 };
 int run_replan(const ReplanCommand& command, const CommonOptions& options, InterruptGuard& interrupts);

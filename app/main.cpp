@@ -94,6 +94,11 @@ void add_run(CLI::App& app, CommonOptions& options, Action& action) {
   sub->add_option("target", command->target, "The workload file (YAML), or a plan (JSON)")->required();
   CLI::Option* dry_run =
       sub->add_flag("--dry-run", command->dry_run, "Print the worker commands of the plan; start nothing");
+  CLI::Option* fail_fast = sub->add_flag("--fail-fast", command->fail_fast,
+                                         "End with the first task that fails: the others write a checkpoint");
+  sub->add_flag("--keep-going{false}", command->fail_fast,
+                "Go on with the other tasks when one fails (the default)")
+      ->excludes(fail_fast);
   SimulateOptions& simulate = command->simulate;
   CLI::Option* simulated = sub->add_flag("--simulate", simulate.on,
                                          "Train nothing: run the plan in simulated time, at the profile's "
@@ -118,12 +123,16 @@ void add_run(CLI::App& app, CommonOptions& options, Action& action) {
 
 void add_replan(CLI::App& app, CommonOptions& options, Action& action) {
   auto command = std::make_shared<ReplanCommand>();
-  CLI::App* sub =
-      subcommand(app, "replan",
-                 "Solve again what is left of a stopped run, with the speeds that were observed", options);
+  CLI::App* sub = subcommand(
+      app, "replan",
+      "Solve again what is left of a run, with the speeds that were observed, and change its tasks; "
+      "it may be going on",
+      options);
   sub->add_option("directory", command->directory, "The run directory")->required();
   sub->add_option("--workload", command->workload,
                   "Take over this workload (default: the run's own, as it is now)");
+  sub->add_option("--drop", command->drop, "Leave these tasks out from now on")->type_name("TASK");
+  sub->add_option("--add", command->add, "Take in the tasks of this workload file")->type_name("FILE");
   sub->add_flag("--dry-run", command->dry_run, "Show the new plan; change nothing");
   add_search_options(sub, options);
   sub->callback([=, &options, &action] {

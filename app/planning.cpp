@@ -16,6 +16,7 @@
 #include "plan/solve.h"
 #include "plan_view.h"
 #include "report/plan_report.h"
+#include "run/halving.h"
 
 namespace saturn {
 namespace {
@@ -125,8 +126,11 @@ Plan solve_anew(const Session& session, const Profile& profile, const Plan* befo
 }  // namespace
 
 Problem problem_of(const Session& session, const Profile& profile) {
-  Problem problem =
-      make_problem(session.setup(profile).tasks, session.cluster, profile, session.workload.run);
+  const RunSetup setup = session.setup(profile);
+  RemainingSteps steps;  // with successive halving: to the first rung
+  for (const TaskSpec& task : setup.tasks)
+    steps[task.name] = planned_steps(setup.settings.halving, task, nullptr);
+  Problem problem = make_problem(setup.tasks, session.cluster, profile, session.workload.run, steps);
   problem.objective = session.workload.plan.objective;
   return problem;
 }

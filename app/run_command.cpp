@@ -16,6 +16,7 @@
 #include "report/run_report.h"
 #include "run/executor.h"
 #include "run/journal.h"
+#include "run/requests.h"
 #include "run_view.h"
 #include "script/script_files.h"
 #include "summary.h"
@@ -27,8 +28,11 @@ namespace fs = std::filesystem;
 
 /// Solving must not take the cores that train for longer than this share of the interval.
 constexpr double kSolveShare = 0.1;
+/// And without an interval, when only events have the plan made anew.
+constexpr double kSolveSeconds = 5;
 
 struct Prepared {
+  RunIdentity run;
   Profile profile;
   Plan plan;
   std::vector<Record> records;  ///< of earlier sessions
@@ -41,8 +45,7 @@ std::vector<Diagnostic> as_diagnostics(const std::string& file, const std::vecto
   return diagnostics;
 }
 
-void require_same_run(const Session& session) {
-  const RunIdentity before = read_run_identity(session.directory);
+void require_same_run(const Session& session, const RunIdentity& before) {
   const RunIdentity now{session.workload.file, session.workload.tasks};
   std::vector<std::string> lines = differences(before, now);
   if (lines.empty()) return;
@@ -97,14 +100,21 @@ Plan continued_plan(const Session& session, const Prepared& prepared, const fs::
   return plan;
 }
 
-Prepared prepare(const Session& session, const std::optional<fs::path>& plan_file,
-                 const CommonOptions& options, InterruptGuard& interrupts) {
+Prepared prepare(Session& session, const std::optional<fs::path>& plan_file, const CommonOptions& options,
+                 InterruptGuard& interrupts) {
   Prepared prepared;
   const RunDirectory& directory = session.directory;
   if (fs::exists(directory.journal_file())) prepared.records = read_journal(directory.journal_file());
   prepared.state = replay(prepared.records);
   const bool begun = prepared.state.sessions > 0;
-  if (begun) require_same_run(session);
+  prepared.run = {session.workload.file, session.workload.tasks};
+  if (begun) {
+    const RunIdentity before = read_run_identity(directory);
+    session.workload.tasks = amended(session.workload.tasks, before);
+    check_parallelisms(session.workload, session.manifests);
+    prepared.run = {session.workload.file, session.workload.tasks, before.dropped, before.added};
+    require_same_run(session, before);
+  }
   require_continuable(session);
   prepared.profile = make_profile(session, options, {directory.profile_file()}, interrupts);
   if (begun) {
@@ -142,22 +152,41 @@ std::string command_lines(const RunSetup& setup, const Plan& plan, const RunStat
   return text;
 }
 
-RunEnd execute(const Session& session, Prepared& prepared, InterruptGuard& interrupts, RunState& state) {
+/// What `saturn replan` has left for the tasks that the run has now.
+Profile changed_profile(const RunDirectory& directory, const Profile& before, RunObserver& observer) {
+  try {
+    return read_profile(directory.profile_file());
+  } catch (const std::exception& error) {
+    observer.message(std::string("warning: the profile before is used: ") + error.what());
+    return before;
+  }
+}
+
+/// State and tasks are then those that the run came to.
+RunEnd execute(Session& session, Prepared& prepared, InterruptGuard& interrupts) {
   const auto launcher = make_local_launcher();
   const Waking waking = interrupts.wakes(*launcher);
   Journal journal(session.directory.journal_file());
   const RunSetup setup = session.setup(prepared.profile);
   RunView view(setup.tasks, setup.cluster);
+  const double interval = session.workload.run.introspection_interval_seconds;
   const Seconds solve_limit(std::min(session.workload.plan.time_limit_seconds,
-                                     session.workload.run.introspection_interval_seconds * kSolveShare));
-  BackgroundIntrospector introspector(prepared.profile, solve_limit, [&] { launcher->wake(); });
+                                     interval > 0 ? interval * kSolveShare : kSolveSeconds));
+  bool first = true;
+  const auto profile = [&] {
+    return std::exchange(first, false) ? prepared.profile
+                                       : changed_profile(session.directory, prepared.profile, view);
+  };
+  BackgroundIntrospector introspector(profile, solve_limit, [&] { launcher->wake(); });
   const auto store = make_directory_store(session.directory, journal);
   SteadyClock clock;
+  const auto requests = make_directory_requests(session.directory);
   Executor executor(setup, prepared.plan, prepared.state,
-                    {*launcher, clock, *store, view, interrupts.interrupt(), &introspector});
+                    {*launcher, clock, *store, view, interrupts.interrupt(), &introspector, requests.get()});
   const RunEnd end = executor.run();
   view.finish(executor.state(), executor.plan());
-  state = executor.state();
+  prepared.state = executor.state();
+  session.workload.tasks = executor.setup().tasks;
   return end;
 }
 
@@ -212,6 +241,7 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
     workload_file = workload_of(*plan_file);
   }
   Session session = open_session(workload_file, options);
+  session.fail_fast = command.fail_fast;
   std::optional<RunLock> lock;
   if (!command.dry_run && !command.simulate.on) lock.emplace(session.directory);
   Prepared prepared = prepare(session, plan_file, options, interrupts);
@@ -223,12 +253,10 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
   }
   if (command.simulate.on) return simulated_run(session, prepared, command.simulate, options);
   if (plan_file) replace_plan(session.directory.plan_file(), prepared.plan);
-  write_file_atomically(session.directory.run_file(),
-                        to_text(RunIdentity{session.workload.file, session.workload.tasks}));
+  write_file_atomically(session.directory.run_file(), to_text(prepared.run));
   say(plan_summary(prepared.plan));
-  RunState state;
-  const RunEnd end = execute(session, prepared, interrupts, state);
-  report(session, state, read_journal(session.directory.journal_file()), options);
+  const RunEnd end = execute(session, prepared, interrupts);
+  report(session, prepared.state, read_journal(session.directory.journal_file()), options);
   if (end == RunEnd::kInterrupted) {
     say(fmt::format("stopped; the same command goes on: saturn run {}", command.target));
     return interrupts.exit_code();

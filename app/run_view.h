@@ -20,6 +20,7 @@ class RunView final : public RunObserver {
  public:
   RunView(std::vector<TaskSpec> tasks, const Cluster& cluster);
   void message(const std::string& text) override;
+  void tasks_changed(const std::vector<TaskSpec>& tasks) override { tasks_ = tasks; }
   void update(const RunState& state, const Plan& plan) override;
   /// The last update; other output may follow.
   void finish(const RunState& state, const Plan& plan);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -120,6 +121,7 @@ RunSetup Session::setup(const Profile& profile) const {
   RunSetup setup{workload.tasks, cluster, manifests, workload.run, directory, worker};
   setup.saturn = this_program();
   setup.objective = workload.plan.objective;
+  setup.fail_fast = fail_fast;
   for (TaskSpec& task : setup.tasks) {
     if (task.steps == 0) task.steps = steps_told(profile, task);
   }
@@ -184,6 +186,18 @@ Profile make_profile(const Session& session, const CommonOptions& options, const
   report_trials(result, request.file);
   if (result.cancelled) throw Interrupted{};
   return result.profile;
+}
+
+Profile known_profile_of(const Session& session, const CommonOptions& options, InterruptGuard& interrupts) {
+  const TrialPlan trials = plan_trials(session.workload, session.manifests, session.cluster, session.machine);
+  KnownTrials known =
+      known_trials(trials, session.cluster, profile_options(session, trials, options, interrupts));
+  if (known.missing.empty()) return std::move(known.profile);
+  throw InputError(fmt::format(
+      "{} trial{} not been measured, and the devices are in use:\n    {}\nstop the run (Ctrl-C): the same "
+      "command then measures them, and `saturn run` goes on",
+      known.missing.size(), known.missing.size() == 1 ? " has" : "s have",
+      fmt::join(known.missing, "\n    ")));
 }
 
 void require_continuable(const Session& session) {

@@ -29,6 +29,7 @@ struct Session {
   Cluster cluster;
   std::filesystem::path worker;  ///< need not be there while only commands run
   RunDirectory directory;
+  bool fail_fast = false;  ///< of a run
 
   /// What to run, with the steps of scripts that only the profile tells.
   RunSetup setup(const Profile& profile) const;
@@ -57,6 +58,10 @@ struct ProfileRequest {
 /// Errors: InputError, SystemError; throws Interrupted after a signal, with what was measured kept.
 Profile make_profile(const Session& session, const CommonOptions& options, const ProfileRequest& request,
                      InterruptGuard& interrupts);
+
+/// The profile without measuring anything: what the cache knows. Errors: InputError with every trial that is
+/// missing; SystemError.
+Profile known_profile_of(const Session& session, const CommonOptions& options, InterruptGuard& interrupts);
 
 /// Checkpoints of tasks that are something else now are never gone on with. Errors: InputError with each of
 /// them.

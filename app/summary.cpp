@@ -22,6 +22,8 @@ State state_of(const TaskState& task, bool run_ended) {
     case TaskState::Phase::kTraining:
       return run_ended ? State::kStopped : State::kTraining;
     case TaskState::Phase::kWaiting:
+    case TaskState::Phase::kPaused:
+    case TaskState::Phase::kDropped:
       break;
   }
   return task.starts > 0 ? State::kStopped : State::kWaiting;

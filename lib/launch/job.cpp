@@ -59,6 +59,7 @@ void read_into(Job& job, MapReader& reader) {
   job.directory = reader.text("directory");
   job.checkpoint_interval_seconds = reader.seconds("checkpoint_interval_seconds", 300);
   job.keep_checkpoints = reader.integer("keep_checkpoints", 2, 1, 1000000);
+  job.validate_at = reader.integers("validate_at", 1, std::numeric_limits<std::int64_t>::max());
   job.used_seconds = reader.number("used_seconds", 0, 0, 1e12);
   job.stop_grace_seconds = reader.seconds("stop_grace_seconds", job.stop_grace_seconds);
   if (const Value* trial = reader.value("trial")) job.trial = trial_from(*trial, reader.diagnostics());
@@ -82,6 +83,7 @@ nlohmann::ordered_json to_json(const Job& job) {
                {"directory", job.directory.string()},
                {"checkpoint_interval_seconds", job.checkpoint_interval_seconds},
                {"keep_checkpoints", job.keep_checkpoints},
+               {"validate_at", job.validate_at},
                {"used_seconds", job.used_seconds},
                {"stop_grace_seconds", job.stop_grace_seconds},
                {"trial",

@@ -35,6 +35,7 @@ struct Job {
   std::filesystem::path directory;
   double checkpoint_interval_seconds = 300;
   std::int64_t keep_checkpoints = 2;
+  std::vector<std::int64_t> validate_at{};  ///< steps after which there is a validation whatever the schedule
   double used_seconds = 0;         ///< train: that the task's gangs before this one took; for its stop rule
   double stop_grace_seconds = 60;  ///< train: that a script has to leave when its stop rule ends it
   ProfileSettings trial;           ///< trial mode

@@ -60,6 +60,8 @@ std::int64_t next_stop(const Gang& gang) {
   std::int64_t to = std::min(b.steps, next_multiple(gang.step, b.report_every_steps, b.steps));
   to = std::min(to, next_multiple(gang.step, b.checkpoint_every_steps, b.steps));
   if (b.validation_seconds > 0) to = std::min(to, next_multiple(gang.step, b.validate_every_steps, b.steps));
+  for (const std::int64_t step : b.validate_at)
+    if (step > gang.step) to = std::min(to, step);
   if (b.dies_at_step && gang.step + 1 < *b.dies_at_step) to = std::min(to, *b.dies_at_step - 1);
   if (b.checkpoint_every_seconds > 0) {
     const double left = gang.checkpointed_at + b.checkpoint_every_seconds - gang.began;
@@ -265,7 +267,10 @@ void SimulatedLauncher::after_steps(GangId id, Gang& gang) {
   const bool by_time =
       b.checkpoint_every_seconds > 0 && now() >= gang.checkpointed_at + b.checkpoint_every_seconds;
   if (by_steps || by_time) checkpoint(id, gang);
-  if (b.validation_seconds > 0 && gang.step % b.validate_every_steps == 0) return begin_validation(id, gang);
+  const bool by_schedule = b.validation_seconds > 0 && gang.step % b.validate_every_steps == 0;
+  const bool at_rung =
+      std::find(b.validate_at.begin(), b.validate_at.end(), gang.step) != b.validate_at.end();
+  if (by_schedule || at_rung) return begin_validation(id, gang);
   const bool held = (by_steps || by_time) && b.checkpoint_held_seconds > 0;
   if (!held) return train(id, gang);
   gang.doing = Doing::kHeld;

@@ -29,12 +29,13 @@ struct SimulatedGang {
   std::optional<Failed> fails_with;  ///< instead of being killed it says so
   double validation_seconds = 0;     ///< 0: there is none
   std::int64_t validate_every_steps = 1;
-  double alive_every_seconds = 2;     ///< between the signs of life of a validation
-  bool fails_to_start = false;        ///< as on a machine that has no process left
-  bool lingers = false;               ///< having failed it does not leave
-  bool ignores_stop = false;          ///< leaves only when killed
-  bool hangs_at_start = false;        ///< never gets ready
-  std::string ends_early{};           ///< why `steps` are fewer than the task's; "": they are not
+  std::vector<std::int64_t> validate_at{};  ///< and after these steps
+  double alive_every_seconds = 2;           ///< between the signs of life of a validation
+  bool fails_to_start = false;              ///< as on a machine that has no process left
+  bool lingers = false;                     ///< having failed it does not leave
+  bool ignores_stop = false;                ///< leaves only when killed
+  bool hangs_at_start = false;              ///< never gets ready
+  std::string ends_early{};                 ///< why `steps` are fewer than the task's; "": they are not
   std::string skips_checkpoint;       ///< what it says of one before it is ready; "": there is none to skip
   std::function<double()> stretch{};  ///< asked before each report: by how much its steps take longer
   std::function<double(std::int64_t)> loss{};  ///< after a step; 1/step when it is not given

@@ -348,6 +348,22 @@ class Profiler {
 
 }  // namespace
 
+KnownTrials known_trials(const TrialPlan& plan, const Cluster& cluster, const ProfileOptions& options) {
+  KnownTrials known;
+  known.profile.hardware = plan.hardware;
+  known.profile.tasks = plan.tasks;
+  for (const PlannedTrial& trial : plan.trials) {
+    if (const auto rows = options.cache.find(trial_key(trial, cluster, options.conditions))) {
+      known.profile.trials.insert(known.profile.trials.end(), rows->begin(), rows->end());
+    } else {
+      known.missing.push_back(describe(trial));
+    }
+  }
+  if (known.missing.empty()) known.profile.trials_key = trials_key(plan, cluster, options.conditions);
+  order_trials(known.profile.trials);
+  return known;
+}
+
 ProfileResult run_trials(const TrialPlan& plan, const Cluster& cluster, Launcher& launcher,
                          const Clock& clock, const ProfileOptions& options) {
   return Profiler(plan, cluster, launcher, clock, options).run();

@@ -45,6 +45,13 @@ struct ProfileResult {
   std::vector<std::string> warnings;  ///< the cache could not be written, say
 };
 
+/// What the cache answers of a plan, nothing started.
+struct KnownTrials {
+  Profile profile;                   ///< the rows that are known, ordered
+  std::vector<std::string> missing;  ///< trials that it does not answer: "a ddp on 2 devices"
+};
+KnownTrials known_trials(const TrialPlan& plan, const Cluster& cluster, const ProfileOptions& options);
+
 /// Runs the trials that the cache does not answer, packed side by side on the cluster: the widest first, each
 /// gang on free devices of one node, each under the settings' time limit. Devices left over while the last
 /// trials run are kept busy with copies of them, whose results are dropped: devices share the memory bus, and

@@ -134,9 +134,17 @@ Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, do
   return proposal;
 }
 
-BackgroundIntrospector::BackgroundIntrospector(Profile profile, Seconds time_limit,
+BackgroundIntrospector::BackgroundIntrospector(std::function<Profile()> profile, Seconds time_limit,
                                                std::function<void()> done)
-    : profile_(std::move(profile)), time_limit_(time_limit), done_(std::move(done)) {}
+    : read_profile_(std::move(profile)),
+      profile_(read_profile_()),
+      time_limit_(time_limit),
+      done_(std::move(done)) {}
+
+void BackgroundIntrospector::tasks_changed() {
+  end_look();
+  profile_ = read_profile_();
+}
 
 BackgroundIntrospector::~BackgroundIntrospector() {
   end_look();

@@ -30,7 +30,8 @@ Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, do
 class BackgroundIntrospector final : public Introspector {
  public:
   /// `done` is called from the thread when a look is over (to wake the executor up).
-  BackgroundIntrospector(Profile profile, Seconds time_limit, std::function<void()> done);
+  /// `profile` is asked at the beginning and when the tasks of the run have changed.
+  BackgroundIntrospector(std::function<Profile()> profile, Seconds time_limit, std::function<void()> done);
   BackgroundIntrospector(const BackgroundIntrospector&) = delete;
   BackgroundIntrospector& operator=(const BackgroundIntrospector&) = delete;
   ~BackgroundIntrospector() override;
@@ -38,10 +39,12 @@ class BackgroundIntrospector final : public Introspector {
   void consider(const RunSetup& setup, const RunState& state, const Plan& current,
                 const std::string& reason) override;
   std::optional<Proposal> take() override;
+  void tasks_changed() override;
 
  private:
   void end_look();
 
+  std::function<Profile()> read_profile_;
   Profile profile_;
   Seconds time_limit_;
   std::function<void()> done_;

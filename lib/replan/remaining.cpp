@@ -7,6 +7,7 @@
 #include "plan/make_problem.h"
 #include "plan/pinned_lines.h"
 #include "replan/standing_devices.h"
+#include "run/halving.h"
 
 namespace saturn {
 namespace {
@@ -22,6 +23,7 @@ const TaskState* state_of(const RunState& state, const std::string& task) {
 /// Its gang goes on if nobody stops it; one that has lost a device does not.
 bool runs(const RemainingInputs& in, const TaskState* task) {
   if (task == nullptr || !task->holds_devices || task->over()) return false;
+  if (task->phase == TaskState::Phase::kPaused) return false;  // it is leaving
   return std::none_of(task->gang->devices.begin(), task->gang->devices.end(), [&](int device) {
     return in.state.lost.contains({task->gang->node, device});
   });
@@ -47,10 +49,12 @@ Profile without_ruled_out(const RemainingInputs& in) {
 }
 
 /// `goes_on`: from where its gang is; else from its checkpoint.
-std::int64_t steps_left(const TaskSpec& task, const TaskState* state, bool goes_on) {
-  if (state == nullptr) return task.steps;
+std::int64_t steps_left(const RemainingInputs& in, const TaskSpec& task, const TaskState* state,
+                        bool goes_on) {
+  const std::int64_t all = planned_steps(in.setup.settings.halving, task, state);
+  if (state == nullptr) return all;
   const std::int64_t done = goes_on ? std::max(state->live_step, state->step) : state->step;
-  return std::max<std::int64_t>(0, task.steps - done);
+  return std::max<std::int64_t>(0, all - done);
 }
 
 /// A gang that stays: its one configuration, from now, without a start-up.
@@ -61,7 +65,7 @@ Configuration staying(const RemainingInputs& in, const TaskSpec& task, const Tas
                               .knobs = gang.knobs,
                               .device_kind = in.setup.node(gang.node)->kind,
                               .devices = static_cast<int>(gang.devices.size())};
-  const std::int64_t steps = steps_left(task, &state, true);
+  const std::int64_t steps = steps_left(in, task, &state, true);
   if (const Measured* measured = measured_for(in.setup, in.profile, gang)) {
     Measured rest = *measured;
     if (state.phase == TaskState::Phase::kTraining) rest.startup_seconds = 0;
@@ -131,14 +135,14 @@ Remaining remaining_work(const RemainingInputs& in) {
   RemainingSteps steps;
   for (const TaskSpec& task : in.setup.tasks) {
     const TaskState* state = state_of(in.state, task.name);
-    if (state != nullptr && state->over()) continue;
+    if (state != nullptr && (state->over() || state->phase == TaskState::Phase::kPaused)) continue;
     const std::string why = runs(in, state) ? "" : why_impossible(task, standing.cluster(), ways);
     if (!why.empty()) {
       remaining.stranded[task.name] = why;
       continue;
     }
     tasks.push_back(task);
-    steps[task.name] = steps_left(task, state, runs(in, state));
+    steps[task.name] = steps_left(in, task, state, runs(in, state));
   }
   Problem& problem = remaining.problem;
   problem = make_problem(tasks, standing.cluster(), ways, in.setup.settings, steps);

@@ -126,6 +126,7 @@ class Behaviours {
     gang.validation_seconds = measured.validation_seconds;
     gang.validate_every_steps =
         job.task.validate_every_steps > 0 ? job.task.validate_every_steps : gang.steps;
+    gang.validate_at = job.validate_at;
     const auto noise = std::make_shared<Noise>(simulation_.noise, simulation_.seed + 1, job.task.name);
     gang.stretch = [noise] { return noise->factor(); };
     gang.loss = [](std::int64_t) { return std::nan(""); };  // nothing is trained

@@ -94,6 +94,9 @@ struct Accountant::Applier {
   }
   void operator()(const TaskFailed& r) const { end_waiting(task(r.task), true); }
   void operator()(const TaskReopened& r) const { end_waiting(task(r.task), false); }
+  void operator()(const TasksChanged& r) const {
+    for (const std::string& name : r.dropped) end_waiting(task(name), true);
+  }
   void operator()(const DevicesWentAway& r) const {
     for (const int device : r.devices) run.lost_.insert({r.node, device});
     run.count_devices();

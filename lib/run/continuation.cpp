@@ -36,21 +36,25 @@ TaskSpec with_allowed_changes(TaskSpec task, const TaskSpec& trained) {
 
 }  // namespace
 
+std::string forbidden_change(const TaskSpec& trained, const TaskSpec& now) {
+  const std::vector<std::string> lines =
+      differences({"", {trained}}, {"", {with_allowed_changes(now, trained)}});
+  return lines.empty() ? "" : lines.front();
+}
+
 std::vector<Diagnostic> check_continuation(const RunDirectory& directory, const fs::path& workload_file,
                                            const std::vector<TaskSpec>& tasks) {
   std::vector<Diagnostic> errors;
   for (const TaskSpec& task : tasks) {
     const std::optional<TaskSpec> trained = trained_task(directory.task_directory(task.name));
     if (!trained) continue;
-    const RunIdentity now{"", {with_allowed_changes(task, *trained)}};
-    for (const std::string& line : differences({"", {*trained}}, now)) {
-      errors.push_back(
-          {workload_file, task.mark.line, task.mark.column,
-           fmt::format("{} since its checkpoints were written: give it another name to train it anew, or "
-                       "move {} away",
-                       line, directory.task_directory(task.name).string()),
-           ""});
-    }
+    const std::string change = forbidden_change(*trained, task);
+    if (change.empty()) continue;
+    errors.push_back({workload_file, task.mark.line, task.mark.column,
+                      fmt::format("{} since its checkpoints were written: give it another name to train it "
+                                  "anew, or move {} away",
+                                  change, directory.task_directory(task.name).string()),
+                      ""});
   }
   return errors;
 }

@@ -16,4 +16,8 @@ std::vector<Diagnostic> check_continuation(const RunDirectory& directory,
                                            const std::filesystem::path& workload_file,
                                            const std::vector<TaskSpec>& tasks);
 
+/// What has changed between the two that checkpoints of the one forbid to be gone on with as the other;
+/// empty: nothing. Pure.
+std::string forbidden_change(const TaskSpec& trained, const TaskSpec& now);
+
 }  // namespace saturn

@@ -12,17 +12,20 @@
 #include <utility>
 
 #include "base/error.h"
+#include "run/continuation.h"
 
 namespace saturn {
 namespace {
 
 constexpr int kTailLines = 10;
-/// A machine that has no process or no memory left may have some again.
+/// A machine that has no process or no memory left may have some again. Doubled from one time to the next.
 constexpr double kRetryStartAfterSeconds = 5;
+constexpr double kLongestRetryAfterSeconds = 300;
 /// A gang is late or early when it differs by this much at least, however short it was to be.
 constexpr double kLeastDifferenceSeconds = 1;
 /// A gang whose steps take long is hung after so many of them without a sign of life.
 constexpr double kStepsWithoutNews = 10;
+constexpr double kRequestsEverySeconds = 0.5;
 
 std::string signal_name(int signal) {
   const char* name = ::sigabbrev_np(signal);
@@ -77,6 +80,7 @@ RunEnd Executor::run() {
   record(SessionStarted{utc_timestamp(), host_name(), ::getpid(), device_counts(setup_.cluster)});
   if (state_.plans.empty()) record(PlanAdopted{0, "first plan", 0, plan_.makespan_seconds});
   reopen();
+  judge_rungs();
   try {
     loop();
   } catch (...) {
@@ -92,7 +96,8 @@ RunEnd Executor::run() {
     record(SessionEnded{now(), "stopped by " + signal_name(effects_.interrupt.signal)});
     return RunEnd::kInterrupted;
   }
-  record(SessionEnded{now(), failed ? "done, with failures" : "done"});
+  const char* end = failed_fast_ ? "stopped by a failure" : failed ? "done, with failures" : "done";
+  record(SessionEnded{now(), end});
   return failed ? RunEnd::kSomeFailed : RunEnd::kDone;
 }
 
@@ -104,10 +109,14 @@ void Executor::reopen() {
 void Executor::loop() {
   while (true) {
     check_interrupt();
+    check_requests();
     introspect();
     start_due();
-    if (live_.empty() && (interrupted() || !work_is_left())) return;
-    if (live_.empty() && due(setup_, plan_, state_).empty() && !looks_.pending()) return give_up_the_rest();
+    if (live_.empty() && (is_ending() || !work_is_left())) return;
+    if (live_.empty() && due(setup_, plan_, state_).empty() && !looks_.pending()) {
+      if (!give_up_the_rest()) return;
+      continue;
+    }
     if (const auto news = effects_.launcher.wait(until_next())) on_news(*news);
     check_gangs();
     effects_.observer.update(state_, plan_);
@@ -120,8 +129,8 @@ bool Executor::is_over(const std::string& task) const {
 }
 
 bool Executor::work_is_left() const {
-  return std::any_of(plan_.assignments.begin(), plan_.assignments.end(),
-                     [&](const Assignment& line) { return !is_over(line.task); });
+  return std::any_of(setup_.tasks.begin(), setup_.tasks.end(),
+                     [&](const TaskSpec& task) { return !is_over(task.name); });
 }
 
 /// How long nothing has to be done unless something happens.
@@ -135,13 +144,16 @@ Seconds Executor::until_next() const {
 }
 
 void Executor::start_due() {
-  if (interrupted()) return;
+  if (is_ending()) return;
   const bool again = std::any_of(retry_at_.begin(), retry_at_.end(),
                                  [&](const auto& retry) { return now() >= retry.second; });
   if (!stale_ && !again) return;
   // A gang that fails at its start frees its devices again: ask anew until nothing more is due.
   for (auto next = startable(); !next.empty(); next = startable()) {
-    for (const Assignment* assignment : next) start(*assignment);
+    for (const Assignment* assignment : next) {
+      if (is_ending()) return;
+      start(*assignment);
+    }
   }
   stale_ = false;
 }
@@ -167,13 +179,13 @@ void Executor::start(const Assignment& assignment) {
     Live live;
     live.task = assignment.task;
     live.number = gangs_++;
+    live.steps = gang.job.task.steps;
     live.last_news = now();
     live_[effects_.launcher.start(gang)] = live;
     next_check_ = std::min(next_check_, check_at(live));
   } catch (const SystemError& error) {
     record(GangEnded{now(), assignment.task, error.what(), true});
-    retry_at_[assignment.task] = now() + kRetryStartAfterSeconds;
-    give_up_or_retry(assignment.task, error.what());
+    give_up_or_retry(assignment.task, error.what(), /*started=*/false);
   }
 }
 
@@ -185,18 +197,26 @@ void Executor::give_up(const std::string& task, const std::string& why) {
   if (!tail.empty())
     text += fmt::format("\n  the end of {}:\n{}", effects_.store.log_file(task).string(), tail);
   effects_.observer.message(text);
+  if (!setup_.fail_fast || std::exchange(failed_fast_, true)) return;
+  effects_.observer.message("the run ends with its first failure: every task writes a checkpoint and stops");
+  stop_all(Seconds(setup_.settings.stop_grace_seconds));
 }
 
-/// Nothing runs, and nothing that is left can be started.
-void Executor::give_up_the_rest() {
-  for (const Assignment& line : plan_.assignments) {
-    if (is_over(line.task)) continue;
-    const auto why = stranded_.find(line.task);
-    const std::string& last = state_.tasks[line.task].message;
-    give_up(line.task, why != stranded_.end() ? why->second
-                       : !last.empty()        ? last
-                                              : "the devices that the plan has for it are lost");
+/// Nothing runs, and nothing that is left can be started. Whether that has changed anything: tasks that
+/// waited at a rung for those given up may go on.
+bool Executor::give_up_the_rest() {
+  bool any = false;
+  for (const TaskSpec& task : setup_.tasks) {
+    const TaskState& state = state_.tasks[task.name];
+    if (state.over() || state.phase == TaskState::Phase::kPaused) continue;
+    const auto why = stranded_.find(task.name);
+    give_up(task.name, why != stranded_.end()   ? why->second
+                       : !state.message.empty() ? state.message
+                                                : "the devices that the plan has for it are lost");
+    any = true;
   }
+  judge_rungs();
+  return any;
 }
 
 void Executor::on_news(const GangNews& news) {
@@ -228,6 +248,7 @@ void Executor::on_event(GangId gang, Live& live, const Event& event) {
     record(CheckpointWritten{now(), task, checkpoint->step, live.speed.step_seconds()});
   } else if (const auto* validated = std::get_if<Validated>(&event)) {
     record(ValidationDone{now(), task, validated->step, validated->loss});
+    judge_rungs();
   } else if (const auto* lost = std::get_if<CheckpointFailed>(&event)) {
     effects_.observer.message(fmt::format("warning: task '{}' trains on without a checkpoint at step {}: {}",
                                           task, lost->step, lost->message));
@@ -244,10 +265,14 @@ void Executor::on_event(GangId gang, Live& live, const Event& event) {
 
 void Executor::on_finish(Live& live, const Finished& finished) {
   live.left = true;
-  const TaskSpec& task = *setup_.task(live.task);
+  const TaskSpec* spec = setup_.task(live.task);
+  if (spec == nullptr) return;  // it was dropped while it wrote its last checkpoint
+  const TaskSpec& task = *spec;
   record(TaskFinished{now(), live.task, finished.step, finished.training_loss, finished.validation_loss,
-                      finished.weights, live.speed.step_seconds(), task.steps, finished.why,
+                      finished.weights, live.speed.step_seconds(), live.steps, finished.why,
                       to_json(task.stop).dump()});
+  // It has come to its last step before it could be told that it is to be longer.
+  if (finished.why.empty() && task.steps > live.steps) record(TaskReopened{now(), live.task});
   if (!finished.why.empty()) {
     effects_.observer.message(fmt::format("task '{}' finished early at step {} of {}: {}", live.task,
                                           finished.step, task.steps, finished.why));
@@ -272,7 +297,9 @@ void Executor::on_exit(GangId gang, const GangExited& exited) {
   const Live live = live_.at(gang);
   live_.erase(gang);
   const bool finished = state_.tasks[live.task].phase == TaskState::Phase::kFinished;
-  if (finished || (live.left && exited.code == 0)) {
+  if (setup_.task(live.task) == nullptr) {
+    record(GangEnded{now(), live.task, "dropped", false, live.stop_asked_at});
+  } else if (finished || (live.left && exited.code == 0)) {
     record(GangEnded{now(), live.task, finished ? "finished" : "stopped", false, live.stop_asked_at});
   } else if (!live.device_lost.empty()) {
     record(GangEnded{now(), live.task, "lost its devices: " + live.device_lost, false, live.stop_asked_at});
@@ -283,6 +310,7 @@ void Executor::on_exit(GangId gang, const GangExited& exited) {
   } else {
     on_failure(live, failure_text(live, exited));
   }
+  judge_rungs();
 }
 
 void Executor::on_lost(const DevicesLost& lost) {
@@ -316,7 +344,7 @@ void Executor::on_failure(const Live& live, const std::string& why) {
     return rule_out(live.task, why);
   // Out of memory and a loss that is no number would only come again.
   if (reason != Failed::Reason::kError) return give_up(live.task, why);
-  give_up_or_retry(live.task, why);
+  give_up_or_retry(live.task, why, /*started=*/true);
 }
 
 /// What has run out of memory once would do so again; perhaps there is another way.
@@ -330,12 +358,34 @@ void Executor::rule_out(const std::string& task, const std::string& why) {
   need_look(fmt::format("task '{}' ran out of memory", task));
 }
 
-void Executor::give_up_or_retry(const std::string& task, const std::string& why) {
+/// `started`: its processes were there. The first time they are at once again: most of what kills a gang does
+/// not come back.
+void Executor::give_up_or_retry(const std::string& task, const std::string& why, bool started) {
   const TaskState& state = state_.tasks[task];
-  const auto died = state.failures - std::ssize(state.ruled_out);
+  const auto died = static_cast<int>(state.failures - std::ssize(state.ruled_out));
   if (died > setup_.settings.retries) return give_up(task, why);
+  const int pauses = started ? died - 1 : died;
+  if (pauses > 0)
+    retry_at_[task] =
+        now() + std::min(std::ldexp(kRetryStartAfterSeconds, pauses - 1), kLongestRetryAfterSeconds);
+  const std::string place = started ? move_elsewhere(task) : "";
   effects_.observer.message(
-      fmt::format("warning: task '{}' is started again from step {}: {}", task, state.step, why));
+      fmt::format("warning: task '{}' is started again from step {}{}: {}", task, state.step, place, why));
+}
+
+/// A gang that died is started again on other devices where there are some: it may have been those. Says
+/// which.
+std::string Executor::move_elsewhere(const std::string& task) {
+  const GangStarted& failed = *state_.tasks[task].gang;
+  for (Assignment& line : plan_.assignments) {
+    if (line.task != task || line.pinned.node || line.pinned.devices) continue;
+    const auto other = elsewhere(setup_, plan_, state_, line, failed);
+    if (!other) return "";
+    line = *other;
+    effects_.store.keep(plan_);
+    return " on " + places(line.node, line.devices);
+  }
+  return "";
 }
 
 void Executor::check_interrupt() {
@@ -411,8 +461,129 @@ void Executor::need_look(std::string reason) {
   if (effects_.introspector != nullptr) looks_.need(std::move(reason));
 }
 
+/// Successive halving: after a validation, and when a task has ended and others wait for it.
+void Executor::judge_rungs() {
+  if (setup_.settings.halving.rungs.empty()) return;
+  while (judge_once()) {
+  }
+}
+
+/// Whether something has changed: what closes one rung may close the next.
+bool Executor::judge_once() {
+  bool changed = false;
+  for (const auto& [name, verdict] : rung_verdicts(setup_.settings.halving, setup_.tasks, state_)) {
+    const TaskState& task = state_.tasks[name];
+    const bool paused = task.phase == TaskState::Phase::kPaused;
+    if (verdict.kind == RungVerdict::Kind::kGoesOn && task.rung_passed < verdict.rung) {
+      let_go_on(name, verdict);
+    } else if (verdict.kind == RungVerdict::Kind::kIsOut && !task.holds_devices) {
+      end_at_rung(name, verdict);
+    } else if (verdict.kind != RungVerdict::Kind::kGoesOn && !paused) {
+      pause(name, verdict);
+    } else {
+      continue;
+    }
+    changed = true;
+  }
+  return changed;
+}
+
+void Executor::let_go_on(const std::string& task, const RungVerdict& verdict) {
+  record(RungPassed{now(), task, verdict.rung, verdict.place, verdict.of});
+  if (effects_.introspector == nullptr) return;
+  looks_.want(fmt::format("task '{}' goes on after step {}, {} of {}", task, verdict.rung, verdict.place,
+                          verdict.of));
+}
+
+void Executor::pause(const std::string& task, const RungVerdict& verdict) {
+  record(TaskPaused{now(), task, verdict.rung, verdict.place, verdict.of});
+  for (auto& [gang, live] : live_)
+    if (live.task == task) stop_for_good(gang, live);
+  if (effects_.introspector == nullptr) return;
+  looks_.want(
+      fmt::format("task '{}' waits at step {}, {} of {}", task, verdict.rung, verdict.place, verdict.of));
+}
+
+void Executor::end_at_rung(const std::string& task, const RungVerdict& verdict) {
+  const TaskSpec& spec = *setup_.task(task);
+  const TaskState& state = state_.tasks[task];
+  const std::string why =
+      fmt::format("{} of {} at step {}: the others go on", verdict.place, verdict.of, verdict.rung);
+  record(TaskFinished{now(), task, state.step, state.training_loss, state.validation_loss, "",
+                      state.step_seconds, spec.steps, why, to_json(spec.stop).dump()});
+  effects_.observer.message(fmt::format("task '{}' ends early: {}", task, why));
+}
+
+void Executor::check_requests() {
+  if (effects_.requests == nullptr || is_ending() || now() < next_request_check_) return;
+  next_request_check_ = now() + kRequestsEverySeconds;
+  const auto change = effects_.requests->take();
+  if (!change) return;
+  const std::string wrong = refusal(*change);
+  const std::string text = wrong.empty() ? apply_change(*change) : wrong;
+  effects_.requests->answer({change->id, wrong.empty(), text});
+}
+
+/// Why the change cannot be made while the run goes on; empty: it can.
+std::string Executor::refusal(const RunChange& change) const {
+  std::string text;
+  for (const TaskSpec& task : change.tasks) {
+    const TaskSpec* before = setup_.task(task.name);
+    const auto state = state_.tasks.find(task.name);
+    const bool begun = state != state_.tasks.end() && state->second.starts > 0;
+    const std::string wrong = begun && before != nullptr ? forbidden_change(*before, task) : "";
+    if (!wrong.empty()) text += fmt::format("{}{} after it was started", text.empty() ? "" : "\n", wrong);
+  }
+  return text;
+}
+
+std::string Executor::apply_change(const RunChange& change) {
+  const std::vector<std::string> lines =
+      differences({"", setup_.tasks}, {change.run.workload_file, change.tasks});
+  if (lines.empty()) return kNothingChanged;
+  TasksChanged changed{.at = now()};
+  for (const TaskSpec& task : change.tasks) {
+    const TaskSpec* before = setup_.task(task.name);
+    if (before == nullptr) changed.added.push_back(task.name);
+    if (before != nullptr && to_json(*before) != to_json(task)) changed.changed.push_back(task.name);
+  }
+  std::vector<TaskSpec> tasks = change.tasks;
+  std::swap(setup_.tasks, tasks);
+  for (const TaskSpec& task : tasks)
+    if (setup_.task(task.name) == nullptr) changed.dropped.push_back(task.name);
+  effects_.store.keep(change.run);
+  record(changed);
+  judge_rungs();
+  std::set<std::string> names(changed.changed.begin(), changed.changed.end());
+  names.insert(changed.added.begin(), changed.added.end());
+  for (const std::string& task : tasks_to_reopen(setup_.tasks, state_))
+    if (names.contains(task)) record(TaskReopened{now(), task});
+  names.insert(changed.dropped.begin(), changed.dropped.end());
+  stop_changed(names);
+  if (effects_.introspector != nullptr) effects_.introspector->tasks_changed();
+  effects_.observer.tasks_changed(setup_.tasks);
+  const std::string text = fmt::format("{}", fmt::join(lines, "\n"));
+  effects_.observer.message(text);
+  need_look(fmt::format("{}", fmt::join(lines, "; ")));
+  return text;
+}
+
+/// A checkpoint, and the devices are free.
+void Executor::stop_for_good(GangId gang, Live& live) {
+  if (live.stop_asked_at) return;
+  live.stop_asked_at = now();
+  effects_.launcher.stop(gang, Seconds(setup_.settings.stop_grace_seconds));
+}
+
+/// Gangs of tasks that are something else now leave with a checkpoint; those that go on are started again.
+void Executor::stop_changed(const std::set<std::string>& names) {
+  for (auto& [gang, live] : live_) {
+    if (names.contains(live.task)) stop_for_good(gang, live);
+  }
+}
+
 void Executor::introspect() {
-  if (effects_.introspector == nullptr || interrupted()) return;
+  if (effects_.introspector == nullptr || is_ending()) return;
   if (const auto proposal = effects_.introspector->take()) take(*proposal);
   const auto reason = looks_.begin(now());
   if (!reason) return;
@@ -457,9 +628,12 @@ void Executor::adopt(const Proposal& proposal) {
   // and devices may come back for what nothing can run now.
   Plan next = *proposal.plan;
   std::erase_if(next.assignments, [&](const Assignment& a) { return is_over(a.task); });
+  std::set<std::string> planned;
+  for (const Assignment& line : next.assignments) planned.insert(line.task);
   for (const Assignment& line : plan_.assignments) {
-    const bool finished = is_over(line.task) && state_.tasks[line.task].phase == TaskState::Phase::kFinished;
-    if (!finished && assignment_of(next, line.task) == nullptr) next.assignments.push_back(line);
+    const bool failed = state_.tasks[line.task].phase == TaskState::Phase::kFailed;
+    const bool wanted = setup_.task(line.task) != nullptr && (failed || !is_over(line.task));
+    if (wanted && !planned.contains(line.task)) next.assignments.push_back(line);
   }
   effects_.store.keep(next);
   record(PlanAdopted{now(), proposal.reason, proposal.remaining_seconds_before,

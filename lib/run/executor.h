@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "launch/launcher.h"
 #include "run/gang.h"
+#include "run/halving.h"
 #include "run/looks.h"
+#include "run/requests.h"
 #include "run/run_store.h"
 #include "run/speed.h"
 
@@ -44,6 +46,8 @@ class Introspector {
                         const std::string& reason) = 0;
   /// The outcome, once, when there is one.
   virtual std::optional<Proposal> take() = 0;
+  /// The tasks of the run have changed: reads anew what was measured. A look that is under way is given up.
+  virtual void tasks_changed() {}
 };
 
 /// Is told what goes on; shows it. All calls come from the executor's thread.
@@ -51,6 +55,8 @@ class RunObserver {
  public:
   virtual ~RunObserver() = default;
   virtual void message(const std::string& text) = 0;
+  /// The run is one of these tasks from now on.
+  virtual void tasks_changed(const std::vector<TaskSpec>& tasks) { (void)tasks; }
   /// After everything that happened, and at least about once a second.
   virtual void update(const RunState& state, const Plan& plan) = 0;
 };
@@ -65,6 +71,7 @@ struct RunEffects {
   RunObserver& observer;
   const Interrupt& interrupt;
   Introspector* introspector = nullptr;  ///< null: the plan stays
+  RunRequests* requests = nullptr;       ///< null: nobody asks for changes
   Seconds tick{1};                       ///< the observer is told at least so often
 };
 
@@ -79,6 +86,7 @@ class Executor {
   /// journal cannot be written; every gang has been stopped then).
   RunEnd run();
 
+  const RunSetup& setup() const { return setup_; }
   const RunState& state() const { return state_; }
   const Plan& plan() const { return plan_; }
 
@@ -86,7 +94,8 @@ class Executor {
   /// What the executor knows of a gang beyond the journal.
   struct Live {
     std::string task;
-    int number = 0;  ///< counted over the session's gangs
+    int number = 0;          ///< counted over the session's gangs
+    std::int64_t steps = 0;  ///< of the whole task, as its job says
     double last_news = 0;
     bool released = false;
     std::optional<double> stop_asked_at;
@@ -99,6 +108,8 @@ class Executor {
 
   double now() const { return (effects_.clock.now() - began_).count(); }
   bool interrupted() const { return effects_.interrupt.signal != 0; }
+  /// Nothing is started any more.
+  bool is_ending() const { return interrupted() || failed_fast_; }
   void record(const Record& record);
   void reopen();
   void loop();
@@ -109,7 +120,7 @@ class Executor {
   std::vector<const Assignment*> startable() const;
   void start(const Assignment& assignment);
   void give_up(const std::string& task, const std::string& why);
-  void give_up_the_rest();
+  bool give_up_the_rest();
   void on_news(const GangNews& news);
   void on_event(GangId gang, Live& live, const Event& event);
   void on_finish(Live& live, const Finished& finished);
@@ -119,7 +130,8 @@ class Executor {
   std::string failure_text(const Live& live, const GangExited& exited) const;
   void on_failure(const Live& live, const std::string& why);
   void rule_out(const std::string& task, const std::string& why);
-  void give_up_or_retry(const std::string& task, const std::string& why);
+  void give_up_or_retry(const std::string& task, const std::string& why, bool started);
+  std::string move_elsewhere(const std::string& task);
   void check_interrupt();
   void check_gangs();
   void check_hung(GangId gang, Live& live);
@@ -129,6 +141,16 @@ class Executor {
   double silence_limit(const Live& live) const;
   void want_look(std::string reason);
   void need_look(std::string reason);
+  void judge_rungs();
+  bool judge_once();
+  void pause(const std::string& task, const RungVerdict& verdict);
+  void let_go_on(const std::string& task, const RungVerdict& verdict);
+  void end_at_rung(const std::string& task, const RungVerdict& verdict);
+  void stop_for_good(GangId gang, Live& live);
+  void check_requests();
+  std::string refusal(const RunChange& change) const;
+  std::string apply_change(const RunChange& change);
+  void stop_changed(const std::set<std::string>& names);
   void introspect();
   void take(const Proposal& proposal);
   bool outdated(const Plan& plan) const;
@@ -146,7 +168,9 @@ class Executor {
   int interrupts_seen_ = 0;
   int gangs_ = 0;          ///< started so far
   int gangs_at_look_ = 0;  ///< when the look that is under way began
-  bool stale_ = true;      ///< what is due may have changed
+  bool failed_fast_ = false;
+  bool stale_ = true;  ///< what is due may have changed
+  double next_request_check_ = 0;
   double next_check_ = 0;  ///< when a gang may be hung or late
   std::map<GangId, Live> live_;
   std::map<std::string, double> retry_at_;       ///< tasks whose processes could not be started a moment ago

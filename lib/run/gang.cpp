@@ -27,6 +27,15 @@ std::vector<std::string> names(const std::vector<T>& things) {
 
 using DeviceSet = std::set<std::pair<std::string, int>>;
 
+DeviceSet held_devices(const RunState& state) {
+  DeviceSet held;
+  for (const auto& [name, task] : state.tasks) {
+    if (!task.holds_devices) continue;
+    for (const int device : task.gang->devices) held.insert({task.gang->node, device});
+  }
+  return held;
+}
+
 bool disjoint(const DeviceSet& taken, const Assignment& assignment) {
   return std::none_of(assignment.devices.begin(), assignment.devices.end(), [&](int device) {
     return taken.contains({assignment.node, device});
@@ -117,6 +126,7 @@ Job make_job(const RunSetup& setup, const Assignment& assignment) {
   job.directory = setup.directory.task_directory(assignment.task);
   job.checkpoint_interval_seconds = setup.settings.checkpoint_interval_seconds;
   job.keep_checkpoints = setup.settings.keep_checkpoints;
+  job.validate_at = setup.settings.halving.rungs;
   job.stop_grace_seconds = setup.settings.stop_grace_seconds;
   return job;
 }
@@ -145,16 +155,13 @@ bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& 
 }
 
 std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, const RunState& state) {
-  DeviceSet taken;
-  for (const auto& [name, task] : state.tasks) {
-    if (!task.holds_devices) continue;
-    for (const int device : task.gang->devices) taken.insert({task.gang->node, device});
-  }
+  DeviceSet taken = held_devices(state);
   std::vector<const Assignment*> result;
   for (const Assignment& assignment : plan.assignments) {
     const auto found = state.tasks.find(assignment.task);
     const TaskState* task = found == state.tasks.end() ? nullptr : &found->second;
-    if ((task != nullptr && task->over()) || !is_possible(setup, assignment, state)) continue;
+    const bool rests = task != nullptr && (task->over() || task->phase == TaskState::Phase::kPaused);
+    if (rests || !is_possible(setup, assignment, state)) continue;
     // A gang on its way to another place has its new devices kept for it.
     const bool leaving = task != nullptr && task->holds_devices;
     if (!leaving && disjoint(taken, assignment)) result.push_back(&assignment);
@@ -163,13 +170,41 @@ std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, cons
   return result;
 }
 
+std::optional<Assignment> elsewhere(const RunSetup& setup, const Plan& plan, const RunState& state,
+                                    const Assignment& line, const GangStarted& failed) {
+  const Node* own = setup.node(line.node);
+  if (own == nullptr) return {};
+  DeviceSet taken = held_devices(state);
+  taken.insert(state.lost.begin(), state.lost.end());
+  for (const int device : failed.devices) taken.insert({failed.node, device});
+  for (const Assignment* next : due(setup, plan, state)) {
+    if (next->task == line.task) continue;
+    for (const int device : next->devices) taken.insert({next->node, device});
+  }
+  std::vector<const Node*> nodes = {own};
+  for (const Node& node : setup.cluster.nodes)
+    if (node.kind == own->kind && node.name != own->name) nodes.push_back(&node);
+  for (const Node* node : nodes) {
+    Assignment other = line;
+    other.node = node->name;
+    other.devices.clear();
+    for (const Device& device : node->devices) {
+      if (other.devices.size() < line.devices.size() && !taken.contains({node->name, device.index}))
+        other.devices.push_back(device.index);
+    }
+    if (other.devices.size() == line.devices.size()) return other;
+  }
+  return {};
+}
+
 std::vector<std::string> tasks_to_reopen(const std::vector<TaskSpec>& tasks, const RunState& state) {
   std::vector<std::string> names;
   for (const TaskSpec& task : tasks) {
     const auto found = state.tasks.find(task.name);
     if (found == state.tasks.end() || !found->second.over()) continue;
     const TaskState& state_now = found->second;
-    const bool failed = state_now.phase == TaskState::Phase::kFailed;
+    // One that was dropped is back when the workload has it.
+    const bool failed = state_now.phase != TaskState::Phase::kFinished;
     const bool other_rule =
         !state_now.ended_early.empty() && state_now.stop_rule != to_json(task.stop).dump();
     if (failed || other_rule || state_now.finished_of < task.steps) names.push_back(task.name);

@@ -27,6 +27,7 @@ struct RunSetup {
   std::filesystem::path worker;    ///< the saturn-worker program
   std::filesystem::path saturn{};  ///< the saturn program, which starts commands
   Objective objective{};           ///< of plans; a deadline counts from the start of the run
+  bool fail_fast = false;          ///< the first task that is given up ends the run
 
   const TaskSpec* task(const std::string& name) const;      ///< null: there is none of that name
   const Manifest* manifest(const std::string& name) const;  ///< likewise
@@ -52,8 +53,13 @@ bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& 
 /// leaving another place. Lines that are not possible are passed over. Pure; pointers into `plan`.
 std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, const RunState& state);
 
-/// The tasks that a new session runs again: those given up, those that have become longer than they were when
-/// they finished, and those that ended early by another stop rule than they have now. Pure.
+/// The line on other devices, of the same kind and as many, none of them among those of `failed`: free now,
+/// and wanted by nothing that is due; of its own node first. Empty: there are none. Pure.
+std::optional<Assignment> elsewhere(const RunSetup& setup, const Plan& plan, const RunState& state,
+                                    const Assignment& line, const GangStarted& failed);
+
+/// The tasks that a new session runs again: those given up or dropped, those that have become longer than
+/// they were when they finished, and those that ended early by another stop rule than they have now. Pure.
 std::vector<std::string> tasks_to_reopen(const std::vector<TaskSpec>& tasks, const RunState& state);
 
 /// What a new session of the run finds, whatever ended the last one: no gang runs, and the tasks to reopen

@@ -68,6 +68,14 @@ struct Writer {
             {"step", r.step},
             {"loss", number(r.loss)}};
   }
+  Json operator()(const RungPassed& r) const {
+    return {{"record", "rung_passed"}, {"at", r.at},       {"task", r.task},
+            {"rung", r.rung},          {"place", r.place}, {"of", r.of}};
+  }
+  Json operator()(const TaskPaused& r) const {
+    return {{"record", "task_paused"}, {"at", r.at},       {"task", r.task},
+            {"rung", r.rung},          {"place", r.place}, {"of", r.of}};
+  }
   Json operator()(const TaskFinished& r) const {
     Json json = {{"record", "task_finished"},
                  {"at", r.at},
@@ -92,6 +100,13 @@ struct Writer {
   }
   Json operator()(const TaskReopened& r) const {
     return {{"record", "task_reopened"}, {"at", r.at}, {"task", r.task}};
+  }
+  Json operator()(const TasksChanged& r) const {
+    return {{"record", "tasks_changed"},
+            {"at", r.at},
+            {"added", r.added},
+            {"dropped", r.dropped},
+            {"changed", r.changed}};
   }
   Json operator()(const ConfigurationRuledOut& r) const {
     return {{"record", "configuration_ruled_out"},
@@ -147,6 +162,10 @@ std::optional<Record> record_from(const nlohmann::json& j) {
   }
   if (kind == "validation_done")
     return ValidationDone{j.at("at"), j.at("task"), j.at("step"), number(j, "loss")};
+  if (kind == "rung_passed")
+    return RungPassed{j.at("at"), j.at("task"), j.at("rung"), j.at("place"), j.at("of")};
+  if (kind == "task_paused")
+    return TaskPaused{j.at("at"), j.at("task"), j.at("rung"), j.at("place"), j.at("of")};
   if (kind == "task_finished") {
     return TaskFinished{j.at("at"),
                         j.at("task"),
@@ -166,6 +185,11 @@ std::optional<Record> record_from(const nlohmann::json& j) {
   }
   if (kind == "task_failed") return TaskFailed{j.at("at"), j.at("task"), j.at("why")};
   if (kind == "task_reopened") return TaskReopened{j.at("at"), j.at("task")};
+  if (kind == "tasks_changed") {
+    using Names = std::vector<std::string>;
+    return TasksChanged{j.at("at"), j.at("added").get<Names>(), j.at("dropped").get<Names>(),
+                        j.at("changed").get<Names>()};
+  }
   if (kind == "configuration_ruled_out") {
     return ConfigurationRuledOut{
         j.at("at"),          j.at("task"),    j.at("parallelism"), j.at("knobs").get<Knobs>(),

@@ -65,6 +65,22 @@ struct ValidationDone {
   std::int64_t step = 0;
   double loss = 0;
 };
+/// Successive halving: among those that have come to the rung the task is good enough to go on.
+struct RungPassed {
+  double at = 0;
+  std::string task;
+  std::int64_t rung = 0;  ///< its step
+  int place = 0;          ///< from 1, by validation loss
+  int of = 0;
+};
+/// Successive halving: the task waits at the rung for others to come; its devices go to them.
+struct TaskPaused {
+  double at = 0;
+  std::string task;
+  std::int64_t rung = 0;
+  int place = 0;
+  int of = 0;
+};
 /// The last step is done and the weights are written.
 struct TaskFinished {
   double at = 0;
@@ -98,6 +114,14 @@ struct TaskReopened {
   double at = 0;
   std::string task;
 };
+/// The run is one of other tasks from here on: some are new, left out, or have changed (names). What is left
+/// out is over, unless it has finished.
+struct TasksChanged {
+  double at = 0;
+  std::vector<std::string> added;
+  std::vector<std::string> dropped;
+  std::vector<std::string> changed;
+};
 /// The task ran out of memory in this configuration: it is not used any more, nor for tasks of the same speed
 /// signature.
 struct ConfigurationRuledOut {
@@ -129,8 +153,8 @@ struct SessionEnded {
 
 using Record =
     std::variant<SessionStarted, PlanAdopted, PlanKept, GangStarted, GangReleased, CheckpointWritten,
-                 ValidationDone, TaskFinished, GangEnded, TaskFailed, TaskReopened, ConfigurationRuledOut,
-                 DevicesWentAway, DevicesCameBack, SessionEnded>;
+                 ValidationDone, RungPassed, TaskPaused, TaskFinished, GangEnded, TaskFailed, TaskReopened,
+                 TasksChanged, ConfigurationRuledOut, DevicesWentAway, DevicesCameBack, SessionEnded>;
 
 /// One line of the journal, `{"record": "gang_started", ..., "sum": "<16 hex digits>"}\n`: the sum is
 /// content_hash of the line's text before `,"sum"`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/run_directory.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -87,28 +88,53 @@ bool in_use(const RunDirectory& directory) {
 }
 
 std::string to_text(const RunIdentity& identity) {
+  return to_json(identity).dump(2) + "\n";
+}
+
+nlohmann::ordered_json to_json(const RunIdentity& identity) {
   nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
   for (const TaskSpec& task : identity.tasks) tasks.push_back(to_json(task));
-  const nlohmann::ordered_json json = {
-      {"schema", kSchema}, {"workload_file", identity.workload_file}, {"tasks", tasks}};
-  return json.dump(2) + "\n";
+  nlohmann::ordered_json json = {{"schema", kSchema}, {"workload_file", identity.workload_file}};
+  if (!identity.dropped.empty()) json["dropped"] = identity.dropped;
+  if (!identity.added.empty()) json["added"] = identity.added;
+  json["tasks"] = tasks;
+  return json;
+}
+
+RunIdentity run_identity_from(MapReader& reader) {
+  reader.choice("schema", "", {kSchema});
+  RunIdentity identity;
+  identity.workload_file = reader.text("workload_file");
+  identity.dropped = reader.texts("dropped");
+  identity.added = reader.texts("added");
+  if (reader.require("tasks")) {
+    for (const Value& item : reader.value("tasks")->items)
+      identity.tasks.push_back(task_from_value(item, reader.diagnostics()));
+  }
+  reader.finish();
+  return identity;
 }
 
 RunIdentity read_run_identity(const RunDirectory& directory) {
   const Document document = read_json(directory.run_file().string());
   Diagnostics diagnostics(document);
   MapReader reader(document.root, "run", diagnostics);
-  reader.choice("schema", "", {kSchema});
-  RunIdentity identity;
-  identity.workload_file = reader.text("workload_file");
-  if (reader.require("tasks")) {
-    for (const Value& item : reader.value("tasks")->items) {
-      identity.tasks.push_back(task_from_value(item, diagnostics));
-    }
-  }
-  reader.finish();
+  RunIdentity identity = run_identity_from(reader);
   diagnostics.throw_if_any();
   return identity;
+}
+
+std::vector<TaskSpec> amended(std::vector<TaskSpec> tasks, const RunIdentity& run) {
+  const auto is_in = [](const std::vector<std::string>& names, const TaskSpec& task) {
+    return std::find(names.begin(), names.end(), task.name) != names.end();
+  };
+  std::erase_if(tasks, [&](const TaskSpec& task) { return is_in(run.dropped, task); });
+  const auto of_workload = by_name(tasks);
+  std::vector<TaskSpec> more;
+  for (const TaskSpec& task : run.tasks)
+    if (is_in(run.added, task) && !of_workload.contains(task.name)) more.push_back(task);
+  tasks.insert(tasks.end(), more.begin(), more.end());
+  return tasks;
 }
 
 std::vector<std::string> differences(const RunIdentity& before, const RunIdentity& now) {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "base/document.h"
 #include "base/file.h"
 #include "cluster/cluster.h"
 #include "workload/task.h"
@@ -17,6 +19,7 @@ namespace saturn {
 ///   plan.previous.json       the one that it replaced
 ///   journal.jsonl         what happened
 ///   tasks/NAME/           job.json, log, metrics.jsonl, checkpoints/, model.safetensors
+///   request.json, answer.json  what `saturn replan` asks of a run that goes on, and what that says
 ///   lock                  held by the `saturn run` that is working on it
 struct RunDirectory {
   std::filesystem::path path;
@@ -26,6 +29,8 @@ struct RunDirectory {
   std::filesystem::path plan_file() const { return path / "plan.json"; }
   std::filesystem::path previous_plan_file() const { return path / "plan.previous.json"; }
   std::filesystem::path journal_file() const { return path / "journal.jsonl"; }
+  std::filesystem::path request_file() const { return path / "request.json"; }
+  std::filesystem::path answer_file() const { return path / "answer.json"; }
   std::filesystem::path lock_file() const { return path / "lock"; }
   std::filesystem::path task_directory(const std::string& task) const { return path / "tasks" / task; }
   std::filesystem::path log_file(const std::string& task) const { return task_directory(task) / "log"; }
@@ -49,10 +54,18 @@ bool in_use(const RunDirectory& directory);
 struct RunIdentity {
   std::string workload_file;  ///< absolute
   std::vector<TaskSpec> tasks;
+  std::vector<std::string> dropped{};  ///< tasks of the workload that the run leaves out (`replan --drop`)
+  std::vector<std::string> added{};    ///< those of `tasks` that the workload does not have (`replan --add`)
 };
+nlohmann::ordered_json to_json(const RunIdentity& identity);
 std::string to_text(const RunIdentity& identity);
 /// Errors: InputError, SystemError.
 RunIdentity read_run_identity(const RunDirectory& directory);
+/// A map of that content, other keys than its own reported. Errors are added to the reader's diagnostics.
+RunIdentity run_identity_from(MapReader& reader);
+
+/// The tasks of the run whose workload says `tasks` now: less those dropped, with those added. Pure.
+std::vector<TaskSpec> amended(std::vector<TaskSpec> tasks, const RunIdentity& run);
 
 /// What makes `now` another run than `before`, a line each: tasks that are gone, new, or changed (which
 /// fields). Empty: the same.

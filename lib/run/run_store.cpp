@@ -27,6 +27,7 @@ class DirectoryStore final : public RunStore {
       write_file_atomically(directory_.previous_plan_file(), read_file(directory_.plan_file()));
     write_file_atomically(directory_.plan_file(), to_text(plan));
   }
+  void keep(const RunIdentity& run) override { write_file_atomically(directory_.run_file(), to_text(run)); }
   std::filesystem::path log_file(const std::string& task) const override { return directory_.log_file(task); }
   std::string log_tail(const std::string& task, int lines) const override {
     return tail_of_file(directory_.log_file(task), lines);

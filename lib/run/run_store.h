@@ -25,6 +25,8 @@ class RunStore {
   /// The plan in force from now on; the first call keeps the one that was in force before. Errors:
   /// SystemError.
   virtual void keep(const Plan& plan) = 0;
+  /// What the run is of from now on. Errors: SystemError.
+  virtual void keep(const RunIdentity& run) = 0;
   /// Where the task's processes write, and the last lines of that.
   virtual std::filesystem::path log_file(const std::string& task) const = 0;
   virtual std::string log_tail(const std::string& task, int lines) const = 0;
@@ -40,6 +42,7 @@ class MemoryStore final : public RunStore {
   void append(const Record& record) override { records_.push_back(record); }
   void prepare(const Job&) override {}
   void keep(const Plan&) override {}
+  void keep(const RunIdentity&) override {}
   std::filesystem::path log_file(const std::string&) const override { return {}; }
   std::string log_tail(const std::string&, int) const override { return {}; }
 

@@ -16,7 +16,7 @@ void end_gang(TaskState& task, double at) {
   task.device_seconds += seconds * static_cast<double>(task.gang->devices.size());
   task.holds_devices = false;
   if (task.over()) return;
-  task.phase = Phase::kWaiting;
+  if (task.phase != Phase::kPaused) task.phase = Phase::kWaiting;
   task.live_step = task.step;
 }
 
@@ -59,7 +59,8 @@ struct Applier {
   void operator()(const GangReleased& r) const {
     seen(r.at);
     TaskState& t = task(r.task);
-    t.phase = Phase::kTraining;
+    // It may have been dropped or paused while it came up.
+    if (t.phase == Phase::kStarting) t.phase = Phase::kTraining;
     t.step = t.live_step = r.step;
   }
   void operator()(const CheckpointWritten& r) const {
@@ -71,7 +72,19 @@ struct Applier {
   }
   void operator()(const ValidationDone& r) const {
     seen(r.at);
-    task(r.task).validation_loss = r.loss;
+    TaskState& t = task(r.task);
+    t.validation_loss = r.loss;
+    t.validations[r.step] = r.loss;
+  }
+  void operator()(const RungPassed& r) const {
+    seen(r.at);
+    TaskState& t = task(r.task);
+    t.rung_passed = std::max(t.rung_passed, r.rung);
+    if (t.phase == Phase::kPaused) t.phase = Phase::kWaiting;
+  }
+  void operator()(const TaskPaused& r) const {
+    seen(r.at);
+    task(r.task).phase = Phase::kPaused;
   }
   void operator()(const TaskFinished& r) const {
     seen(r.at);
@@ -109,6 +122,13 @@ struct Applier {
     t.failures = 0;
     t.ruled_out.clear();
     t.message.clear();
+  }
+  void operator()(const TasksChanged& r) const {
+    seen(r.at);
+    for (const std::string& name : r.dropped) {
+      TaskState& t = task(name);
+      if (t.phase != Phase::kFinished) t.phase = Phase::kDropped;
+    }
   }
   void operator()(const ConfigurationRuledOut& r) const {
     seen(r.at);

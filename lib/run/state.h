@@ -15,7 +15,7 @@ namespace saturn {
 
 /// Where one task stands.
 struct TaskState {
-  enum class Phase { kWaiting, kStarting, kTraining, kFinished, kFailed };
+  enum class Phase { kWaiting, kStarting, kTraining, kPaused, kFinished, kFailed, kDropped };
 
   Phase phase = Phase::kWaiting;
   bool holds_devices = false;                    ///< a gang of it has not left yet
@@ -34,12 +34,16 @@ struct TaskState {
   std::int64_t finished_of = 0;                  ///< steps that it was to have when it finished
   std::string ended_early;                       ///< why it finished before its last step; empty: it did not
   std::string stop_rule;                         ///< that it finished early by, as JSON
+  std::map<std::int64_t, double> validations;    ///< losses by step
+  std::int64_t rung_passed = 0;                  ///< the last rung of the halving after which it goes on
   double training_loss = 0;
   double validation_loss = 0;
   std::string weights;
   std::string message;  ///< what went wrong last
 
-  bool over() const { return phase == Phase::kFinished || phase == Phase::kFailed; }
+  bool over() const {
+    return phase == Phase::kFinished || phase == Phase::kFailed || phase == Phase::kDropped;
+  }
 };
 
 /// Where a run stands: what its journal adds up to.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/training_loop.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fmt/format.h>
@@ -50,7 +51,7 @@ class TrainingLoop {
     while (step_ < task_.steps && !over) {
       train_one();
       if (step_ == task_.steps) break;
-      if (is_scheduled(step_)) validate_now();
+      if (is_scheduled(step_) || is_rung(step_)) validate_now();
       const Wish wish = agreed_wish();
       over = wish == kEnd;
       if (wish == kCheckpoint) begin_save();
@@ -66,6 +67,10 @@ class TrainingLoop {
   /// training would not know of it.
   bool is_scheduled(std::int64_t step) const {
     return task_.validate_every_steps > 0 && step % task_.validate_every_steps == 0;
+  }
+  bool is_rung(std::int64_t step) const {
+    const auto& rungs = context_.job.validate_at;
+    return std::find(rungs.begin(), rungs.end(), step) != rungs.end();
   }
   void go_on_judging();
   bool over_already();

@@ -138,6 +138,30 @@ PlanSettings read_plan(MapReader& workload) {
   return settings;
 }
 
+namespace {
+
+constexpr std::int64_t kMostRung = 1'000'000'000'000;
+
+HalvingSettings read_halving(MapReader& run) {
+  HalvingSettings settings;
+  const Value* value = run.value("halving");
+  if (value == nullptr) return settings;
+  MapReader reader(*value, "run.halving", run.diagnostics());
+  if (reader.require("rungs")) settings.rungs = reader.integers("rungs", 1, kMostRung);
+  for (size_t i = 1; i < settings.rungs.size(); ++i) {
+    if (settings.rungs[i] > settings.rungs[i - 1]) continue;
+    reader.error("rungs", fmt::format("must be in ascending order: {} follows {}", settings.rungs[i],
+                                      settings.rungs[i - 1]));
+    break;
+  }
+  settings.mark = reader.mark("rungs");
+  settings.reduction_factor = reader.integer("reduction_factor", settings.reduction_factor, 2, 1000);
+  reader.finish();
+  return settings;
+}
+
+}  // namespace
+
 RunSettings read_run(MapReader& workload) {
   RunSettings settings;
   const Value* value = workload.value("run");
@@ -158,6 +182,7 @@ RunSettings read_run(MapReader& workload) {
       reader.number("introspection_threshold", settings.introspection_threshold, 0, 1);
   settings.introspection_tolerance =
       reader.number("introspection_tolerance", settings.introspection_tolerance, 0, 1000);
+  settings.halving = read_halving(reader);
   reader.finish();
   return settings;
 }

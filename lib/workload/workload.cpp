@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workload/workload.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -69,6 +70,24 @@ Document parse_not_empty(const std::string& file, const std::string& text) {
   return document;
 }
 
+/// A rung that no task comes to is a mistake.
+void check_rungs(const Draft& draft, Diagnostics& diagnostics) {
+  const HalvingSettings& halving = draft.workload.run.halving;
+  std::int64_t longest = 0;
+  for (const TaskDraft& task : draft.tasks) {
+    if (task.task.steps == 0) return;  // only its script knows
+    longest = std::max(longest, task.task.steps);
+  }
+  if (diagnostics.any()) return;  // a task may be missing
+  for (const std::int64_t rung : halving.rungs) {
+    if (rung < longest) continue;
+    diagnostics.error(halving.mark,
+                      fmt::format("run.halving: the rung {} is not before the end of any task: the "
+                                  "longest has {} steps",
+                                  rung, longest));
+  }
+}
+
 Workload take_workload(Draft draft) {
   for (TaskDraft& task : draft.tasks) draft.workload.tasks.push_back(std::move(task.task));
   return std::move(draft.workload);
@@ -88,6 +107,7 @@ Workload read_workload(const std::filesystem::path& file) {
   Diagnostics diagnostics(document);
   Draft draft = read_draft(file, document, diagnostics);
   resolve_data(draft.tasks, diagnostics);
+  check_rungs(draft, diagnostics);
   diagnostics.throw_if_any();
   return take_workload(std::move(draft));
 }
@@ -102,10 +122,10 @@ Workload parse_workload(const std::filesystem::path& file, const std::string& te
 
 std::map<std::string, std::vector<std::string>> workload_keys() {
   // Every map once, all of them empty: the readers say what they look for.
-  const Document document =
-      parse_yaml("",
-                 "{cluster: {nodes: [{}]}, profile: {}, plan: {}, run: {}, tasks: [{model: {}, data: {}, "
-                 "optimizer: {schedule: {}}, stop: {}, sweep: {random: {over: {seed: {}}}}}]}");
+  const Document document = parse_yaml(
+      "",
+      "{cluster: {nodes: [{}]}, profile: {}, plan: {}, run: {halving: {}}, tasks: [{model: {}, data: {}, "
+      "optimizer: {schedule: {}}, stop: {}, sweep: {random: {over: {seed: {}}}}}]}");
   Diagnostics diagnostics(document);
   (void)read_draft("w.yaml", document, diagnostics);
   return diagnostics.accepted_keys();
@@ -121,6 +141,7 @@ std::string workload_hash(const Workload& workload) {
     text += '\n' + to_json(task).dump();
   }
   text += '\n' + nlohmann::ordered_json(workload.parallelisms).dump();
+  if (!workload.run.halving.rungs.empty()) text += nlohmann::json(workload.run.halving.rungs).dump();
   return content_hash(text);
 }
 

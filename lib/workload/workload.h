@@ -54,6 +54,17 @@ struct PlanSettings {
 
   bool operator==(const PlanSettings&) const = default;
 };
+/// Successive halving over the sweep.
+struct HalvingSettings {
+  std::vector<std::int64_t> rungs;  ///< steps at which tasks are compared, ascending; empty: none is stopped
+  std::int64_t reduction_factor = 3;  ///< of those at a rung one in so many goes on
+  Mark mark{};                        ///< of the rungs, for messages
+
+  bool operator==(const HalvingSettings& other) const {
+    return rungs == other.rungs && reduction_factor == other.reduction_factor;
+  }
+};
+
 struct RunSettings {
   std::string directory;  ///< absolute; default: runs/NAME in the working directory
   double checkpoint_interval_seconds = 300;
@@ -65,6 +76,8 @@ struct RunSettings {
   double introspection_interval_seconds = 60;  ///< 0 = off
   double introspection_threshold = 0.05;  ///< a new plan must cut the remaining makespan by this fraction
   double introspection_tolerance = 0.1;   ///< of its planned time: a task that is off by more is looked at
+
+  HalvingSettings halving;
 
   bool operator==(const RunSettings&) const = default;
 };
@@ -90,8 +103,8 @@ Workload read_workload(const std::filesystem::path& file);
 /// globs, `steps` stays 0 where `epochs` were given. `file` is for messages and relative paths.
 Workload parse_workload(const std::filesystem::path& file, const std::string& text);
 
-/// Hash of what the tasks, `parallelisms` and the cluster section say (not of profile, plan and run): a plan
-/// made for another hash is stale.
+/// Hash of what the tasks, `parallelisms`, the cluster section and run.halving say (not of profile, plan and
+/// the rest of run): a plan made for another hash is stale.
 std::string workload_hash(const Workload& workload);
 
 /// The keys that each map of a workload file may have, by the map's name in messages ("" is the file itself,

@@ -4,8 +4,8 @@
 #include <doctest/doctest.h>
 #include <string>
 
+#include "many.h"
 #include "plan/fixtures.h"
-#include "plan/many.h"
 #include "plan/model/search.h"
 #include "plan/random_problems.h"
 

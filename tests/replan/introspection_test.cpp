@@ -182,7 +182,7 @@ TEST_CASE_FIXTURE(ReplanFixture, "the look is taken in the background and told o
   run("last", {0}, 10, 1);
   setup.settings.introspection_threshold = 0.05;
   std::atomic<int> woken{0};
-  BackgroundIntrospector introspector(profile, Seconds(5), [&] { ++woken; });
+  BackgroundIntrospector introspector([&] { return profile; }, Seconds(5), [&] { ++woken; });
   CHECK_FALSE(introspector.take().has_value());
   introspector.consider(setup, state, plan, "interval");
   std::optional<Proposal> proposal;

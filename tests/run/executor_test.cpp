@@ -99,7 +99,8 @@ TEST_CASE_FIXTURE(RunFixture, "a gang that died goes on from its last checkpoint
   CHECK(run() == RunEnd::kDone);
   CHECK(messages ==
         std::vector<std::string>{
-            "warning: task 'a' is started again from step 4: rank 0 was killed by SIGKILL while training"});
+            "warning: task 'a' is started again from step 4 on device 1 of n0: rank 0 was killed by SIGKILL "
+            "while training"});
   // 1 + 6 steps until it dies, then 1 + 6 for what is left after step 4.
   CHECK(state.elapsed_seconds() == doctest::Approx(15));
 }
@@ -127,7 +128,7 @@ TEST_CASE_FIXTURE(RunFixture,
   CHECK(messages ==
         std::vector<std::string>{
             "warning: task 'slow' is started again from step 0: not ready after its start for 30 s",
-            "warning: task 'stuck' is started again from step 0: no progress for 50 s"});
+            "warning: task 'stuck' is started again from step 0 on device 0 of n0: no progress for 50 s"});
 }
 
 TEST_CASE_FIXTURE(RunFixture, "a long validation is no hang as long as it gives signs of life") {
@@ -442,6 +443,159 @@ TEST_CASE_FIXTURE(RunFixture, "a way that runs out of memory is ruled out, and a
   // The next session goes by the journal.
   const RunState replayed = replay(read_journal(setup.directory.journal_file()));
   CHECK(replayed.tasks.at("big").ruled_out.at(0).why == "out of memory: 2 over 1");
+}
+
+/// One change, asked for at a time.
+struct OneRequest final : RunRequests {
+  const Clock& clock;
+  double at;
+  RunChange change;
+  std::vector<RunAnswer> answers;
+
+  OneRequest(const Clock& time, double when, std::vector<TaskSpec> tasks)
+      : clock(time), at(when), change{"id", {"/w.yaml", tasks}, tasks} {}
+  std::optional<RunChange> take() override {
+    if (clock.now().count() < at) return {};
+    at = 1e300;
+    return change;
+  }
+  void answer(const RunAnswer& answer) override { answers.push_back(answer); }
+};
+
+TEST_CASE_FIXTURE(RunFixture,
+                  "a task is dropped from a run that goes on, and one added, and the others are let be") {
+  add("stays", {0}, 0, {.steps = 60});
+  add("dropped", {1}, 0, {.steps = 60});
+  add("waits", {1}, 61, {.steps = 5});
+  behaviours["added"] = {.steps = 7};
+  TaskSpec added;
+  added.name = "added";
+  OneRequest request(clock, 10, {setup.tasks[0], setup.tasks[2], added});
+  requests = &request;
+  OnePlan introspector;
+  introspector.next = Proposal{"", plan, 0, 50};
+  auto& lines = introspector.next->plan->assignments;
+  lines[1].task = "added";
+  CHECK(run(&introspector) == RunEnd::kDone);
+  REQUIRE(request.answers.size() == 1);
+  CHECK(request.answers[0].taken);
+  CHECK(request.answers[0].text == "task 'dropped' is gone\ntask 'added' is new");
+  CHECK(introspector.reasons == std::vector<std::string>{"task 'dropped' is gone; task 'added' is new"});
+  CHECK(state.tasks["dropped"].phase == Phase::kDropped);
+  CHECK(state.tasks["dropped"].starts == 1);
+  CHECK(state.tasks["stays"].starts == 1);
+  CHECK(state.tasks["added"].phase == Phase::kFinished);
+  CHECK(state.tasks["waits"].phase == Phase::kFinished);
+  CHECK(clock.now() < Seconds(65));
+  const std::string kept = read_file(setup.directory.run_file());
+  CHECK(kept.find("\"name\": \"added\"") != std::string::npos);
+  CHECK(kept.find("\"name\": \"dropped\"") == std::string::npos);
+  const RunState replayed = replay(read_journal(setup.directory.journal_file()));
+  CHECK(replayed.tasks.at("dropped").phase == Phase::kDropped);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a running task that becomes longer goes on from its checkpoint") {
+  add("a", {0}, 0, {.steps = 20});
+  setup.tasks[0].steps = 20;
+  next_behaviours["a"] = {{.steps = 30}};
+  std::vector<TaskSpec> longer = setup.tasks;
+  longer[0].steps = 30;
+  OneRequest request(clock, 10, longer);
+  requests = &request;
+  OnePlan introspector;
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK(request.answers.at(0).text == "task 'a' has changed: steps 20 -> 30");
+  CHECK(state.tasks["a"].step == 30);
+  CHECK(state.tasks["a"].starts == 2);
+  CHECK(state.tasks["a"].failures == 0);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a task that becomes longer when it has just come to its end is run on") {
+  add("a", {0}, 0, {.steps = 20, .checkpoint_seconds = 5});
+  setup.tasks[0].steps = 20;
+  next_behaviours["a"] = {{.steps = 30}};
+  std::vector<TaskSpec> longer = setup.tasks;
+  longer[0].steps = 30;
+  OneRequest request(clock, 22, longer);  // the last step is done at 21
+  requests = &request;
+  CHECK(run() == RunEnd::kDone);
+  CHECK(state.tasks["a"].step == 30);
+  CHECK(state.tasks["a"].phase == Phase::kFinished);
+  CHECK(replay(read_journal(setup.directory.journal_file())).tasks.at("a").step == 30);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a change that a run cannot make is refused, and nothing is changed") {
+  add("a", {0}, 0, {.steps = 20});
+  setup.tasks[0].batch_size = 8;
+  std::vector<TaskSpec> other = setup.tasks;
+  other[0].batch_size = 7;
+  OneRequest request(clock, 10, other);
+  requests = &request;
+  CHECK(run() == RunEnd::kDone);
+  REQUIRE(request.answers.size() == 1);
+  CHECK_FALSE(request.answers[0].taken);
+  CHECK(request.answers[0].text == "task 'a' has changed: batch_size 8 -> 7 after it was started");
+  CHECK(state.tasks["a"].starts == 1);
+  CHECK_FALSE(std::filesystem::exists(setup.directory.run_file()));
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a change that is none is said to be none") {
+  add("a", {0}, 0, {.steps = 20});
+  OneRequest request(clock, 10, setup.tasks);
+  requests = &request;
+  CHECK(run() == RunEnd::kDone);
+  CHECK(request.answers.at(0).taken);
+  CHECK(request.answers.at(0).text == "nothing has changed");
+}
+
+TEST_CASE_FIXTURE(RunFixture,
+                  "a gang that died is started again on other devices that are free, the third time later") {
+  setup.settings.retries = 3;
+  setup.cluster.nodes.push_back({"gpus", "h100", {{0, {0}, 0}}});  // of another kind
+  add("bad", {0}, 0, {.dies_at_step = 3});
+  next_behaviours["bad"] = {{.dies_at_step = 3}, {.dies_at_step = 3}, {}};
+  CHECK(run() == RunEnd::kDone);
+  // Three seconds of each gang; on device 1 and back at once, then after 5 and after 10 seconds.
+  CHECK(starts == std::vector<std::string>{"bad@0", "bad@4", "bad@13", "bad@27"});
+  CHECK(messages.at(0) ==
+        "warning: task 'bad' is started again from step 0 on device 1 of n0: rank 0 was killed by SIGKILL "
+        "while training");
+  CHECK(messages.at(1).find("on device 0 of n0") != std::string::npos);
+  CHECK(read_plan(setup.directory.plan_file()).assignments.at(0).devices == std::vector<int>{1});
+}
+
+TEST_CASE_FIXTURE(
+    RunFixture, "a gang is not moved to devices that another task has, is due on, or by hand was not given") {
+  add("bad", {0}, 0, {.dies_at_step = 3});
+  add("other", {1}, 0, {.steps = 50});
+  next_behaviours["bad"] = {{}};
+  CHECK(run() == RunEnd::kDone);
+  CHECK(state.tasks["bad"].gang->devices == std::vector<int>{0});
+
+  RunFixture pinned;
+  pinned.add("bad", {0}, 0, {.dies_at_step = 3});
+  pinned.plan.assignments[0].pinned = PinnedParts::whole();
+  pinned.next_behaviours["bad"] = {{}};
+  CHECK(pinned.run() == RunEnd::kDone);
+  CHECK(pinned.state.tasks["bad"].gang->devices == std::vector<int>{0});
+}
+
+TEST_CASE_FIXTURE(RunFixture,
+                  "with fail-fast the first task that is given up ends the run, the others at a checkpoint") {
+  setup.fail_fast = true;
+  setup.settings.retries = 0;
+  add("bad", {0}, 0, {.dies_at_step = 3});
+  add("good", {1}, 0, {.steps = 50});
+  add("after", {0}, 11);
+  CHECK(run() == RunEnd::kSomeFailed);
+  CHECK(starts == std::vector<std::string>{"bad@0", "good@0"});
+  CHECK(state.tasks["good"].phase == Phase::kWaiting);
+  CHECK(state.tasks["good"].step >= 3);
+  CHECK(state.ended == "stopped by a failure");
+  CHECK(messages.back() == "the run ends with its first failure: every task writes a checkpoint and stops");
+  behaviours["bad"] = {};
+  CHECK(run() == RunEnd::kDone);
+  CHECK(state.tasks["good"].phase == Phase::kFinished);
 }
 
 }  // namespace

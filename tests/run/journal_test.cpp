@@ -2,6 +2,8 @@
 #include "run/journal.h"
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
 #include "run/state.h"
@@ -23,6 +25,9 @@ std::vector<Record> examples() {
           GangEnded{6.5, "a", "stopped", false, 6.25},
           TaskFailed{7, "b", "a \"quoted\" reason\nover two lines"},
           TaskReopened{7.5, "b"},
+          RungPassed{7.51, "a", 100, 1, 3},
+          TaskPaused{7.52, "b", 100, 2, 3},
+          TasksChanged{7.55, {"new"}, {"gone", "too"}, {}},
           PlanKept{7.6, "interval", 100.5, 99.25},
           ConfigurationRuledOut{7.7, "b", "ddp", {{"bucket_mb", "25"}}, "cpu", 2, "out of memory: 2 over 1"},
           DevicesWentAway{7.8, "n0", {0, 3}, "NVML: GPU is lost"},
@@ -47,6 +52,19 @@ TEST_CASE("a task that finished before there were stop rules ended at its last s
   const auto read = parse_record(line);
   REQUIRE(read.has_value());
   CHECK(std::get<TaskFinished>(*read).why.empty());
+}
+
+TEST_CASE("the page about the journal names every record and every key") {
+  const std::string page = read_file(SATURN_JOURNAL_PAGE);
+  std::set<std::string> kinds;
+  for (const Record& record : examples()) {
+    const auto json = nlohmann::json::parse(to_line(record));
+    kinds.insert(json.at("record").get<std::string>());
+    CAPTURE(json.dump());
+    for (const auto& [key, value] : json.items()) CHECK(page.find("`" + key + "`") != std::string::npos);
+    CHECK(page.find("| `" + json.at("record").get<std::string>() + "` |") != std::string::npos);
+  }
+  CHECK(kinds.size() == std::variant_size_v<Record>);
 }
 
 TEST_CASE("a record in which one character is changed is not read") {

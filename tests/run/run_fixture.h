@@ -21,6 +21,7 @@ struct RunFixture {
   std::map<std::string, SimulatedGang> behaviours;
   std::map<std::string, std::vector<SimulatedGang>> next_behaviours;  ///< of a task's later gangs, in order
   std::vector<Outage> outages;
+  RunRequests* requests = nullptr;
   std::vector<std::string> messages;
   Interrupt interrupt;
   std::vector<std::string> starts;  ///< "task@seconds"
@@ -80,7 +81,7 @@ struct RunFixture {
     const auto store = make_directory_store(setup.directory, journal);
     Recorder recorder(*this);
     Executor executor(setup, plan, replay(journal.past()),
-                      {*launcher, clock, *store, recorder, interrupt, introspector});
+                      {*launcher, clock, *store, recorder, interrupt, introspector, requests});
     const RunEnd end = executor.run();
     state = executor.state();
     plan = executor.plan();
