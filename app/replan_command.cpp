@@ -119,8 +119,7 @@ RunIdentity changed_run(const Session& session, const RunIdentity& before, const
     if (std::erase(run.added, task) == 0 && !contains(run.dropped, task)) run.dropped.push_back(task);
   }
   for (TaskSpec& task : tasks_to_add(command.add, names_of(run.tasks))) {
-    std::erase(run.dropped, task.name);
-    run.added.push_back(task.name);
+    run.added.push_back(task.name);  // in place of one of the workload that was dropped, perhaps
     run.tasks.push_back(std::move(task));
   }
   return run;

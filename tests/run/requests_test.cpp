@@ -32,6 +32,12 @@ TEST_CASE("what was dropped stays dropped, what was added stays, whatever the wo
                                              task_named("twice")};
   CHECK(names_of(amended(of_workload, run)) == std::vector<std::string>{"a", "c", "twice", "more"});
   CHECK(names_of(amended(of_workload, {"/w.yaml", of_workload})) == names_of(of_workload));
+  // One that was added under the name of one that was dropped takes its place.
+  TaskSpec other = task_named("b");
+  other.seed = 7;
+  const auto tasks = amended(of_workload, {"/w.yaml", {task_named("a"), other}, {"b"}, {"b"}});
+  REQUIRE(names_of(tasks) == std::vector<std::string>{"a", "c", "twice", "b"});
+  CHECK(tasks.back().seed == 7);
 }
 
 TEST_CASE("the run's identity reads back the same, with what was dropped and added") {
