@@ -64,10 +64,8 @@ std::string how_to_go_on(const Session& session) {
 }
 
 bool nothing_left(const RunState& state, const std::vector<TaskSpec>& tasks) {
-  return std::all_of(tasks.begin(), tasks.end(), [&](const TaskSpec& task) {
-    const auto found = state.tasks.find(task.name);
-    return found != state.tasks.end() && found->second.over();
-  });
+  return std::all_of(tasks.begin(), tasks.end(),
+                     [&](const TaskSpec& task) { return state.is_over(task.name); });
 }
 
 using Names = std::vector<std::string>;

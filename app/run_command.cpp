@@ -135,8 +135,7 @@ std::string checkpoint_of(const Job& job) {
 std::string command_lines(const RunSetup& setup, const Plan& plan, const RunState& state) {
   std::string text;
   for (const Assignment& assignment : plan.assignments) {
-    const auto found = state.tasks.find(assignment.task);
-    if (found != state.tasks.end() && found->second.over()) continue;
+    if (state.is_over(assignment.task)) continue;
     text += fmt::format("# {} at {}: {} on {} devices {}\n", assignment.task,
                         to_text_duration(Seconds(assignment.start_seconds)), assignment.parallelism,
                         assignment.node, fmt::join(assignment.devices, ","));

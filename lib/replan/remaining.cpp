@@ -15,11 +15,6 @@ namespace {
 /// When a deadline has passed, as little time as possible is left.
 constexpr double kLeastDeadline = 1e-3;
 
-const TaskState* state_of(const RunState& state, const std::string& task) {
-  const auto found = state.tasks.find(task);
-  return found == state.tasks.end() ? nullptr : &found->second;
-}
-
 /// Its gang goes on if nobody stops it; one that has lost a device does not.
 bool runs(const RemainingInputs& in, const TaskState* task) {
   if (task == nullptr || !task->holds_devices || task->over()) return false;
@@ -134,7 +129,7 @@ Remaining remaining_work(const RemainingInputs& in) {
   std::vector<TaskSpec> tasks;
   RemainingSteps steps;
   for (const TaskSpec& task : in.setup.tasks) {
-    const TaskState* state = state_of(in.state, task.name);
+    const TaskState* state = in.state.task(task.name);
     if (state != nullptr && (state->over() || state->phase == TaskState::Phase::kPaused)) continue;
     const std::string why = runs(in, state) ? "" : why_impossible(task, standing.cluster(), ways);
     if (!why.empty()) {
@@ -149,7 +144,7 @@ Remaining remaining_work(const RemainingInputs& in) {
   const auto slowness = observed_slowness(in.setup, in.profile, in.state);
   for (size_t i = 0; i < tasks.size(); ++i) {
     ProblemTask& task = problem.tasks[i];
-    const TaskState* state = state_of(in.state, task.name);
+    const TaskState* state = in.state.task(task.name);
     const double factor = slowness.at(task.name);
     for (Configuration& configuration : task.configurations) configuration.duration_seconds *= factor;
     if (runs(in, state)) take_gang(in, standing, task, tasks[i], *state, factor);
@@ -177,7 +172,7 @@ Plan projected_plan(const RemainingInputs& in, const Problem& problem) {
   rest.objective = problem.objective;
   for (const Assignment& assignment : in.current.assignments) {
     if (!left.contains(assignment.task)) continue;
-    const TaskState* state = state_of(in.state, assignment.task);
+    const TaskState* state = in.state.task(assignment.task);
     Assignment line = assignment;
     line.start_known = line.duration_known = false;
     if (runs(in, state)) {
@@ -191,7 +186,7 @@ Plan projected_plan(const RemainingInputs& in, const Problem& problem) {
   }
   // What runs already comes first, whatever the plan had meant.
   std::stable_partition(rest.assignments.begin(), rest.assignments.end(),
-                        [&](const Assignment& a) { return runs(in, state_of(in.state, a.task)); });
+                        [&](const Assignment& a) { return runs(in, in.state.task(a.task)); });
   complete(problem, rest);
   return rest;
 }

@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "run/continuation.h"
 
 namespace saturn {
 namespace {
@@ -25,7 +24,6 @@ constexpr double kLongestRetryAfterSeconds = 300;
 constexpr double kLeastDifferenceSeconds = 1;
 /// A gang whose steps take long is hung after so many of them without a sign of life.
 constexpr double kStepsWithoutNews = 10;
-constexpr double kRequestsEverySeconds = 0.5;
 
 std::string signal_name(int signal) {
   const char* name = ::sigabbrev_np(signal);
@@ -35,18 +33,6 @@ std::string signal_name(int signal) {
 std::string host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
-
-bool same_place(const GangStarted& gang, const Assignment& a) {
-  return gang.parallelism == a.parallelism && gang.knobs == a.knobs && gang.node == a.node &&
-         gang.devices == a.devices;
-}
-
-const Assignment* assignment_of(const Plan& plan, const std::string& task) {
-  for (const Assignment& assignment : plan.assignments) {
-    if (assignment.task == task) return &assignment;
-  }
-  return nullptr;
 }
 
 /// Whether the record can change what is due to be started.
@@ -85,7 +71,7 @@ RunEnd Executor::run() {
     loop();
   } catch (...) {
     // Without a journal nothing new may be started, but what runs can still save itself.
-    stop_all(Seconds(setup_.settings.stop_grace_seconds));
+    stop_all();
     drain();
     throw;
   }
@@ -123,14 +109,9 @@ void Executor::loop() {
   }
 }
 
-bool Executor::is_over(const std::string& task) const {
-  const auto found = state_.tasks.find(task);
-  return found != state_.tasks.end() && found->second.over();
-}
-
 bool Executor::work_is_left() const {
   return std::any_of(setup_.tasks.begin(), setup_.tasks.end(),
-                     [&](const TaskSpec& task) { return !is_over(task.name); });
+                     [&](const TaskSpec& task) { return !state_.is_over(task.name); });
 }
 
 /// How long nothing has to be done unless something happens.
@@ -199,7 +180,7 @@ void Executor::give_up(const std::string& task, const std::string& why) {
   effects_.observer.message(text);
   if (!setup_.fail_fast || std::exchange(failed_fast_, true)) return;
   effects_.observer.message("the run ends with its first failure: every task writes a checkpoint and stops");
-  stop_all(Seconds(setup_.settings.stop_grace_seconds));
+  stop_all();
 }
 
 /// Nothing runs, and nothing that is left can be started. Whether that has changed anything: tasks that
@@ -395,7 +376,7 @@ void Executor::check_interrupt() {
     effects_.observer.message(
         fmt::format("{}: every task writes a checkpoint and stops; once more kills them",
                     signal_name(effects_.interrupt.signal)));
-    stop_all(Seconds(setup_.settings.stop_grace_seconds));
+    stop_all();
   }
   if (count > 1) {
     for (const auto& [gang, live] : live_) effects_.launcher.kill(gang);
@@ -452,213 +433,18 @@ void Executor::check_late(Live& live) {
   want_look(fmt::format("task '{}' takes longer than planned", live.task));
 }
 
-void Executor::want_look(std::string reason) {
-  const bool on = setup_.settings.introspection_interval_seconds > 0;
-  if (on && effects_.introspector != nullptr) looks_.want(std::move(reason));
-}
-
-void Executor::need_look(std::string reason) {
-  if (effects_.introspector != nullptr) looks_.need(std::move(reason));
-}
-
-/// Successive halving: after a validation, and when a task has ended and others wait for it.
-void Executor::judge_rungs() {
-  if (setup_.settings.halving.rungs.empty()) return;
-  while (judge_once()) {
-  }
-}
-
-/// Whether something has changed: what closes one rung may close the next.
-bool Executor::judge_once() {
-  bool changed = false;
-  for (const auto& [name, verdict] : rung_verdicts(setup_.settings.halving, setup_.tasks, state_)) {
-    const TaskState& task = state_.tasks[name];
-    const bool paused = task.phase == TaskState::Phase::kPaused;
-    if (verdict.kind == RungVerdict::Kind::kGoesOn && task.rung_passed < verdict.rung) {
-      let_go_on(name, verdict);
-    } else if (verdict.kind == RungVerdict::Kind::kIsOut && !task.holds_devices) {
-      end_at_rung(name, verdict);
-    } else if (verdict.kind != RungVerdict::Kind::kGoesOn && !paused) {
-      pause(name, verdict);
-    } else {
-      continue;
-    }
-    changed = true;
-  }
-  return changed;
-}
-
-void Executor::let_go_on(const std::string& task, const RungVerdict& verdict) {
-  record(RungPassed{now(), task, verdict.rung, verdict.place, verdict.of});
-  if (effects_.introspector == nullptr) return;
-  looks_.want(fmt::format("task '{}' goes on after step {}, {} of {}", task, verdict.rung, verdict.place,
-                          verdict.of));
-}
-
-void Executor::pause(const std::string& task, const RungVerdict& verdict) {
-  record(TaskPaused{now(), task, verdict.rung, verdict.place, verdict.of});
-  for (auto& [gang, live] : live_)
-    if (live.task == task) stop_for_good(gang, live);
-  if (effects_.introspector == nullptr) return;
-  looks_.want(
-      fmt::format("task '{}' waits at step {}, {} of {}", task, verdict.rung, verdict.place, verdict.of));
-}
-
-void Executor::end_at_rung(const std::string& task, const RungVerdict& verdict) {
-  const TaskSpec& spec = *setup_.task(task);
-  const TaskState& state = state_.tasks[task];
-  const std::string why =
-      fmt::format("{} of {} at step {}: the others go on", verdict.place, verdict.of, verdict.rung);
-  record(TaskFinished{now(), task, state.step, state.training_loss, state.validation_loss, "",
-                      state.step_seconds, spec.steps, why, to_json(spec.stop).dump()});
-  effects_.observer.message(fmt::format("task '{}' ends early: {}", task, why));
-}
-
-void Executor::check_requests() {
-  if (effects_.requests == nullptr || is_ending() || now() < next_request_check_) return;
-  next_request_check_ = now() + kRequestsEverySeconds;
-  const auto change = effects_.requests->take();
-  if (!change) return;
-  const std::string wrong = refusal(*change);
-  const std::string text = wrong.empty() ? apply_change(*change) : wrong;
-  effects_.requests->answer({change->id, wrong.empty(), text});
-}
-
-/// Why the change cannot be made while the run goes on; empty: it can.
-std::string Executor::refusal(const RunChange& change) const {
-  std::string text;
-  for (const TaskSpec& task : change.tasks) {
-    const TaskSpec* before = setup_.task(task.name);
-    const auto state = state_.tasks.find(task.name);
-    const bool begun = state != state_.tasks.end() && state->second.starts > 0;
-    const std::string wrong = begun && before != nullptr ? forbidden_change(*before, task) : "";
-    if (!wrong.empty()) text += fmt::format("{}{} after it was started", text.empty() ? "" : "\n", wrong);
-  }
-  return text;
-}
-
-std::string Executor::apply_change(const RunChange& change) {
-  const std::vector<std::string> lines =
-      differences({"", setup_.tasks}, {change.run.workload_file, change.tasks});
-  if (lines.empty()) return kNothingChanged;
-  TasksChanged changed{.at = now()};
-  for (const TaskSpec& task : change.tasks) {
-    const TaskSpec* before = setup_.task(task.name);
-    if (before == nullptr) changed.added.push_back(task.name);
-    if (before != nullptr && to_json(*before) != to_json(task)) changed.changed.push_back(task.name);
-  }
-  std::vector<TaskSpec> tasks = change.tasks;
-  std::swap(setup_.tasks, tasks);
-  for (const TaskSpec& task : tasks)
-    if (setup_.task(task.name) == nullptr) changed.dropped.push_back(task.name);
-  effects_.store.keep(change.run);
-  record(changed);
-  judge_rungs();
-  std::set<std::string> names(changed.changed.begin(), changed.changed.end());
-  names.insert(changed.added.begin(), changed.added.end());
-  for (const std::string& task : tasks_to_reopen(setup_.tasks, state_))
-    if (names.contains(task)) record(TaskReopened{now(), task});
-  names.insert(changed.dropped.begin(), changed.dropped.end());
-  stop_changed(names);
-  if (effects_.introspector != nullptr) effects_.introspector->tasks_changed();
-  effects_.observer.tasks_changed(setup_.tasks);
-  const std::string text = fmt::format("{}", fmt::join(lines, "\n"));
-  effects_.observer.message(text);
-  need_look(fmt::format("{}", fmt::join(lines, "; ")));
-  return text;
-}
-
 /// A checkpoint, and the devices are free.
-void Executor::stop_for_good(GangId gang, Live& live) {
-  if (live.stop_asked_at) return;
-  live.stop_asked_at = now();
+void Executor::ask_to_leave(GangId gang, Live& live) {
+  if (!live.stop_asked_at) live.stop_asked_at = now();
   effects_.launcher.stop(gang, Seconds(setup_.settings.stop_grace_seconds));
 }
 
-/// Gangs of tasks that are something else now leave with a checkpoint; those that go on are started again.
-void Executor::stop_changed(const std::set<std::string>& names) {
-  for (auto& [gang, live] : live_) {
-    if (names.contains(live.task)) stop_for_good(gang, live);
-  }
+void Executor::ask_to_leave_once(GangId gang, Live& live) {
+  if (!live.stop_asked_at) ask_to_leave(gang, live);
 }
 
-void Executor::introspect() {
-  if (effects_.introspector == nullptr || is_ending()) return;
-  if (const auto proposal = effects_.introspector->take()) take(*proposal);
-  const auto reason = looks_.begin(now());
-  if (!reason) return;
-  if (!work_is_left()) return looks_.end();
-  gangs_at_look_ = gangs_;
-  effects_.introspector->consider(setup_, state_, plan_, *reason);
-}
-
-void Executor::take(const Proposal& proposal) {
-  const bool is_outdated = proposal.plan && outdated(*proposal.plan);
-  looks_.end();
-  if (!proposal.failure.empty() && proposal.failure != last_warning_) {
-    last_warning_ = proposal.failure;
-    effects_.observer.message("warning: the plan stays as it is: what is left could not be planned: " +
-                              proposal.failure);
-  }
-  for (const auto& [task, why] : proposal.stranded) {
-    if (stranded_.insert_or_assign(task, why).second)
-      effects_.observer.message(fmt::format("warning: {}; it waits for devices to come back", why));
-  }
-  if (!proposal.failure.empty()) return;
-  if (proposal.plan && !is_outdated) return adopt(proposal);
-  const char* outdated = is_outdated ? "; outdated: it moves a gang that was started meanwhile" : "";
-  record(PlanKept{now(), proposal.reason + outdated, proposal.remaining_seconds_before,
-                  proposal.remaining_seconds_after});
-  if (is_outdated && proposal.remaining_seconds_before <= 0) looks_.need(proposal.reason);
-}
-
-/// It would move a gang that was started while it was solved: it has not counted what that costs. The next
-/// look will.
-bool Executor::outdated(const Plan& plan) const {
-  return std::any_of(live_.begin(), live_.end(), [&](const auto& entry) {
-    const TaskState& task = state_.tasks.at(entry.second.task);
-    const Assignment* assignment = assignment_of(plan, entry.second.task);
-    return !task.over() && assignment != nullptr && entry.second.number >= gangs_at_look_ &&
-           !same_place(*task.gang, *assignment);
-  });
-}
-
-void Executor::adopt(const Proposal& proposal) {
-  // What has ended while it was solved needs no place any more; but the next session tries again what failed,
-  // and devices may come back for what nothing can run now.
-  Plan next = *proposal.plan;
-  std::erase_if(next.assignments, [&](const Assignment& a) { return is_over(a.task); });
-  std::set<std::string> planned;
-  for (const Assignment& line : next.assignments) planned.insert(line.task);
-  for (const Assignment& line : plan_.assignments) {
-    const bool failed = state_.tasks[line.task].phase == TaskState::Phase::kFailed;
-    const bool wanted = setup_.task(line.task) != nullptr && (failed || !is_over(line.task));
-    if (wanted && !planned.contains(line.task)) next.assignments.push_back(line);
-  }
-  effects_.store.keep(next);
-  record(PlanAdopted{now(), proposal.reason, proposal.remaining_seconds_before,
-                     proposal.remaining_seconds_after});
-  plan_ = std::move(next);
-  const std::string after = to_text_duration(Seconds(proposal.remaining_seconds_after));
-  effects_.observer.message(
-      proposal.remaining_seconds_before > 0
-          ? fmt::format("a better plan for what is left ({}): {} instead of {}", proposal.reason, after,
-                        to_text_duration(Seconds(proposal.remaining_seconds_before)))
-          : fmt::format("another plan for what is left ({}): {}", proposal.reason, after));
-  for (auto& [gang, live] : live_) {
-    const TaskState& task = state_.tasks[live.task];
-    const Assignment* assignment = assignment_of(plan_, live.task);
-    if (task.over() || assignment == nullptr || same_place(*task.gang, *assignment)) continue;
-    if (!live.stop_asked_at) live.stop_asked_at = now();
-    effects_.launcher.stop(gang, Seconds(setup_.settings.stop_grace_seconds));
-  }
-}
-
-void Executor::stop_all(Seconds grace) {
-  for (auto& [gang, live] : live_) {
-    if (!live.stop_asked_at) live.stop_asked_at = now();
-    effects_.launcher.stop(gang, grace);
-  }
+void Executor::stop_all() {
+  for (auto& [gang, live] : live_) ask_to_leave(gang, live);
 }
 
 void Executor::drain() {

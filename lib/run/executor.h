@@ -113,7 +113,6 @@ class Executor {
   void record(const Record& record);
   void reopen();
   void loop();
-  bool is_over(const std::string& task) const;
   bool work_is_left() const;
   Seconds until_next() const;
   void start_due();
@@ -141,12 +140,14 @@ class Executor {
   double silence_limit(const Live& live) const;
   void want_look(std::string reason);
   void need_look(std::string reason);
+  void plan_again(std::string reason);
   void judge_rungs();
   bool judge_once();
   void pause(const std::string& task, const RungVerdict& verdict);
   void let_go_on(const std::string& task, const RungVerdict& verdict);
   void end_at_rung(const std::string& task, const RungVerdict& verdict);
-  void stop_for_good(GangId gang, Live& live);
+  void ask_to_leave(GangId gang, Live& live);
+  void ask_to_leave_once(GangId gang, Live& live);
   void check_requests();
   std::string refusal(const RunChange& change) const;
   std::string apply_change(const RunChange& change);
@@ -155,7 +156,7 @@ class Executor {
   void take(const Proposal& proposal);
   bool outdated(const Plan& plan) const;
   void adopt(const Proposal& proposal);
-  void stop_all(Seconds grace);
+  void stop_all();
   void drain();
 
   RunSetup setup_;

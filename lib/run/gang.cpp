@@ -144,22 +144,20 @@ GangSpec make_gang(const RunSetup& setup, const Assignment& assignment) {
 
 bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& state) {
   if (!disjoint(state.lost, line)) return false;
-  const auto task = state.tasks.find(line.task);
-  if (task == state.tasks.end() || task->second.ruled_out.empty()) return true;
+  const TaskState* task = state.task(line.task);
+  if (task == nullptr || task->ruled_out.empty()) return true;
   const Node* node = setup.node(line.node);
-  return std::none_of(
-      task->second.ruled_out.begin(), task->second.ruled_out.end(), [&](const ConfigurationRuledOut& out) {
-        return out.parallelism == line.parallelism && out.knobs == line.knobs &&
-               out.devices == std::ssize(line.devices) && node != nullptr && out.device_kind == node->kind;
-      });
+  return std::none_of(task->ruled_out.begin(), task->ruled_out.end(), [&](const ConfigurationRuledOut& out) {
+    return out.parallelism == line.parallelism && out.knobs == line.knobs &&
+           out.devices == std::ssize(line.devices) && node != nullptr && out.device_kind == node->kind;
+  });
 }
 
 std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, const RunState& state) {
   DeviceSet taken = held_devices(state);
   std::vector<const Assignment*> result;
   for (const Assignment& assignment : plan.assignments) {
-    const auto found = state.tasks.find(assignment.task);
-    const TaskState* task = found == state.tasks.end() ? nullptr : &found->second;
+    const TaskState* task = state.task(assignment.task);
     const bool rests = task != nullptr && (task->over() || task->phase == TaskState::Phase::kPaused);
     if (rests || !is_possible(setup, assignment, state)) continue;
     // A gang on its way to another place has its new devices kept for it.
@@ -200,9 +198,8 @@ std::optional<Assignment> elsewhere(const RunSetup& setup, const Plan& plan, con
 std::vector<std::string> tasks_to_reopen(const std::vector<TaskSpec>& tasks, const RunState& state) {
   std::vector<std::string> names;
   for (const TaskSpec& task : tasks) {
-    const auto found = state.tasks.find(task.name);
-    if (found == state.tasks.end() || !found->second.over()) continue;
-    const TaskState& state_now = found->second;
+    if (!state.is_over(task.name)) continue;
+    const TaskState& state_now = *state.task(task.name);
     // One that was dropped is back when the workload has it.
     const bool failed = state_now.phase != TaskState::Phase::kFinished;
     const bool other_rule =
@@ -250,9 +247,7 @@ std::vector<Diagnostic> check_executable(const RunSetup& setup, const Plan& plan
       error(fmt::format("task '{}' is planned twice", assignment.task));
   }
   for (const TaskSpec& task : setup.tasks) {
-    const auto found = state.tasks.find(task.name);
-    const bool over = found != state.tasks.end() && found->second.over();
-    if (over || planned.contains(task.name)) continue;
+    if (state.is_over(task.name) || planned.contains(task.name)) continue;
     diagnostics.push_back({file, 0, 0, fmt::format("task '{}' is not in the plan", task.name), ""});
   }
   return diagnostics;

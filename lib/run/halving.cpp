@@ -12,11 +12,6 @@ namespace {
 using Kind = RungVerdict::Kind;
 using Phase = TaskState::Phase;
 
-const TaskState* state_of(const RunState& state, const std::string& task) {
-  const auto found = state.tasks.find(task);
-  return found == state.tasks.end() ? nullptr : &found->second;
-}
-
 /// The loss at the rung, or at the first validation after it (scripts validate when they like); one that is
 /// no number is the worst. Empty: it has not come there.
 std::optional<double> loss_at(const TaskState* task, std::int64_t rung) {
@@ -39,11 +34,10 @@ class Rung {
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     const size_t share = losses_.size() / reduction_;
     places_ = closed_ ? std::max<size_t>(1, share) : share;
+    for (size_t place = 0; place < losses_.size(); ++place) place_[losses_[place].second] = place;
   }
   RungVerdict verdict(const std::string& task, bool has_passed) const {
-    const auto at =
-        std::find_if(losses_.begin(), losses_.end(), [&](const auto& entry) { return entry.second == task; });
-    const auto place = static_cast<size_t>(at - losses_.begin());
+    const size_t place = place_.at(task);
     const Kind kind = has_passed || place < places_ ? Kind::kGoesOn : closed_ ? Kind::kIsOut : Kind::kWaits;
     return {kind, step_, static_cast<int>(place) + 1, static_cast<int>(losses_.size())};
   }
@@ -54,6 +48,7 @@ class Rung {
   bool closed_ = true;
   size_t places_ = 0;
   std::vector<std::pair<double, std::string>> losses_;
+  std::map<std::string, size_t> place_;  ///< from 0, of those in `losses_`
 };
 
 }  // namespace
@@ -65,15 +60,15 @@ std::map<std::string, RungVerdict> rung_verdicts(const HalvingSettings& settings
   for (const std::int64_t step : settings.rungs) {
     Rung rung(step, settings.reduction_factor);
     for (const TaskSpec& task : tasks) {
-      const TaskState* now = state_of(state, task.name);
+      const TaskState* now = state.task(task.name);
       const auto loss = loss_at(now, step);
       if (loss) rung.add(task.name, *loss);
-      const bool over = now != nullptr && now->over();
-      if (!loss && !over && !is_out[task.name] && task.steps >= step) rung.expect_another();
+      if (!loss && !state.is_over(task.name) && !is_out[task.name] && task.steps >= step)
+        rung.expect_another();
     }
     rung.judge();
     for (const TaskSpec& task : tasks) {
-      const TaskState* now = state_of(state, task.name);
+      const TaskState* now = state.task(task.name);
       if (!loss_at(now, step) || now->over()) continue;
       const RungVerdict verdict = rung.verdict(task.name, now->rung_passed >= step);
       is_out[task.name] = verdict.kind == Kind::kIsOut;

@@ -150,6 +150,16 @@ struct Applier {
 
 }  // namespace
 
+const TaskState* RunState::task(const std::string& name) const {
+  const auto found = tasks.find(name);
+  return found == tasks.end() ? nullptr : &found->second;
+}
+
+bool RunState::is_over(const std::string& name) const {
+  const TaskState* found = task(name);
+  return found != nullptr && found->over();
+}
+
 void apply(RunState& state, const Record& record) {
   std::visit(Applier{state}, record);
 }

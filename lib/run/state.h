@@ -58,6 +58,10 @@ struct RunState {
   std::string ended;  ///< why the last session ended; empty while it runs or when it was killed
 
   double elapsed_seconds() const { return earlier_seconds + session_seconds; }
+  /// Where the task stands; null: nothing has happened to it yet.
+  const TaskState* task(const std::string& name) const;
+  /// Whether there is nothing left to do of it.
+  bool is_over(const std::string& name) const;
 };
 
 /// What the record changes. Pure: the executor and a reader of the journal come to the same state.

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The executor and `saturn replan`: changes of the tasks while they run.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "run/continuation.h"
+#include "run/executor.h"
+
+namespace saturn {
+namespace {
+
+constexpr double kRequestsEverySeconds = 0.5;
+
+}  // namespace
+
+void Executor::check_requests() {
+  if (effects_.requests == nullptr || is_ending() || now() < next_request_check_) return;
+  next_request_check_ = now() + kRequestsEverySeconds;
+  const auto change = effects_.requests->take();
+  if (!change) return;
+  const std::string wrong = refusal(*change);
+  const std::string text = wrong.empty() ? apply_change(*change) : wrong;
+  effects_.requests->answer({change->id, wrong.empty(), text});
+}
+
+/// Why the change cannot be made while the run goes on; empty: it can.
+std::string Executor::refusal(const RunChange& change) const {
+  std::string text;
+  for (const TaskSpec& task : change.tasks) {
+    const TaskSpec* before = setup_.task(task.name);
+    const TaskState* state = state_.task(task.name);
+    const bool begun = state != nullptr && state->starts > 0;
+    const std::string wrong = begun && before != nullptr ? forbidden_change(*before, task) : "";
+    if (!wrong.empty()) text += fmt::format("{}{} after it was started", text.empty() ? "" : "\n", wrong);
+  }
+  return text;
+}
+
+std::string Executor::apply_change(const RunChange& change) {
+  const std::vector<std::string> lines =
+      differences({"", setup_.tasks}, {change.run.workload_file, change.tasks});
+  if (lines.empty()) return kNothingChanged;
+  TasksChanged changed{.at = now()};
+  for (const TaskSpec& task : change.tasks) {
+    const TaskSpec* before = setup_.task(task.name);
+    if (before == nullptr) changed.added.push_back(task.name);
+    if (before != nullptr && to_json(*before) != to_json(task)) changed.changed.push_back(task.name);
+  }
+  std::vector<TaskSpec> tasks = change.tasks;
+  std::swap(setup_.tasks, tasks);
+  for (const TaskSpec& task : tasks)
+    if (setup_.task(task.name) == nullptr) changed.dropped.push_back(task.name);
+  effects_.store.keep(change.run);
+  record(changed);
+  judge_rungs();
+  std::set<std::string> names(changed.changed.begin(), changed.changed.end());
+  names.insert(changed.added.begin(), changed.added.end());
+  for (const std::string& task : tasks_to_reopen(setup_.tasks, state_))
+    if (names.contains(task)) record(TaskReopened{now(), task});
+  names.insert(changed.dropped.begin(), changed.dropped.end());
+  stop_changed(names);
+  if (effects_.introspector != nullptr) effects_.introspector->tasks_changed();
+  effects_.observer.tasks_changed(setup_.tasks);
+  const std::string text = fmt::format("{}", fmt::join(lines, "\n"));
+  effects_.observer.message(text);
+  need_look(fmt::format("{}", fmt::join(lines, "; ")));
+  return text;
+}
+
+/// Gangs of tasks that are something else now leave with a checkpoint; those that go on are started again.
+void Executor::stop_changed(const std::set<std::string>& names) {
+  for (auto& [gang, live] : live_) {
+    if (names.contains(live.task)) ask_to_leave_once(gang, live);
+  }
+}
+
+}  // namespace saturn
