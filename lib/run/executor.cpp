@@ -35,9 +35,9 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
-/// Whether the record can change what is due to be started.
+/// Whether the record can change what is due to be started. A start does not: all that was due is started.
 bool concerns_devices(const Record& record) {
-  return !std::holds_alternative<CheckpointWritten>(record) &&
+  return !std::holds_alternative<GangStarted>(record) && !std::holds_alternative<CheckpointWritten>(record) &&
          !std::holds_alternative<ValidationDone>(record) && !std::holds_alternative<PlanKept>(record) &&
          !std::holds_alternative<GangReleased>(record);
 }
@@ -130,13 +130,13 @@ void Executor::start_due() {
                                  [&](const auto& retry) { return now() >= retry.second; });
   if (!stale_ && !again) return;
   // A gang that fails at its start frees its devices again: ask anew until nothing more is due.
-  for (auto next = startable(); !next.empty(); next = startable()) {
-    for (const Assignment* assignment : next) {
+  do {
+    stale_ = false;
+    for (const Assignment* assignment : startable()) {
       if (is_ending()) return;
       start(*assignment);
     }
-  }
-  stale_ = false;
+  } while (stale_);
 }
 
 /// What is due, less what is to be tried again later; nothing overtakes that on its devices.

@@ -25,21 +25,36 @@ std::vector<std::string> names(const std::vector<T>& things) {
   return result;
 }
 
-using DeviceSet = std::set<std::pair<std::string, int>>;
+/// Devices by node; nodes of which there are none are left out.
+using DeviceSets = std::map<std::string, std::set<int>>;
 
-DeviceSet held_devices(const RunState& state) {
-  DeviceSet held;
-  for (const auto& [name, task] : state.tasks) {
-    if (!task.holds_devices) continue;
-    for (const int device : task.gang->devices) held.insert({task.gang->node, device});
+DeviceSets free_devices(const RunSetup& setup, const RunState& state) {
+  DeviceSets free;
+  for (const Node& node : setup.cluster.nodes) {
+    const auto held = state.held.find(node.name);
+    const bool any_held = held != state.held.end();
+    if (any_held && held->second.size() >= node.devices.size()) continue;
+    for (const Device& device : node.devices) {
+      const bool is_held = any_held && held->second.contains(device.index);
+      if (!is_held && !state.lost.contains({node.name, device.index})) free[node.name].insert(device.index);
+    }
   }
-  return held;
+  return free;
 }
 
-bool disjoint(const DeviceSet& taken, const Assignment& assignment) {
-  return std::none_of(assignment.devices.begin(), assignment.devices.end(), [&](int device) {
-    return taken.contains({assignment.node, device});
-  });
+void take(DeviceSets& free, const std::string& node, const std::vector<int>& devices) {
+  const auto found = free.find(node);
+  if (found == free.end()) return;
+  for (const int device : devices) found->second.erase(device);
+  if (found->second.empty()) free.erase(found);
+}
+
+/// How many of the line's devices are among them.
+std::ptrdiff_t count_free(const DeviceSets& free, const Assignment& line) {
+  const auto found = free.find(line.node);
+  if (found == free.end()) return 0;
+  return std::count_if(line.devices.begin(), line.devices.end(),
+                       [&](int device) { return found->second.contains(device); });
 }
 
 void check_devices(const Node& node, const Assignment& a, const std::function<void(std::string)>& error) {
@@ -143,7 +158,10 @@ GangSpec make_gang(const RunSetup& setup, const Assignment& assignment) {
 }
 
 bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& state) {
-  if (!disjoint(state.lost, line)) return false;
+  const bool is_lost = std::any_of(line.devices.begin(), line.devices.end(), [&](int device) {
+    return state.lost.contains({line.node, device});
+  });
+  if (is_lost) return false;
   const TaskState* task = state.task(line.task);
   if (task == nullptr || task->ruled_out.empty()) return true;
   const Node* node = setup.node(line.node);
@@ -154,16 +172,19 @@ bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& 
 }
 
 std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, const RunState& state) {
-  DeviceSet taken = held_devices(state);
+  DeviceSets free = free_devices(setup, state);
   std::vector<const Assignment*> result;
-  for (const Assignment& assignment : plan.assignments) {
-    const TaskState* task = state.task(assignment.task);
+  for (const Assignment& line : plan.assignments) {
+    if (free.empty()) break;
+    const std::ptrdiff_t there = count_free(free, line);
+    if (there == 0) continue;  // it can neither start nor keep anything from another
+    const TaskState* task = state.task(line.task);
     const bool rests = task != nullptr && (task->over() || task->phase == TaskState::Phase::kPaused);
-    if (rests || !is_possible(setup, assignment, state)) continue;
+    if (rests || !is_possible(setup, line, state)) continue;
     // A gang on its way to another place has its new devices kept for it.
     const bool leaving = task != nullptr && task->holds_devices;
-    if (!leaving && disjoint(taken, assignment)) result.push_back(&assignment);
-    for (const int device : assignment.devices) taken.insert({assignment.node, device});
+    if (!leaving && there == std::ssize(line.devices)) result.push_back(&line);
+    take(free, line.node, line.devices);
   }
   return result;
 }
@@ -172,25 +193,20 @@ std::optional<Assignment> elsewhere(const RunSetup& setup, const Plan& plan, con
                                     const Assignment& line, const GangStarted& failed) {
   const Node* own = setup.node(line.node);
   if (own == nullptr) return {};
-  DeviceSet taken = held_devices(state);
-  taken.insert(state.lost.begin(), state.lost.end());
-  for (const int device : failed.devices) taken.insert({failed.node, device});
-  for (const Assignment* next : due(setup, plan, state)) {
-    if (next->task == line.task) continue;
-    for (const int device : next->devices) taken.insert({next->node, device});
-  }
+  DeviceSets free = free_devices(setup, state);
+  take(free, failed.node, failed.devices);
+  for (const Assignment* next : due(setup, plan, state))
+    if (next->task != line.task) take(free, next->node, next->devices);
   std::vector<const Node*> nodes = {own};
   for (const Node& node : setup.cluster.nodes)
     if (node.kind == own->kind && node.name != own->name) nodes.push_back(&node);
   for (const Node* node : nodes) {
+    const auto found = free.find(node->name);
+    if (found == free.end() || found->second.size() < line.devices.size()) continue;
     Assignment other = line;
     other.node = node->name;
-    other.devices.clear();
-    for (const Device& device : node->devices) {
-      if (other.devices.size() < line.devices.size() && !taken.contains({node->name, device.index}))
-        other.devices.push_back(device.index);
-    }
-    if (other.devices.size() == line.devices.size()) return other;
+    other.devices.assign(found->second.begin(), std::next(found->second.begin(), std::ssize(line.devices)));
+    return other;
   }
   return {};
 }

@@ -9,8 +9,9 @@ namespace {
 using Phase = TaskState::Phase;
 
 /// The gang's processes have left: its devices are free, and its time is accounted for.
-void end_gang(TaskState& task, double at) {
+void end_gang(RunState& state, TaskState& task, double at) {
   if (!task.holds_devices) return;
+  for (const int device : task.gang->devices) state.held[task.gang->node].erase(device);
   const double seconds = std::max(0.0, at - task.gang->at);
   task.busy_seconds += seconds;
   task.device_seconds += seconds * static_cast<double>(task.gang->devices.size());
@@ -28,7 +29,7 @@ struct Applier {
 
   void operator()(const SessionStarted&) const {
     // A session that was killed wrote no end: its gangs died with it, at the latest thing known of it.
-    for (auto& [name, task] : state.tasks) end_gang(task, state.session_seconds);
+    for (auto& [name, task] : state.tasks) end_gang(state, task, state.session_seconds);
     state.earlier_seconds += state.session_seconds;
     state.session_seconds = 0;
     state.ended.clear();
@@ -52,6 +53,7 @@ struct Applier {
     }
     t.gang = r;
     t.holds_devices = true;
+    state.held[r.node].insert(r.devices.begin(), r.devices.end());
     t.phase = Phase::kStarting;
     t.step_seconds = 0;
     if (t.starts++ == 0) t.planned_seconds = r.planned_seconds;
@@ -103,7 +105,7 @@ struct Applier {
   void operator()(const GangEnded& r) const {
     seen(r.at);
     TaskState& t = task(r.task);
-    end_gang(t, r.at);
+    end_gang(state, t, r.at);
     if (!r.failure) return;
     ++t.failures;
     t.message = r.why;

@@ -55,6 +55,7 @@ struct RunState {
   std::vector<PlanAdopted> plans;
   int plans_kept = 0;                          ///< looks that left the plan as it was
   std::set<std::pair<std::string, int>> lost;  ///< (node, device) that cannot be used in this session
+  std::map<std::string, std::set<int>> held;   ///< devices that gangs have, by node
   std::string ended;  ///< why the last session ended; empty while it runs or when it was killed
 
   double elapsed_seconds() const { return earlier_seconds + session_seconds; }
