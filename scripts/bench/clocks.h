@@ -35,6 +35,7 @@ class Stopwatch {
   }
   std::size_t count() const { return wall_.size(); }
   double median_wall() const { return median(wall_); }
+  double median_cpu() const { return median(cpu_); }
   /// "WALL CPU", the medians in milliseconds: what the scripts read.
   std::string report() const {
     return fmt::format("{:.3f} {:.3f}", 1000 * median(wall_), 1000 * median(cpu_));
