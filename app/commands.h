@@ -9,6 +9,10 @@
 
 namespace saturn {
 
+/// Exit codes beside 0 (done) and 1 (some task failed).
+inline constexpr int kBadInput = 2;
+inline constexpr int kEnvironment = 3;
+
 // One function per subcommand. Each returns the exit code; errors: InputError, SystemError, Interrupted.
 
 struct ProfileCommand {

@@ -13,9 +13,6 @@ namespace {
 
 using namespace saturn;
 
-constexpr int kBadInput = 2;
-constexpr int kEnvironment = 3;
-
 /// What the command line asks for, to be called once it has been read.
 using Action = std::function<int(InterruptGuard&)>;
 

@@ -16,6 +16,7 @@
 #include "report/run_report.h"
 #include "run/executor.h"
 #include "run/journal.h"
+#include "run/on_finish.h"
 #include "run/requests.h"
 #include "run_view.h"
 #include "script/script_files.h"
@@ -230,6 +231,80 @@ int simulated_run(const Session& session, const Prepared& prepared, const Simula
   return run.end == RunEnd::kDone ? 0 : 1;
 }
 
+/// A plan was named, or is in force, and everything that it needs is there.
+Prepared prepare_run(Session& session, const std::optional<fs::path>& plan_file, const CommonOptions& options,
+                     InterruptGuard& interrupts) {
+  Prepared prepared = prepare(session, plan_file, options, interrupts);
+  // Plans on the way go by what the plan was made for, which need not be what the workload says.
+  if (plan_file && prepared.state.sessions == 0) session.workload.plan.objective = prepared.plan.objective;
+  return prepared;
+}
+
+int train(Session& session, const std::optional<fs::path>& plan_file, const RunCommand& command,
+          const CommonOptions& options, InterruptGuard& interrupts) {
+  const RunLock lock(session.directory);
+  Prepared prepared = prepare_run(session, plan_file, options, interrupts);
+  if (plan_file) replace_plan(session.directory.plan_file(), prepared.plan);
+  write_file_atomically(session.directory.run_file(), to_text(prepared.run));
+  say(plan_summary(prepared.plan));
+  const RunEnd end = execute(session, prepared, interrupts);
+  report(session, prepared.state, read_journal(session.directory.journal_file()), options);
+  if (end == RunEnd::kInterrupted) {
+    say(fmt::format("stopped; the same command goes on: saturn run {}", command.target));
+    return interrupts.exit_code();
+  }
+  return end == RunEnd::kDone ? 0 : 1;
+}
+
+RunOutcome outcome_of(const Session& session, int exit_code) {
+  RunOutcome outcome{
+      .exit_code = exit_code, .directory = session.directory.path, .workload_file = session.workload.file};
+  RunState state;
+  try {
+    const fs::path journal = session.directory.journal_file();
+    if (fs::exists(journal)) state = replay(read_journal(journal));
+  } catch (const std::exception& error) {
+    say(fmt::format("warning: run.on_finish is told of no task: {}", error.what()));
+  }
+  for (const TaskSpec& task : session.workload.tasks) {
+    const TaskState* now = state.task(task.name);
+    const auto phase = now == nullptr ? TaskState::Phase::kWaiting : now->phase;
+    ++(phase == TaskState::Phase::kFinished ? outcome.finished
+       : phase == TaskState::Phase::kFailed ? outcome.failed
+                                            : outcome.left);
+  }
+  return outcome;
+}
+
+/// What the workload has run at the end. It may work on the run directory: nobody else does any more.
+void finish(const Session& session, int exit_code, const InterruptGuard& interrupts) {
+  const RunSettings& settings = session.workload.run;
+  if (settings.on_finish.empty()) return;
+  const FinishCommand command{settings.on_finish, session.workload.file.parent_path(),
+                              Seconds(settings.on_finish_timeout_seconds)};
+  const std::string wrong = run_on_finish(command, outcome_of(session, exit_code), interrupts.interrupt());
+  if (!wrong.empty()) say(fmt::format("warning: run.on_finish: {}", wrong));
+}
+
+/// `train` and what follows it, however it ends. Bad input has begun nothing.
+int train_and_finish(Session& session, const std::optional<fs::path>& plan_file, const RunCommand& command,
+                     const CommonOptions& options, InterruptGuard& interrupts) {
+  int exit_code = kEnvironment;
+  try {
+    exit_code = train(session, plan_file, command, options, interrupts);
+  } catch (const InputError&) {
+    throw;
+  } catch (const Interrupted&) {
+    finish(session, interrupts.exit_code(), interrupts);
+    throw;
+  } catch (const std::exception&) {
+    finish(session, exit_code, interrupts);
+    throw;
+  }
+  finish(session, exit_code, interrupts);
+  return exit_code;
+}
+
 }  // namespace
 
 int run_run(const RunCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
@@ -241,26 +316,12 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
   }
   Session session = open_session(workload_file, options);
   session.fail_fast = command.fail_fast;
-  std::optional<RunLock> lock;
-  if (!command.dry_run && !command.simulate.on) lock.emplace(session.directory);
-  Prepared prepared = prepare(session, plan_file, options, interrupts);
-  // Plans on the way go by what the plan was made for, which need not be what the workload says.
-  if (plan_file && prepared.state.sessions == 0) session.workload.plan.objective = prepared.plan.objective;
-  if (command.dry_run) {
-    print(command_lines(session.setup(prepared.profile), prepared.plan, prepared.state));
-    return 0;
-  }
+  if (!command.dry_run && !command.simulate.on)
+    return train_and_finish(session, plan_file, command, options, interrupts);
+  const Prepared prepared = prepare_run(session, plan_file, options, interrupts);
   if (command.simulate.on) return simulated_run(session, prepared, command.simulate, options);
-  if (plan_file) replace_plan(session.directory.plan_file(), prepared.plan);
-  write_file_atomically(session.directory.run_file(), to_text(prepared.run));
-  say(plan_summary(prepared.plan));
-  const RunEnd end = execute(session, prepared, interrupts);
-  report(session, prepared.state, read_journal(session.directory.journal_file()), options);
-  if (end == RunEnd::kInterrupted) {
-    say(fmt::format("stopped; the same command goes on: saturn run {}", command.target));
-    return interrupts.exit_code();
-  }
-  return end == RunEnd::kDone ? 0 : 1;
+  print(command_lines(session.setup(prepared.profile), prepared.plan, prepared.state));
+  return 0;
 }
 
 }  // namespace saturn

@@ -81,6 +81,8 @@ Child spawn(const SpawnSpec& spec) {
     if (!moved.back()) throw SystemError("start", spec.argv.at(0), errno, "raise the limit on open files");
     ::posix_spawn_file_actions_adddup2(&settings.actions, moved.back().get(), wanted);
   }
+  if (!spec.directory.empty())
+    ::posix_spawn_file_actions_addchdir_np(&settings.actions, spec.directory.c_str());
   std::vector<std::string> argv = spec.argv;
   std::vector<std::string> environment = merged_environment(spec.environment);
   Child child;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <sys/types.h>
 #include <utility>
@@ -17,7 +18,8 @@ struct SpawnSpec {
   std::vector<std::string> argv;  ///< argv[0] is looked up in PATH when it has no slash
   std::vector<std::pair<std::string, std::string>> environment;  ///< added to this program's, or replacing
   std::vector<std::pair<int, int>> inherit;
-  pid_t process_group = 0;  ///< 0 = a new one, led by the child
+  pid_t process_group = 0;            ///< 0 = a new one, led by the child
+  std::filesystem::path directory{};  ///< that it works in; empty: this program's
 };
 
 /// A running child: its process id, and a descriptor that becomes readable when it has ended. The owner reaps

@@ -183,6 +183,13 @@ RunSettings read_run(MapReader& workload) {
   settings.introspection_tolerance =
       reader.number("introspection_tolerance", settings.introspection_tolerance, 0, 1000);
   settings.halving = read_halving(reader);
+  settings.on_finish = reader.text("on_finish");
+  const Value* command = reader.value("on_finish");
+  const bool is_text = command != nullptr && command->kind == Value::Kind::kScalar;
+  if (is_text && command->scalar.find_first_not_of(" \t\n") == std::string::npos)
+    reader.error("on_finish", "must not be empty");
+  settings.on_finish_timeout_seconds =
+      positive_seconds(reader, "on_finish_timeout", settings.on_finish_timeout_seconds);
   reader.finish();
   return settings;
 }

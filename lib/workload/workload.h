@@ -79,6 +79,9 @@ struct RunSettings {
 
   HalvingSettings halving;
 
+  std::string on_finish{};  ///< for the shell, at the end of `saturn run`; empty: nothing
+  double on_finish_timeout_seconds = 60;
+
   bool operator==(const RunSettings&) const = default;
 };
 

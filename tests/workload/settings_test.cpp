@@ -42,13 +42,15 @@ TEST_CASE("every setting is read into its field") {
       "unstable_spread: 0.5}\n"
       "plan: {time_limit: 1m, gap: 0.25, method: auto, seed: 6, work: 7}\n"
       "run: {directory: d, checkpoint_interval: 1h, stop_grace: 5, start_timeout: 6s, hang_timeout: 7s,\n"
-      "      keep_checkpoints: 8, retries: 9, introspection_interval: 0, introspection_threshold: 0.125}\n");
+      "      keep_checkpoints: 8, retries: 9, introspection_interval: 0, introspection_threshold: 0.125,\n"
+      "      on_finish: 'echo $SATURN_OUTCOME', on_finish_timeout: 10s}\n");
   CHECK(workload.name == "n");
   CHECK(workload.seed == 4);
   CHECK(workload.parallelisms == std::vector<std::string>{"ddp", "fsdp"});
   CHECK(workload.profile == ProfileSettings{3, 1, 2, 9, 120, 0.5});
   CHECK(workload.plan == PlanSettings{60, 0.25, "auto", 6, {}, 7});
-  CHECK(workload.run == RunSettings{"/w/d", 3600, 5, 6, 7, 8, 9, 0, 0.125});
+  CHECK(workload.run ==
+        RunSettings{"/w/d", 3600, 5, 6, 7, 8, 9, 0, 0.125, 0.1, {}, "echo $SATURN_OUTCOME", 10});
 }
 
 TEST_CASE("the objective of plans is a word, or a deadline") {
