@@ -13,6 +13,9 @@ namespace saturn {
 inline constexpr int kBadInput = 2;
 inline constexpr int kEnvironment = 3;
 
+/// The subcommand that watches the GPUs of a run, for saturn itself.
+inline constexpr const char* kWatchGpusCommand = "watch-gpus";
+
 // One function per subcommand. Each returns the exit code; errors: InputError, SystemError, Interrupted.
 
 struct ProfileCommand {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "commands.h"
+#include "launch/gpu_watch.h"
 #include "output.h"
 #include "saturn_version.h"
 #include "script/script_rank.h"
@@ -160,6 +161,16 @@ void add_script(CLI::App& app, Action& action) {
   });
 }
 
+/// What saturn itself starts: it looks after the GPUs of a run. Not for people.
+void add_watch_gpus(CLI::App& app, Action& action) {
+  auto uuids = std::make_shared<std::vector<std::string>>();
+  CLI::App* sub =
+      app.add_subcommand(kWatchGpusCommand, "Say how GPUs are, again and again (saturn starts this)");
+  sub->add_option("uuids", *uuids, "Of the GPUs")->required();
+  sub->group("");  // not in the help
+  sub->callback([=, &action] { action = [=](InterruptGuard&) { return run_gpu_watch(*uuids); }; });
+}
+
 void add_conformance(CLI::App& app, CommonOptions& options, Action& action) {
   auto command = std::make_shared<ConformanceCommand>();
   CLI::App* sub = app.add_subcommand(
@@ -205,6 +216,7 @@ int main(int argc, char** argv) {
   add_replan(app, options, action);
   add_show(app, options, action);
   add_script(app, action);
+  add_watch_gpus(app, action);
   add_conformance(app, options, action);
   try {
     app.parse(argc, argv);

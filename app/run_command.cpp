@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "commands.h"
+#include "launch/gpu_watch.h"
 #include "output.h"
 #include "plan/make_problem.h"
 #include "planning.h"
@@ -162,13 +163,20 @@ Profile changed_profile(const RunDirectory& directory, const Profile& before, Ru
   }
 }
 
+/// Null where there are no GPUs.
+std::unique_ptr<DeviceWatch> watch_of(const Session& session, RunObserver& observer) {
+  if (!has_gpus(session.cluster)) return nullptr;
+  return make_gpu_watch(session.cluster, {this_program(), kWatchGpusCommand},
+                        [&](const std::string& text) { observer.message(text); });
+}
+
 /// State and tasks are then those that the run came to.
 RunEnd execute(Session& session, Prepared& prepared, InterruptGuard& interrupts) {
-  const auto launcher = make_local_launcher();
-  const Waking waking = interrupts.wakes(*launcher);
   Journal journal(session.directory.journal_file());
   const RunSetup setup = session.setup(prepared.profile);
   RunView view(setup.tasks, setup.cluster);
+  const auto launcher = make_local_launcher(watch_of(session, view));
+  const Waking waking = interrupts.wakes(*launcher);
   const double interval = session.workload.run.introspection_interval_seconds;
   const Seconds solve_limit(std::min(session.workload.plan.time_limit_seconds,
                                      interval > 0 ? interval * kSolveShare : kSolveSeconds));

@@ -89,10 +89,6 @@ bool has_failed(const Profile& profile) {
                      [](const Trial& trial) { return std::holds_alternative<TrialFailed>(trial.outcome); });
 }
 
-fs::path this_program() {
-  return fs::read_symlink("/proc/self/exe");
-}
-
 ProfileOptions profile_options(const Session& session, const TrialPlan& trials, const CommonOptions& options,
                                InterruptGuard& interrupts) {
   ProfileOptions result;
@@ -145,6 +141,10 @@ std::vector<fs::path> search_path(const CommonOptions& options, const fs::path& 
     if (fs::is_directory(place)) path.push_back(place);
   }
   return path;
+}
+
+fs::path this_program() {
+  return fs::read_symlink("/proc/self/exe");
 }
 
 fs::path worker_program() {

@@ -41,6 +41,7 @@ std::filesystem::path python_helper_directory();
 /// none), beside the build's programs, beside the installed ones.
 std::vector<std::filesystem::path> search_path(const CommonOptions& options,
                                                const std::filesystem::path& beside);
+std::filesystem::path this_program();
 /// saturn-worker, beside this program.
 std::filesystem::path worker_program();
 

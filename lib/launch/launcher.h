@@ -46,6 +46,18 @@ struct DevicesBack {
   std::vector<int> devices;
 };
 
+using DeviceNews = std::variant<DevicesLost, DevicesBack>;
+
+/// Hears what becomes of devices.
+class DeviceWatch {
+ public:
+  virtual ~DeviceWatch() = default;
+  /// Readable when there may be news; -1: there will be none any more.
+  virtual int descriptor() const = 0;
+  /// The news since the last call. Does not wait.
+  virtual std::vector<DeviceNews> read() = 0;
+};
+
 /// What `Launcher::wait` returns: something a gang did, or (gang = kNoGang) what became of devices.
 constexpr GangId kNoGang = -1;
 struct GangNews {
@@ -72,7 +84,7 @@ class Launcher {
 };
 
 /// Local processes: posix_spawn, each gang in its own process group, a gang dead in one rank is killed as a
-/// whole.
-std::unique_ptr<Launcher> make_local_launcher();
+/// whole. News of devices comes from `devices`; null: there is none.
+std::unique_ptr<Launcher> make_local_launcher(std::unique_ptr<DeviceWatch> devices = nullptr);
 
 }  // namespace saturn

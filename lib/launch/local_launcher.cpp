@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/subprocess.h"
+#include "base/supervisor.h"
 #include "launch/launcher.h"
 
 namespace saturn {
@@ -70,7 +71,8 @@ std::vector<std::string> with_rendezvous(std::vector<std::string> argv) {
 
 class LocalLauncher final : public Launcher {
  public:
-  LocalLauncher() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  explicit LocalLauncher(std::unique_ptr<DeviceWatch> devices)
+      : devices_(std::move(devices)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake_) throw SystemError("create", "an event descriptor", errno, "raise the limit on open files");
     ::signal(SIGPIPE, SIG_IGN);  // a gang may die before it reads "go"
   }
@@ -87,8 +89,8 @@ class LocalLauncher final : public Launcher {
 
  private:
   struct Watched {
-    GangId gang;
-    int rank;  ///< -1: the output of rank 0
+    GangId gang;  ///< kNoGang: the devices
+    int rank;     ///< -1: the output of rank 0
   };
 
   static void end(Gang& gang);
@@ -96,12 +98,14 @@ class LocalLauncher final : public Launcher {
   void poll_once(Seconds timeout);
   Seconds until_next_kill(Seconds timeout) const;
   void kill_overdue();
+  void hear_of_devices();
   void read_output(Gang& gang);
   void take_line(Gang& gang, std::string_view line);
   void take_exit(Gang& gang, int rank);
   void finish_if_gone(Gang& gang);
 
   SteadyClock clock_;
+  std::unique_ptr<DeviceWatch> devices_;
   FileDescriptor wake_;
   std::map<GangId, Gang> gangs_;
   std::deque<GangNews> news_;
@@ -123,7 +127,7 @@ void LocalLauncher::spawn_ranks(const GangSpec& spec, Gang& gang) {
   const FileDescriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   SpawnSpec child;
   child.environment = spec.environment;
-  child.environment.emplace_back("SATURN_SUPERVISOR", std::to_string(::getpid()));
+  child.environment.emplace_back(kSupervisorVariable, std::to_string(::getpid()));
   for (size_t i = 0; i < spec.ranks.size(); ++i) {
     child.argv = with_rendezvous(spec.ranks[i]);
     child.process_group = gang.process_group;
@@ -206,7 +210,11 @@ Seconds LocalLauncher::until_next_kill(Seconds timeout) const {
 
 void LocalLauncher::poll_once(Seconds timeout) {
   std::vector<pollfd> polled{{wake_.get(), POLLIN, 0}};
-  std::vector<Watched> watched{{-1, -1}};
+  std::vector<Watched> watched{{kNoGang, -1}};
+  if (devices_ && devices_->descriptor() >= 0) {
+    polled.push_back({devices_->descriptor(), POLLIN, 0});
+    watched.push_back({kNoGang, -1});
+  }
   for (auto& [id, gang] : gangs_) {
     if (gang.output) polled.push_back({gang.output.get(), POLLIN, 0}), watched.push_back({id, -1});
     for (size_t i = 0; i < gang.ranks.size(); ++i) {
@@ -219,6 +227,10 @@ void LocalLauncher::poll_once(Seconds timeout) {
   if (::poll(polled.data(), polled.size(), static_cast<int>(milliseconds)) > 0) {
     for (size_t i = 1; i < polled.size(); ++i) {
       if (polled[i].revents == 0) continue;
+      if (watched[i].gang == kNoGang) {
+        hear_of_devices();
+        continue;
+      }
       Gang& gang = gangs_.at(watched[i].gang);
       if (watched[i].rank < 0) {
         read_output(gang);
@@ -240,6 +252,11 @@ void LocalLauncher::kill_overdue() {
     gang.kill_at.reset();
     kill(id);
   }
+}
+
+void LocalLauncher::hear_of_devices() {
+  for (DeviceNews& news : devices_->read())
+    std::visit([&](auto& what) { news_.push_back({kNoGang, std::move(what)}); }, news);
 }
 
 void LocalLauncher::read_output(Gang& gang) {
@@ -300,8 +317,8 @@ void LocalLauncher::finish_if_gone(Gang& gang) {
 
 }  // namespace
 
-std::unique_ptr<Launcher> make_local_launcher() {
-  return std::make_unique<LocalLauncher>();
+std::unique_ptr<Launcher> make_local_launcher(std::unique_ptr<DeviceWatch> devices) {
+  return std::make_unique<LocalLauncher>(std::move(devices));
 }
 
 }  // namespace saturn

@@ -12,19 +12,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/supervisor.h"
 #include "script/rank_setup.h"
 
 namespace saturn {
 namespace {
-
-/// The process must not outlive its supervisor, which says who it is: a parent that was gone before prctl
-/// would never be noticed. What its guardian leaves behind becomes its own.
-void die_with_parent() {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  const char* supervisor = std::getenv("SATURN_SUPERVISOR");
-  if (supervisor != nullptr && std::atol(supervisor) != ::getppid()) std::_Exit(1);
-}
 
 /// Events go where standard output went; whatever else is printed goes to the log.
 int claim_standard_output() {
@@ -107,8 +99,9 @@ bool RankSetup::stop_asked() const {
 }
 
 int run_script_rank(const ScriptRankOptions& options) {
-  die_with_parent();
-  ::fcntl(3, F_SETFD, FD_CLOEXEC);  // the rendezvous of ranks, which a script has no use for
+  die_with_supervisor();
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what its guardian leaves behind becomes its own
+  ::fcntl(3, F_SETFD, FD_CLOEXEC);     // the rendezvous of ranks, which a script has no use for
   const int events = claim_standard_output();
   const FileDescriptor stop_signals = catch_stop_signals();
   const SteadyClock clock;

@@ -9,10 +9,10 @@
 #include <optional>
 #include <signal.h>
 #include <string_view>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/supervisor.h"
 #include "train/accelerator.h"
 #include "train/pinning.h"
 #include "train/plugin.h"
@@ -25,14 +25,6 @@ namespace {
 
 /// Generous: a peer may be writing to a slow disk. The supervisor notices a gang that hangs much earlier.
 constexpr Seconds kLongestWait{1800};
-
-/// The process must not outlive its supervisor, which says who it is: a parent that was gone before prctl
-/// would never be noticed.
-void die_with_parent() {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const char* supervisor = std::getenv("SATURN_SUPERVISOR");
-  if (supervisor != nullptr && std::atol(supervisor) != ::getppid()) std::_Exit(1);
-}
 
 /// Data and checkpoints are mapped, not read: when such a file is cut short meanwhile, the next access to it
 /// raises SIGBUS. The handler says so and returns; the access is repeated and ends the process.
@@ -88,7 +80,7 @@ void run_rank(const WorkerOptions& options, const Job& job, const EventWriter& e
 }  // namespace
 
 int run_worker(const WorkerOptions& options) {
-  die_with_parent();
+  die_with_supervisor();
   catch_stop_signals();
   explain_bus_errors();
   const EventWriter events(options.rank == 0 ? claim_standard_output() : -1);

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cluster/cluster.h"
+#include "launch/launcher.h"
+
+namespace saturn {
+
+/// Whether devices of the cluster are GPUs, which can be lost.
+bool has_gpus(const Cluster& cluster);
+
+/// Watches the cluster's GPUs in a process of its own, so that a driver that hangs or crashes holds up
+/// nothing: `watcher`, a command that takes their UUIDs as further arguments and prints looks (gpu_health.h)
+/// as run_gpu_watch does. `warn` is told, from `read`, when nothing is noticed any more. Errors: SystemError
+/// (it cannot be started).
+std::unique_ptr<DeviceWatch> make_gpu_watch(const Cluster& cluster, std::vector<std::string> watcher,
+                                            std::function<void(const std::string&)> warn);
+
+/// That command: a look every few seconds on standard output, until nobody reads it. Returns its exit code.
+int run_gpu_watch(const std::vector<std::string>& uuids);
+
+}  // namespace saturn
