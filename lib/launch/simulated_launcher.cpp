@@ -96,6 +96,7 @@ class SimulatedLauncher final : public Launcher {
   void get_ready(GangId id, Gang& gang);
   void train(GangId id, Gang& gang);
   void after_steps(GangId id, Gang& gang);
+  void save_or_go_on(GangId id, Gang& gang);
   void die(GangId id, Gang& gang);
   void begin_validation(GangId id, Gang& gang);
   void go_on_validating(GangId id, Gang& gang);
@@ -261,16 +262,23 @@ void SimulatedLauncher::after_steps(GangId id, Gang& gang) {
   gang.step = gang.until;
   if (gang.last() || (b.report_every_steps > 0 && gang.step % b.report_every_steps == 0))
     news_.push_back({id, StepDone{gang.step, gang.loss(), gang.step_seconds}});
-  if (gang.last() && b.validation_seconds > 0) return begin_validation(id, gang);
+  const bool by_schedule =
+      b.validation_seconds > 0 && (gang.last() || gang.step % b.validate_every_steps == 0);
+  const bool at_rung =
+      std::find(b.validate_at.begin(), b.validate_at.end(), gang.step) != b.validate_at.end();
+  if (by_schedule || (at_rung && !gang.last())) return begin_validation(id, gang);
+  save_or_go_on(id, gang);
+}
+
+/// What was validated is told before the checkpoint is there, as by a worker: whoever goes on from it need
+/// not do so again.
+void SimulatedLauncher::save_or_go_on(GangId id, Gang& gang) {
+  const SimulatedGang& b = gang.behaviour;
   if (gang.last() || gang.stopping) return begin_to_leave(id, gang, b.checkpoint_seconds);
   const bool by_steps = b.checkpoint_every_steps > 0 && gang.step % b.checkpoint_every_steps == 0;
   const bool by_time =
       b.checkpoint_every_seconds > 0 && now() >= gang.checkpointed_at + b.checkpoint_every_seconds;
   if (by_steps || by_time) checkpoint(id, gang);
-  const bool by_schedule = b.validation_seconds > 0 && gang.step % b.validate_every_steps == 0;
-  const bool at_rung =
-      std::find(b.validate_at.begin(), b.validate_at.end(), gang.step) != b.validate_at.end();
-  if (by_schedule || at_rung) return begin_validation(id, gang);
   const bool held = (by_steps || by_time) && b.checkpoint_held_seconds > 0;
   if (!held) return train(id, gang);
   gang.doing = Doing::kHeld;
@@ -289,8 +297,7 @@ void SimulatedLauncher::go_on_validating(GangId id, Gang& gang) {
     return at(id, gang, std::min(now() + gang.behaviour.alive_every_seconds, gang.validated_at));
   }
   news_.push_back({id, Validated{gang.step, gang.loss(), gang.behaviour.validation_seconds}});
-  if (gang.last() || gang.stopping) return begin_to_leave(id, gang, gang.behaviour.checkpoint_seconds);
-  train(id, gang);
+  save_or_go_on(id, gang);
 }
 
 void SimulatedLauncher::begin_to_leave(GangId id, Gang& gang, double after) {
