@@ -263,7 +263,10 @@ std::vector<Diagnostic> check_executable(const RunSetup& setup, const Plan& plan
       error(fmt::format("task '{}' is planned twice", assignment.task));
   }
   for (const TaskSpec& task : setup.tasks) {
-    if (state.is_over(task.name) || planned.contains(task.name)) continue;
+    const TaskState* now = state.task(task.name);
+    // One that waits at a rung is planned when it goes on.
+    const bool rests = now != nullptr && (now->over() || now->phase == TaskState::Phase::kPaused);
+    if (rests || planned.contains(task.name)) continue;
     diagnostics.push_back({file, 0, 0, fmt::format("task '{}' is not in the plan", task.name), ""});
   }
   return diagnostics;

@@ -99,6 +99,18 @@ TEST_CASE_FIXTURE(RunFixture, "a plan that cannot be run names every reason with
 
 }  // namespace
 TEST_CASE_FIXTURE(RunFixture,
+                  "what waits at a rung need not be in the plan: a plan of what is left leaves it out") {
+  add("waits", {0}, 0);
+  plan.assignments.clear();
+  RunState now;
+  apply(now, GangStarted{0, "waits", "ddp", {}, "n0", {0}, 10});
+  CHECK(check_executable(setup, plan, now).size() == 1);
+  apply(now, TaskPaused{5, "waits", 10, 2, 3});
+  apply(now, GangEnded{6, "waits", "stopped", false});
+  CHECK(check_executable(setup, plan, now).empty());
+}
+
+TEST_CASE_FIXTURE(RunFixture,
                   "a command is one rank, whatever its devices; left out knobs are the first candidates") {
   add("a", {0, 1}, 0);
   setup.saturn = "/bin/saturn";
