@@ -127,20 +127,26 @@ Remaining remaining_work(const RemainingInputs& in) {
   const Profile ways = without_ruled_out(in);
   Remaining remaining;
   std::vector<TaskSpec> tasks;
+  std::vector<TaskSpec> movable;
   RemainingSteps steps;
   for (const TaskSpec& task : in.setup.tasks) {
     const TaskState* state = in.state.task(task.name);
     if (state != nullptr && (state->over() || state->phase == TaskState::Phase::kPaused)) continue;
-    const std::string why = runs(in, state) ? "" : why_impossible(task, standing.cluster(), ways);
-    if (!why.empty()) {
+    const std::string why = why_impossible(task, standing.cluster(), ways);
+    if (!why.empty() && !runs(in, state)) {
       remaining.stranded[task.name] = why;
       continue;
     }
     tasks.push_back(task);
+    if (why.empty()) movable.push_back(task);
     steps[task.name] = steps_left(in, task, state, runs(in, state));
   }
   Problem& problem = remaining.problem;
-  problem = make_problem(tasks, standing.cluster(), ways, in.setup.settings, steps);
+  problem = make_problem(movable, standing.cluster(), ways, in.setup.settings, steps);
+  // A gang may run in a way that its twins ran out of memory in, or that would not fit any more: it can stay.
+  for (size_t i = 0; i < tasks.size(); ++i)
+    if (i == problem.tasks.size() || problem.tasks[i].name != tasks[i].name)
+      problem.tasks.insert(problem.tasks.begin() + static_cast<std::ptrdiff_t>(i), {.name = tasks[i].name});
   const auto slowness = observed_slowness(in.setup, in.profile, in.state);
   for (size_t i = 0; i < tasks.size(); ++i) {
     ProblemTask& task = problem.tasks[i];

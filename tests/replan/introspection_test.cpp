@@ -195,5 +195,27 @@ TEST_CASE_FIXTURE(ReplanFixture, "the look is taken in the background and told o
   CHECK_FALSE(introspector.take().has_value());
 }
 
+TEST_CASE_FIXTURE(ReplanFixture,
+                  "a gang that runs as its twin ran out of memory stays, and the rest is planned") {
+  add("runs", 100);
+  add("twin", 100);
+  add("other", 50, 64);
+  for (const char* task : {"runs", "twin", "other"}) assign(task, {0}, 0, 103);
+  run("runs", {0}, 10, 1);
+  for (const int devices : {1, 2})
+    apply(state, ConfigurationRuledOut{5, "twin", "ddp", {}, "cpu", devices, "out of memory"});
+  const Remaining remaining = remaining_work(inputs());
+  REQUIRE(remaining.problem.tasks.size() == 2);
+  CHECK(remaining.problem.tasks[0].name == "runs");
+  CHECK(remaining.problem.tasks[0].configurations.empty());
+  CHECK(remaining.problem.tasks[1].name == "other");
+  const Proposal proposal = reconsider(inputs(), "interval", 0.05, {});
+  CHECK(proposal.stranded.contains("twin"));
+  REQUIRE(proposal.plan.has_value());
+  REQUIRE(proposal.plan->assignments.size() == 2);
+  for (const Assignment& line : proposal.plan->assignments)
+    CHECK(line.devices == std::vector<int>{line.task == "runs" ? 0 : 1});
+}
+
 }  // namespace
 }  // namespace saturn
