@@ -15,12 +15,21 @@ namespace {
 /// When a deadline has passed, as little time as possible is left.
 constexpr double kLeastDeadline = 1e-3;
 
-/// Its gang goes on if nobody stops it; one that has lost a device does not.
-bool runs(const RemainingInputs& in, const TaskState* task) {
+/// Its gang loses nothing of what it has done; one that has lost a device does.
+bool keeps_progress(const RemainingInputs& in, const TaskState* task) {
   if (task == nullptr || !task->holds_devices || task->over()) return false;
   if (task->phase == TaskState::Phase::kPaused) return false;  // it is leaving
   return std::none_of(task->gang->devices.begin(), task->gang->devices.end(), [&](int device) {
     return in.state.lost.contains({task->gang->node, device});
+  });
+}
+
+/// Its gang goes on if nobody stops it. One that the plan has elsewhere was told to leave.
+bool runs(const RemainingInputs& in, const TaskState* task) {
+  if (!keeps_progress(in, task)) return false;
+  const auto& lines = in.current.assignments;
+  return std::none_of(lines.begin(), lines.end(), [&](const Assignment& line) {
+    return line.task == task->gang->task && !same_place(*task->gang, line);
   });
 }
 
@@ -139,7 +148,7 @@ Remaining remaining_work(const RemainingInputs& in) {
     }
     tasks.push_back(task);
     if (why.empty()) movable.push_back(task);
-    steps[task.name] = steps_left(in, task, state, runs(in, state));
+    steps[task.name] = steps_left(in, task, state, keeps_progress(in, state));
   }
   Problem& problem = remaining.problem;
   problem = make_problem(movable, standing.cluster(), ways, in.setup.settings, steps);

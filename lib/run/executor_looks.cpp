@@ -10,11 +10,6 @@
 namespace saturn {
 namespace {
 
-bool same_place(const GangStarted& gang, const Assignment& a) {
-  return gang.parallelism == a.parallelism && gang.knobs == a.knobs && gang.node == a.node &&
-         gang.devices == a.devices;
-}
-
 const Assignment* assignment_of(const Plan& plan, const std::string& task) {
   for (const Assignment& assignment : plan.assignments) {
     if (assignment.task == task) return &assignment;

@@ -157,6 +157,11 @@ GangSpec make_gang(const RunSetup& setup, const Assignment& assignment) {
   return gang;
 }
 
+bool same_place(const GangStarted& gang, const Assignment& line) {
+  return gang.parallelism == line.parallelism && gang.knobs == line.knobs && gang.node == line.node &&
+         gang.devices == line.devices;
+}
+
 bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& state) {
   const bool is_lost = std::any_of(line.devices.begin(), line.devices.end(), [&](int device) {
     return state.lost.contains({line.node, device});

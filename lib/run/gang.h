@@ -44,6 +44,9 @@ Job make_job(const RunSetup& setup, const Assignment& assignment);
 /// The command lines for it. Pure.
 GangSpec make_gang(const RunSetup& setup, const Assignment& assignment);
 
+/// Whether the gang is run as the line says, and there. Pure.
+bool same_place(const GangStarted& gang, const Assignment& line);
+
 /// Whether the line can be carried out at all: none of its devices is lost, and its task has not run out of
 /// memory that way on devices of that kind. Pure.
 bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& state);

@@ -217,5 +217,20 @@ TEST_CASE_FIXTURE(ReplanFixture,
     CHECK(line.devices == std::vector<int>{line.task == "runs" ? 0 : 1});
 }
 
+TEST_CASE_FIXTURE(ReplanFixture, "a gang on its way to devices that are lost meanwhile is planned anew") {
+  setup.cluster.nodes.push_back({"n1", "cpu", {{0, {}, 0}, {1, {}, 0}}});
+  add("moves", 100);
+  assign("moves", {0, 1}, 0, 63);
+  plan.assignments[0].node = "n1";
+  run("moves", {0}, 40, 1);
+  state.lost = {{"n1", 0}, {"n1", 1}};
+  const Proposal proposal = reconsider(inputs(), "lost devices", 0.05, {});
+  CHECK(proposal.remaining_seconds_before == 0);  // that plan cannot be carried out
+  REQUIRE(proposal.plan.has_value());
+  CHECK(proposal.plan->assignments[0].node == "n0");
+  // It goes on from where its gang is, which writes a checkpoint before it leaves.
+  CHECK(proposal.remaining_seconds_after == doctest::Approx(2 + 0.6 * 60 + 1));
+}
+
 }  // namespace
 }  // namespace saturn
