@@ -32,16 +32,20 @@ double slowness_of(const RunSetup& setup, const Profile& profile, const std::opt
 const Measured* measured_for(const RunSetup& setup, const Profile& profile, const GangStarted& gang) {
   const TaskSpec* task = setup.task(gang.task);
   const Node* node = setup.node(gang.node);
-  if (task == nullptr || node == nullptr) return nullptr;
-  const std::string signature = speed_signature(*task);
+  return task == nullptr || node == nullptr ? nullptr : measured_for(*task, node->kind, profile, gang);
+}
+
+const Measured* measured_for(const TaskSpec& task, const std::string& device_kind, const Profile& profile,
+                             const GangStarted& gang) {
+  const std::string signature = speed_signature(task);
   const auto devices = static_cast<std::int64_t>(gang.devices.size());
   for (const Trial& trial : profile.trials) {
     const bool same = trial.signature == signature && trial.parallelism == gang.parallelism &&
-                      trial.devices == devices && trial.device_kind == node->kind &&
+                      trial.devices == devices && trial.device_kind == device_kind &&
                       trial.knobs == gang.knobs;
     if (same && std::holds_alternative<Measured>(trial.outcome)) return &std::get<Measured>(trial.outcome);
   }
-  const Trial* best = best_trial(profile, signature, gang.parallelism, devices, node->kind);
+  const Trial* best = best_trial(profile, signature, gang.parallelism, devices, device_kind);
   return best == nullptr ? nullptr : &std::get<Measured>(best->outcome);
 }
 

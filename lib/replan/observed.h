@@ -14,6 +14,9 @@ namespace saturn {
 /// The measured row of an assignment or gang: its knobs, else the best of that parallelism and count; null =
 /// none was measured.
 const Measured* measured_for(const RunSetup& setup, const Profile& profile, const GangStarted& gang);
+/// The same of a task that the setup need not have, on devices of that kind.
+const Measured* measured_for(const TaskSpec& task, const std::string& device_kind, const Profile& profile,
+                             const GangStarted& gang);
 
 /// How much slower (over 1) or faster the tasks are than their profile says, by task name: a task's own speed
 /// where it was observed (of its gang, else of the last one before it for which it was), else the mean of

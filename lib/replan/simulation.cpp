@@ -85,7 +85,7 @@ class Behaviours {
     const Job& job = spec.job;
     const GangStarted gang{
         0, spec.name, job.parallelism, job.knobs, spec.node, std::vector<int>(job.devices.size()), 0};
-    const Measured* measured = measured_for(setup_, profile_, gang);
+    const Measured* measured = measured_for(job.task, job.device_kind, profile_, gang);
     if (measured == nullptr) {
       throw InputError(
           fmt::format("task '{}' has not been profiled by {} on {} device(s): it cannot be simulated",
@@ -129,7 +129,14 @@ class Behaviours {
     gang.validate_at = job.validate_at;
     const auto noise = std::make_shared<Noise>(simulation_.noise, simulation_.seed + 1, job.task.name);
     gang.stretch = [noise] { return noise->factor(); };
-    gang.loss = [](std::int64_t) { return std::nan(""); };  // nothing is trained
+    gang.loss = [&simulation = simulation_, task = job.task.name](std::int64_t step) {
+      return simulation.loss ? simulation.loss(task, step) : std::nan("");
+    };
+    const auto end = simulation_.ends.find(job.task.name);
+    if (end != simulation_.ends.end() && end->second < gang.steps) {
+      gang.steps = end->second;
+      gang.ends_early = "simulated";
+    }
     return gang;
   }
 
@@ -142,7 +149,8 @@ class Behaviours {
 }  // namespace
 
 SimulatedRun simulate(const RunSetup& setup, const Profile& profile, const Plan& plan, const RunState& state,
-                      const Simulation& simulation, ManualClock& clock, RunObserver& observer) {
+                      const Simulation& simulation, ManualClock& clock, RunObserver& observer,
+                      RunRequests* requests) {
   SimulatedWorld world{.behaviour = Behaviours(setup, profile, simulation), .outages = simulation.outages};
   for (const auto& [name, task] : state.tasks) world.checkpoints[name] = task.step;
   const auto launcher = make_simulated_launcher(clock, std::move(world));
@@ -155,10 +163,11 @@ SimulatedRun simulate(const RunSetup& setup, const Profile& profile, const Plan&
                      .observer = observer,
                      .interrupt = interrupt,
                      .introspector = simulation.introspect ? &introspector : nullptr,
+                     .requests = requests,
                      .tick = Seconds(1e9)};
   Executor executor(setup, plan, state, effects);
   const RunEnd end = executor.run();
-  return {end, executor.state(), executor.plan(), store.records()};
+  return {end, executor.setup().tasks, executor.state(), executor.plan(), store.records()};
 }
 
 }  // namespace saturn

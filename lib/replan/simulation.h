@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -28,13 +29,17 @@ struct Simulation {
   std::uint64_t seed = 0;
   std::map<std::string, double> speeds{};  ///< by task: 0.8 = its steps take 1/0.8 times as long
   std::vector<Outage> outages{};
-  std::map<std::string, Death> deaths{};  ///< by task
-  std::int64_t look_work = 200'000;       ///< steps of the solver for a look at the plan (SolveOptions::work)
-  bool introspect = true;                 ///< false: one plan from the beginning to the end
+  std::map<std::string, Death> deaths{};       ///< by task
+  std::map<std::string, std::int64_t> ends{};  ///< by task: the step after which its stop rule ends it
+  /// After a task's step; none: nothing is trained, and losses are no numbers.
+  std::function<double(const std::string&, std::int64_t)> loss{};
+  std::int64_t look_work = 200'000;  ///< steps of the solver for a look at the plan (SolveOptions::work)
+  bool introspect = true;            ///< false: one plan from the beginning to the end
 };
 
 struct SimulatedRun {
   RunEnd end = RunEnd::kDone;
+  std::vector<TaskSpec> tasks;  ///< that it was of at the end
   RunState state;
   Plan plan;  ///< in force at the end
   std::vector<Record> records;
@@ -42,9 +47,10 @@ struct SimulatedRun {
 
 /// Runs the plan on from `state` through the executor, its journal in memory, in simulated time: gangs take
 /// as long as the profile says, but for what `simulation` says. A look at the plan takes no time. `clock` is
-/// moved; messages come with it. Same inputs, same run. Errors: InputError (a running configuration that the
-/// profile does not have).
+/// moved; messages come with it. `requests` (null: none): changes of its tasks on the way, asked for at every
+/// event. Same inputs, same run. Errors: InputError (a running configuration that the profile does not have).
 SimulatedRun simulate(const RunSetup& setup, const Profile& profile, const Plan& plan, const RunState& state,
-                      const Simulation& simulation, ManualClock& clock, RunObserver& observer);
+                      const Simulation& simulation, ManualClock& clock, RunObserver& observer,
+                      RunRequests* requests = nullptr);
 
 }  // namespace saturn
