@@ -229,7 +229,7 @@ void Executor::on_event(GangId gang, Live& live, const Event& event) {
     record(CheckpointWritten{now(), task, checkpoint->step, live.speed.step_seconds()});
   } else if (const auto* validated = std::get_if<Validated>(&event)) {
     record(ValidationDone{now(), task, validated->step, validated->loss});
-    judge_rungs();
+    if (decides(setup_.settings.halving, state_.tasks[task], validated->step)) judge_rungs();
   } else if (const auto* lost = std::get_if<CheckpointFailed>(&event)) {
     effects_.observer.message(fmt::format("warning: task '{}' trains on without a checkpoint at step {}: {}",
                                           task, lost->step, lost->message));

@@ -21,61 +21,58 @@ std::optional<double> loss_at(const TaskState* task, std::int64_t rung) {
   return std::isfinite(found->second) ? found->second : std::numeric_limits<double>::infinity();
 }
 
-/// One rung, judged after those below it.
-class Rung {
- public:
-  Rung(std::int64_t step, std::int64_t reduction) : step_(step), reduction_(static_cast<size_t>(reduction)) {}
+/// A task on its way up.
+struct Climber {
+  const TaskSpec* task = nullptr;
+  const TaskState* state = nullptr;      ///< null: nothing has happened to it
+  std::optional<RungVerdict> verdict{};  ///< at the last rung judged that it has come to
 
-  void add(const std::string& task, double loss) { losses_.emplace_back(loss, task); }
-  void expect_another() { closed_ = false; }
-
-  void judge() {
-    std::stable_sort(losses_.begin(), losses_.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    const size_t share = losses_.size() / reduction_;
-    places_ = closed_ ? std::max<size_t>(1, share) : share;
-    for (size_t place = 0; place < losses_.size(); ++place) place_[losses_[place].second] = place;
-  }
-  RungVerdict verdict(const std::string& task, bool has_passed) const {
-    const size_t place = place_.at(task);
-    const Kind kind = has_passed || place < places_ ? Kind::kGoesOn : closed_ ? Kind::kIsOut : Kind::kWaits;
-    return {kind, step_, static_cast<int>(place) + 1, static_cast<int>(losses_.size())};
-  }
-
- private:
-  std::int64_t step_;
-  size_t reduction_;
-  bool closed_ = true;
-  size_t places_ = 0;
-  std::vector<std::pair<double, std::string>> losses_;
-  std::map<std::string, size_t> place_;  ///< from 0, of those in `losses_`
+  bool over() const { return state != nullptr && state->over(); }
+  bool is_out() const { return verdict && verdict->kind == Kind::kIsOut; }
 };
+
+/// One rung, those below it judged.
+void judge(std::int64_t step, std::int64_t reduction, std::vector<Climber>& climbers) {
+  std::vector<std::pair<double, Climber*>> come;
+  bool closed = true;
+  for (Climber& climber : climbers) {
+    if (const auto loss = loss_at(climber.state, step))
+      come.emplace_back(*loss, &climber);
+    else if (!climber.over() && !climber.is_out() && climber.task->steps >= step)
+      closed = false;
+  }
+  std::stable_sort(come.begin(), come.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  const size_t share = come.size() / static_cast<size_t>(reduction);
+  const size_t places = closed ? std::max<size_t>(1, share) : share;
+  for (size_t place = 0; place < come.size(); ++place) {
+    Climber& climber = *come[place].second;
+    if (climber.over()) continue;
+    const bool goes_on = climber.state->rung_passed >= step || place < places;
+    climber.verdict = {goes_on  ? Kind::kGoesOn
+                       : closed ? Kind::kIsOut
+                                : Kind::kWaits,
+                       step, static_cast<int>(place) + 1, static_cast<int>(come.size())};
+  }
+}
 
 }  // namespace
 
 std::map<std::string, RungVerdict> rung_verdicts(const HalvingSettings& settings,
                                                  const std::vector<TaskSpec>& tasks, const RunState& state) {
+  std::vector<Climber> climbers;
+  for (const TaskSpec& task : tasks) climbers.push_back({&task, state.task(task.name)});
+  for (const std::int64_t step : settings.rungs) judge(step, settings.reduction_factor, climbers);
   std::map<std::string, RungVerdict> verdicts;
-  std::map<std::string, bool> is_out;
-  for (const std::int64_t step : settings.rungs) {
-    Rung rung(step, settings.reduction_factor);
-    for (const TaskSpec& task : tasks) {
-      const TaskState* now = state.task(task.name);
-      const auto loss = loss_at(now, step);
-      if (loss) rung.add(task.name, *loss);
-      if (!loss && !state.is_over(task.name) && !is_out[task.name] && task.steps >= step)
-        rung.expect_another();
-    }
-    rung.judge();
-    for (const TaskSpec& task : tasks) {
-      const TaskState* now = state.task(task.name);
-      if (!loss_at(now, step) || now->over()) continue;
-      const RungVerdict verdict = rung.verdict(task.name, now->rung_passed >= step);
-      is_out[task.name] = verdict.kind == Kind::kIsOut;
-      verdicts[task.name] = verdict;
-    }
-  }
+  for (const Climber& climber : climbers)
+    if (climber.verdict) verdicts[climber.task->name] = *climber.verdict;
   return verdicts;
+}
+
+bool decides(const HalvingSettings& settings, const TaskState& task, std::int64_t step) {
+  return std::any_of(settings.rungs.begin(), settings.rungs.end(), [&](std::int64_t rung) {
+    const auto first = task.validations.lower_bound(rung);
+    return first != task.validations.end() && first->first == step;
+  });
 }
 
 std::int64_t planned_steps(const HalvingSettings& settings, const TaskSpec& task, const TaskState* state) {

@@ -32,6 +32,9 @@ struct RungVerdict {
 std::map<std::string, RungVerdict> rung_verdicts(const HalvingSettings& settings,
                                                  const std::vector<TaskSpec>& tasks, const RunState& state);
 
+/// Whether the task's validation after that step counts at a rung: it is the first from there on. Pure.
+bool decides(const HalvingSettings& settings, const TaskState& task, std::int64_t step);
+
 /// The step that the task is to be planned to: the next rung that it is not known to pass, or its end. Pure.
 std::int64_t planned_steps(const HalvingSettings& settings, const TaskSpec& task, const TaskState* state);
 
