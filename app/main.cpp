@@ -206,8 +206,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("saturn ") + kVersion);
   app.require_subcommand(1);
   app.footer(
-      "Exit codes: 0 done, 1 some task failed, 2 bad input, 3 the environment failed, 128 + N stopped by "
-      "signal N.");
+      "Exit codes: 0 done, 1 some task failed, 2 bad input, 3 the environment failed, 4 the run's budget is "
+      "spent, 128 + N stopped by signal N.");
   CommonOptions options;
   Action action;
   add_profile(app, options, action);

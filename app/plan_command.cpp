@@ -157,6 +157,7 @@ std::vector<std::string> unavailable_ways_of(const Session& session, const Profi
 Explanation explanation_of(const PlanCommand& command, const Session& session, const Profile& profile,
                            const Plan& plan, InterruptGuard& interrupts) {
   Problem problem = problem_of(session, profile);
+  problem.budget = {};
   problem.objective = {};  // what is explained is when the plan ends
   apply_pins(problem, plan);
   Explanation result = explain(problem, plan,
@@ -201,6 +202,7 @@ int run_plan(const PlanCommand& command, const CommonOptions& options, Interrupt
   if (command.work > 0) session.workload.plan.work = command.work;
   const Objective usual = session.workload.plan.objective;
   if (!command.objective.empty()) session.workload.plan.objective = *parse_objective(command.objective);
+  set_budget(session, {});
   const Profile profile = make_profile(session, options, {session.directory.profile_file()}, interrupts);
   const Plan plan = plan_or_check(command, session, profile, interrupts);
   say_that_it_is_for_once(session, usual);

@@ -2,6 +2,7 @@
 #include "planning.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <set>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "plan/make_problem.h"
 #include "plan/pinned_lines.h"
 #include "plan/solve.h"
+#include "plan/within_budget.h"
 #include "plan_view.h"
 #include "report/plan_report.h"
 #include "run/halving.h"
@@ -26,6 +28,8 @@ namespace fs = std::filesystem;
 /// Of what has changed in an edited plan, so many lines are shown.
 constexpr size_t kMostNotes = 10;
 constexpr Seconds kNoTimeLimit{1e8};
+/// A budget that is larger by no more than this share is the same for a plan.
+constexpr double kSameBudget = 0.01;
 
 SolveOptions solve_options(const Workload& workload, const InterruptGuard& interrupts) {
   // The paper's method has no other measure than time.
@@ -70,6 +74,8 @@ Plan solve_by_paper(const Problem& problem, const SolveOptions& options) {
     throw InputError(
         fmt::format("the paper's MILP knows the makespan alone: leave out the method, or the objective {}",
                     name_of(problem.objective.kind)));
+  if (problem.budget.limited())
+    throw InputError("the paper's MILP knows no budget: leave out the method, or run.budget");
   if (std::any_of(problem.tasks.begin(), problem.tasks.end(),
                   [](const ProblemTask& task) { return task.pin && !task.pin->after.empty(); }))
     throw InputError("the paper's MILP knows no pinned order: leave out the method, or pin starts");
@@ -112,6 +118,20 @@ bool lacks_a_task(const Problem& problem, const Plan& plan) {
                      [&](const ProblemTask& task) { return !planned.contains(task.name); });
 }
 
+/// Whether what the plan says of the budget is so for this one: a little time goes by between two commands.
+bool holds_for(const Plan& plan, const Budget& budget) {
+  const std::set<std::string> ends = ending_within(plan, budget);
+  const bool has_others = std::any_of(plan.assignments.begin(), plan.assignments.end(),
+                                      [](const Assignment& line) { return line.beyond_budget; });
+  const bool all_end = std::all_of(plan.assignments.begin(), plan.assignments.end(), [&](const auto& line) {
+    return line.beyond_budget || ends.contains(line.task);
+  });
+  if (!has_others) return all_end;
+  const auto larger = [](double now, double then) { return now > then + kSameBudget * std::abs(then); };
+  return all_end && !larger(budget.seconds, plan.budget.seconds) &&
+         !larger(budget.device_seconds, plan.budget.device_seconds);
+}
+
 Plan solve_anew(const Session& session, const Profile& profile, const Plan* before,
                 InterruptGuard& interrupts) {
   Problem problem = problem_of(session, profile);
@@ -132,6 +152,7 @@ Problem problem_of(const Session& session, const Profile& profile) {
     steps[task.name] = planned_steps(setup.settings.halving, task, nullptr);
   Problem problem = make_problem(setup.tasks, session.cluster, profile, session.workload.run, steps);
   problem.objective = session.workload.plan.objective;
+  problem.budget = budget_left(setup, RunState{});
   return problem;
 }
 
@@ -198,8 +219,9 @@ Plan make_plan(const Session& session, const Profile& profile, const PlanRequest
   if (before.stopped && !request.force) reasons.emplace_back("planning was stopped early");
   if (before.objective != session.workload.plan.objective)
     reasons.emplace_back("the plan's objective is another one");
+  const Problem problem = problem_of(session, profile);
+  if (!holds_for(before, problem.budget)) reasons.emplace_back("the budget is another one");
   if (reasons.empty() && !request.force) {
-    const Problem problem = problem_of(session, profile);
     if (complete_and_check(session, problem, before)) replace_plan(request.file, before);
     return before;
   }

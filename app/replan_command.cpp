@@ -138,11 +138,12 @@ void print_plan(const Plan& before, const Plan& plan, const CommonOptions& optio
   print(options.json ? to_text(plan) : compare_plans(before, plan, style_of(STDOUT_FILENO)));
 }
 
-int replan_stopped(const ReplanCommand& command, const Change& change, const CommonOptions& options,
+int replan_stopped(const ReplanCommand& command, Change& change, const CommonOptions& options,
                    InterruptGuard& interrupts) {
-  const Session& session = change.session;
+  Session& session = change.session;
   const RunDirectory& directory = session.directory;
   const RunState past = replay(read_journal(directory.journal_file()));
+  set_budget(session, past);
   require_continuable(session);
   const RunState state = next_session(past, session.workload.tasks);
   if (nothing_left(state, session.workload.tasks)) {
@@ -199,12 +200,13 @@ int change_running(const Change& change, const Profile& profile, const Plan& cur
   return 0;
 }
 
-int replan_running(const ReplanCommand& command, const Change& change, const CommonOptions& options,
+int replan_running(const ReplanCommand& command, Change& change, const CommonOptions& options,
                    InterruptGuard& interrupts) {
-  const Session& session = change.session;
+  Session& session = change.session;
   require_continuable(session);
   const Profile profile = known_profile_of(session, options, interrupts);
   const RunState state = replay(read_journal(session.directory.journal_file()));
+  set_budget_under_way(session, state);
   const Plan current = read_plan(session.directory.plan_file());
   if (!command.dry_run) return change_running(change, profile, current, looks(state), options);
   say_differences(change);

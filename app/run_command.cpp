@@ -117,6 +117,7 @@ Prepared prepare(Session& session, const std::optional<fs::path>& plan_file, con
     prepared.run = {session.workload.file, session.workload.tasks, before.dropped, before.added};
     require_same_run(session, before);
   }
+  set_budget(session, prepared.state);
   require_continuable(session);
   prepared.profile = make_profile(session, options, {directory.profile_file()}, interrupts);
   if (begun) {
@@ -127,6 +128,22 @@ Prepared prepare(Session& session, const std::optional<fs::path>& plan_file, con
     prepared.plan = make_plan(session, prepared.profile, {directory.plan_file()}, interrupts);
   }
   return prepared;
+}
+
+int exit_code(RunEnd end) {
+  return end == RunEnd::kOutOfBudget ? kOutOfBudget : end == RunEnd::kDone ? 0 : 1;
+}
+
+void say_that_budget_is_spent(const Session& session, const RunState& state, const std::string& target) {
+  const auto finished =
+      std::count_if(session.workload.tasks.begin(), session.workload.tasks.end(), [&](const TaskSpec& task) {
+        const TaskState* now = state.task(task.name);
+        return now != nullptr && now->phase == TaskState::Phase::kFinished;
+      });
+  say(fmt::format(
+      "the budget is spent ({}): {} of {} tasks have finished, the others are kept as far as they "
+      "came; with a larger run.budget the same command goes on: saturn run {}",
+      to_text(session.workload.run.budget), finished, session.workload.tasks.size(), target));
 }
 
 /// What the script would go on from.
@@ -173,6 +190,7 @@ std::unique_ptr<DeviceWatch> watch_of(const Session& session, RunObserver& obser
 /// State and tasks are then those that the run came to.
 RunEnd execute(Session& session, Prepared& prepared, InterruptGuard& interrupts) {
   Journal journal(session.directory.journal_file());
+  set_budget(session, prepared.state);  // measuring and planning have taken time
   const RunSetup setup = session.setup(prepared.profile);
   RunView view(setup.tasks, setup.cluster);
   const auto launcher = make_local_launcher(watch_of(session, view));
@@ -236,7 +254,8 @@ int simulated_run(const Session& session, const Prepared& prepared, const Simula
   std::vector<Record> records = prepared.records;
   records.insert(records.end(), run.records.begin(), run.records.end());
   report(session, run.state, records, options);
-  return run.end == RunEnd::kDone ? 0 : 1;
+  if (run.end == RunEnd::kOutOfBudget) say_that_budget_is_spent(session, run.state, session.workload.file);
+  return exit_code(run.end);
 }
 
 /// A plan was named, or is in force, and everything that it needs is there.
@@ -261,7 +280,8 @@ int train(Session& session, const std::optional<fs::path>& plan_file, const RunC
     say(fmt::format("stopped; the same command goes on: saturn run {}", command.target));
     return interrupts.exit_code();
   }
-  return end == RunEnd::kDone ? 0 : 1;
+  if (end == RunEnd::kOutOfBudget) say_that_budget_is_spent(session, prepared.state, command.target);
+  return exit_code(end);
 }
 
 RunOutcome outcome_of(const Session& session, int exit_code) {

@@ -118,9 +118,11 @@ RunSetup Session::setup(const Profile& profile) const {
   setup.saturn = this_program();
   setup.objective = workload.plan.objective;
   setup.fail_fast = fail_fast;
+  setup.budget = budget;
   for (TaskSpec& task : setup.tasks) {
     if (task.steps == 0) task.steps = steps_told(profile, task);
   }
+  setup.costs = gang_costs(setup.tasks, setup.settings, profile);
   return setup;
 }
 
@@ -164,6 +166,20 @@ Session open_session(const fs::path& workload_file, const CommonOptions& options
   for (const std::string& warning : cluster_warnings(session.cluster)) say("warning: " + warning);
   session.directory = {session.workload.run.directory};
   return session;
+}
+
+void set_budget(Session& session, const RunState& state) {
+  const BudgetSettings& settings = session.workload.run.budget;
+  session.budget = session_budget(settings, state, utc_seconds());
+  if (session.budget.seconds > 0 || state.sessions > 0) return;
+  throw InputError(
+      {{session.workload.file, settings.mark.line, settings.mark.column,
+        fmt::format("run.budget: the deadline {} has passed: give a later one", settings.deadline_text),
+        ""}});
+}
+
+void set_budget_under_way(Session& session, const RunState& state) {
+  session.budget = session_budget(session.workload.run.budget, state, state.session_began_at);
 }
 
 Profile make_profile(const Session& session, const CommonOptions& options, const ProfileRequest& request,

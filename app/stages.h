@@ -10,6 +10,7 @@
 #include "profile/profiler.h"
 #include "profile/trials.h"
 #include "run/gang.h"
+#include "run/state.h"
 
 namespace saturn {
 
@@ -30,6 +31,7 @@ struct Session {
   std::filesystem::path worker;  ///< need not be there while only commands run
   RunDirectory directory;
   bool fail_fast = false;  ///< of a run
+  Budget budget{};         ///< of the run; none until `set_budget`
 
   /// What to run, with the steps of scripts that only the profile tells.
   RunSetup setup(const Profile& profile) const;
@@ -50,6 +52,12 @@ struct Interrupted {};
 
 /// Reads the workload, finds the parallelisms, the worker and the cluster. Errors: InputError, SystemError.
 Session open_session(const std::filesystem::path& workload_file, const CommonOptions& options);
+
+/// The run's budget as it is for a session that begins now, after those of `state`. Errors: InputError (a
+/// deadline that has passed, of a run that has not begun).
+void set_budget(Session& session, const RunState& state);
+/// Likewise for a session that goes on.
+void set_budget_under_way(Session& session, const RunState& state);
 
 struct ProfileRequest {
   std::filesystem::path file;

@@ -94,6 +94,7 @@ RunSummary summarize(const RunDirectory& directory, const std::vector<TaskSpec>&
     const auto found = state.tasks.find(task.name);
     const TaskState now = found == state.tasks.end() ? TaskState{} : found->second;
     summary.tasks.push_back(summarize_task(directory, task.name, now, !state.ended.empty()));
+    summary.tasks.back().of_steps = task.steps;
     const auto time = accounts.tasks.find(task.name);
     summary.tasks.back().time =
         time == accounts.tasks.end() ? TaskTime{.waiting = accounts.makespan_seconds} : time->second;
@@ -111,6 +112,7 @@ nlohmann::ordered_json to_json(const RunSummary& summary) {
     tasks.push_back({{"task", task.name},
                      {"state", name_of(task.state)},
                      {"steps", task.steps},
+                     {"of_steps", task.of_steps},
                      {"training_loss", number(task.training_loss)},
                      {"validation_loss", number(task.validation_loss)},
                      {"planned_seconds", task.planned_seconds},

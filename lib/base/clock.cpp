@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
 
+#include <ctime>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -17,6 +18,17 @@ double steady_seconds() {
 std::string utc_timestamp() {
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(now)));
+}
+
+double utc_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::optional<double> parse_utc(const std::string& timestamp) {
+  std::tm time{};
+  const char* end = ::strptime(timestamp.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time);
+  if (end == nullptr || *end != '\0') return {};
+  return static_cast<double>(::timegm(&time));
 }
 
 }  // namespace saturn

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/units.h"
@@ -37,5 +38,11 @@ double steady_seconds();
 
 /// The wall-clock time as "2026-11-23T17:28:03Z".
 std::string utc_timestamp();
+
+/// The wall-clock time in seconds since 1970 (UTC).
+double utc_seconds();
+
+/// What `utc_timestamp` has said, in seconds since 1970; empty: it is none of those.
+std::optional<double> parse_utc(const std::string& timestamp);
 
 }  // namespace saturn

@@ -120,6 +120,7 @@ Assignment read_assignment(const Value& value, Diagnostics& diagnostics) {
   assignment.duration_known = reader.has("duration_seconds");
   assignment.duration_seconds = reader.number("duration_seconds", 0, 0, kLongest);
   assignment.pinned = read_pinned(reader, assignment.start_known);
+  assignment.beyond_budget = reader.boolean("beyond_budget", false);
   reader.finish();
   return assignment;
 }
@@ -133,6 +134,18 @@ void read_assignments(MapReader& reader, Plan& plan) {
   }
   for (const Value& item : tasks->items)
     plan.assignments.push_back(read_assignment(item, reader.diagnostics()));
+}
+
+Budget read_plan_budget(MapReader& plan) {
+  Budget budget;
+  const Value* value = plan.value("budget");
+  if (value == nullptr) return budget;
+  MapReader reader(*value, "budget", plan.diagnostics());
+  if (reader.has("seconds")) budget.seconds = reader.number("seconds", 0, -kLongest, kLongest);
+  if (reader.has("device_seconds"))
+    budget.device_seconds = reader.number("device_seconds", 0, -kLongest * 1e6, kLongest * 1e6);
+  reader.finish();
+  return budget;
 }
 
 void check_schema(MapReader& reader) {
@@ -165,6 +178,7 @@ Plan plan_from(const Document& document) {
   plan.method = reader.text("method");
   plan.bound_method = reader.text("bound_method");
   plan.bound_pins = reader.text("bound_pins");
+  plan.budget = read_plan_budget(reader);
   plan.stopped = reader.boolean("stopped", false);
   reader.finish();
   diagnostics.throw_if_any();
@@ -238,19 +252,28 @@ Json to_json(const PinnedParts& pinned) {
 nlohmann::ordered_json to_json(const Assignment& assignment) {
   Json knobs = Json::object();
   for (const auto& [name, value] : assignment.knobs) knobs[name] = value;
-  return {{"task", assignment.task},
-          {"parallelism", assignment.parallelism},
-          {"knobs", std::move(knobs)},
-          {"node", assignment.node},
-          {"devices", assignment.devices},
-          {"start_seconds", assignment.start_seconds},
-          {"duration_seconds", assignment.duration_seconds},
-          {"pinned", to_json(assignment.pinned)}};
+  Json json{{"task", assignment.task},
+            {"parallelism", assignment.parallelism},
+            {"knobs", std::move(knobs)},
+            {"node", assignment.node},
+            {"devices", assignment.devices},
+            {"start_seconds", assignment.start_seconds},
+            {"duration_seconds", assignment.duration_seconds},
+            {"pinned", to_json(assignment.pinned)}};
+  if (assignment.beyond_budget) json["beyond_budget"] = true;
+  return json;
 }
 
 Json to_json(const Objective& objective) {
   if (objective.kind == Objective::Kind::kDeadline) return {{"deadline", objective.deadline_seconds}};
   return name_of(objective.kind);
+}
+
+Json to_json(const Budget& budget) {
+  Json json = Json::object();
+  if (std::isfinite(budget.seconds)) json["seconds"] = budget.seconds;
+  if (std::isfinite(budget.device_seconds)) json["device_seconds"] = budget.device_seconds;
+  return json;
 }
 
 nlohmann::ordered_json to_json(const Plan& plan) {
@@ -274,6 +297,7 @@ nlohmann::ordered_json to_json(const Plan& plan) {
             {"method", plan.method},
             {"bound_method", plan.bound_method},
             {"bound_pins", plan.bound_pins}};
+  if (plan.budget.limited()) json["budget"] = to_json(plan.budget);
   if (plan.stopped) json["stopped"] = true;
   return json;
 }
@@ -314,6 +338,7 @@ std::string pins_hash(const Plan& plan) {
     if (!line.pinned.any()) continue;
     Json json = to_json(line);
     json.erase("duration_seconds");  // the profile's
+    json.erase("beyond_budget");
     if (!line.pinned.start) json.erase("start_seconds");
     if (!line.pinned.node) json.erase("node");
     if (!line.pinned.devices) json["devices"] = line.devices.size();

@@ -42,6 +42,8 @@ struct Assignment {
   double start_seconds = 0;
   double duration_seconds = 0;
   PinnedParts pinned;
+  /// It is not expected to end within the budget: it comes after those that are, and uses what they leave.
+  bool beyond_budget = false;
   Mark mark;                   ///< where the file says it
   bool knobs_known = true;     ///< false: the file leaves knobs out; `complete` fills them in
   bool start_known = true;     ///< false: the file leaves start_seconds out; `complete` finds it
@@ -68,6 +70,7 @@ struct Plan {
   double objective_bound = 0;
   double gap = 0;  ///< (value - bound) / value of the objective; of the makespan when a deadline is missed
   double baseline_seconds = 0;  ///< "a whole node each, one after another"
+  Budget budget{};              ///< that it was made for
   bool stopped = false;         ///< a signal ended the search: the next one goes on from here
 };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +58,15 @@ struct ProblemNode {
   std::vector<double> free_at_seconds;  ///< per device: busy until then (0 = free from the start)
 };
 
+/// What a run may use, from now on; infinite: any.
+struct Budget {
+  double seconds = std::numeric_limits<double>::infinity();
+  double device_seconds = std::numeric_limits<double>::infinity();
+
+  bool limited() const { return std::isfinite(seconds) || std::isfinite(device_seconds); }
+  bool operator==(const Budget&) const = default;
+};
+
 /// SPASE (paper, section 4): choose for every task a configuration, a node, devices of that node and a start
 /// time, so that no device is used twice at once and the last task ends as early as possible, or another
 /// objective is least. Plain data.
@@ -63,6 +74,8 @@ struct Problem {
   std::vector<ProblemNode> nodes;
   std::vector<ProblemTask> tasks;
   Objective objective{};
+  /// Where not everything can end within it, as many tasks as possible do; the others use what is left.
+  Budget budget{};
 };
 
 }  // namespace saturn

@@ -15,6 +15,7 @@
 #include "plan/model/pins.h"
 #include "plan/model/search.h"
 #include "plan/pinned_lines.h"
+#include "plan/within_budget.h"
 
 namespace saturn {
 namespace {
@@ -60,17 +61,17 @@ Sequences sequences_of(const Problem& problem, const Instance& instance, const P
 }
 
 /// The time, or the work, of one solve: the last of it is kept for breaking ties.
-class Budget {
+class SearchTime {
  public:
-  explicit Budget(const SolveOptions& options)
+  explicit SearchTime(const SolveOptions& options)
       : work_{options.work - tie_work(options), options.work > 0},
         tie_work_{tie_work(options), options.work > 0},
         search_(Deadline::in(options.time_limit - std::min(kTieShare * options.time_limit, kMostTieTime),
                              options.cancel, &work_)
                     .counting(options.solver_use)),
         whole_(Deadline::in(options.time_limit, options.cancel, &tie_work_)) {}
-  Budget(const Budget&) = delete;
-  Budget& operator=(const Budget&) = delete;
+  SearchTime(const SearchTime&) = delete;
+  SearchTime& operator=(const SearchTime&) = delete;
 
   const Deadline& search() const { return search_; }
   Deadline ties() const { return whole_.within(kMostTieTime); }
@@ -199,7 +200,7 @@ void search_makespan(Search& search, const SolveOptions& options, Millis enough,
 
 Found find(const Objective& objective, Search& search, const SolveOptions& options,
            const Reporter& reporter) {
-  const Budget budget(options);
+  const SearchTime budget(options);
   ObjectiveOptions rest{options.gap, options.threads};
   const auto found = [](ObjectiveResult result) {
     return Found{std::move(result.sequences), std::move(result.method), std::move(result.bound_method),
@@ -225,17 +226,23 @@ Found find(const Objective& objective, Search& search, const SolveOptions& optio
   return {std::move(best), search.method(), search.bound_method(), 0};
 }
 
-}  // namespace
-
-Plan solve(const Problem& problem, const SolveOptions& asked) {
-  SolveOptions options = asked;
+/// Whatever the budget.
+Plan solve_all(const Problem& problem, SolveOptions options) {
   // Several threads would share the work as the machine pleases.
   if (options.work > 0) options.threads = 1;
   const Reporter reporter(options.on_progress);
   const Instance instance = make_instance(problem);
   Search search(instance, options.seed, options.gap);
   offer_known(problem, options.incumbent, search);
-  Plan plan = to_plan(problem, search, find(problem.objective, search, options, reporter));
+  return to_plan(problem, search, find(problem.objective, search, options, reporter));
+}
+
+}  // namespace
+
+Plan solve(const Problem& problem, const SolveOptions& options) {
+  const bool limited = problem.budget.limited();
+  Plan plan = limited ? solve_within(problem, options) : solve_all(problem, options);
+  plan.budget = problem.budget;
   plan.baseline_seconds = whole_node_baseline(problem).makespan_seconds;
   insist_on_valid(problem, plan);
   return plan;

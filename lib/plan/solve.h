@@ -31,7 +31,8 @@ struct SolveOptions {
 /// Solves SPASE. Of plans that end as early, one of little device time is taken, and of those one of early
 /// ends; that these are least is not proven. The returned plan has passed check_plan; hashes and file are
 /// left empty. Errors: InputError when a task has no configuration that fits, or pins contradict each other
-/// (all of them, with the reason).
+/// (all of them, with the reason). With a
+/// budget that not everything can end in, `solve_within` (within_budget.h).
 Plan solve(const Problem& problem, const SolveOptions& options);
 
 }  // namespace saturn

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "plan/within_budget.h"
 
 namespace saturn {
 namespace {
@@ -19,9 +20,18 @@ void carry_over(const Plan& current, Plan& plan) {
   keep_marks(current, plan);
 }
 
+/// All its tasks are expected to end within the budget.
+bool is_within_budget(const Plan& plan) {
+  return fits(plan, plan.budget) && std::none_of(plan.assignments.begin(), plan.assignments.end(),
+                                                 [](const Assignment& line) { return line.beyond_budget; });
+}
+
 /// Whether changing from one plan to the other is worth it: it has less of what the objective counts by more
-/// than that share, or, where a deadline is missed, misses it by less.
+/// than that share, or, where a deadline is missed, misses it by less. Where not everything ends within the
+/// budget, it is worth it when more tasks do.
 bool pays(const Plan& before, const Plan& after, double threshold) {
+  if (before.budget.limited() && !(is_within_budget(before) && is_within_budget(after)))
+    return ending_within(after, before.budget).size() > ending_within(before, before.budget).size();
   if (meets_deadline(before) != meets_deadline(after)) return meets_deadline(after);
   const auto value = [](const Plan& plan) {
     return meets_deadline(plan) ? objective_value(plan) : plan.makespan_seconds;
@@ -125,7 +135,10 @@ Proposal reconsider(const RemainingInputs& inputs, const std::string& reason, do
   const Plan best = best_plan(problem, current, threshold, share);
   proposal.remaining_seconds_after = best.makespan_seconds;
   if (current != nullptr && !pays(*current, best, threshold)) return proposal;
-  Plan plan = Settling(problem, current, best, threshold).run(share);
+  // What takes moves back knows nothing of a budget.
+  Plan plan = problem.budget.limited() && !is_within_budget(best)
+                  ? best
+                  : Settling(problem, current, best, threshold).run(share);
   take_bound(best, plan);
   plan = in_cluster(inputs, std::move(plan));
   carry_over(inputs.current, plan);

@@ -165,6 +165,7 @@ Remaining remaining_work(const RemainingInputs& in) {
     if (runs(in, state)) take_gang(in, standing, task, tasks[i], *state, factor);
   }
   keep_hand_pins(problem, in, standing);
+  problem.budget = budget_left(in.setup, in.state);
   problem.objective = in.setup.objective;
   problem.objective.deadline_seconds =
       std::max(kLeastDeadline, problem.objective.deadline_seconds - in.state.elapsed_seconds());
@@ -185,6 +186,7 @@ Plan projected_plan(const RemainingInputs& in, const Problem& problem) {
   for (const ProblemTask& task : problem.tasks) left.insert(task.name);
   Plan rest;
   rest.objective = problem.objective;
+  rest.budget = problem.budget;
   for (const Assignment& assignment : in.current.assignments) {
     if (!left.contains(assignment.task)) continue;
     const TaskState* state = in.state.task(assignment.task);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/plan_report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "plan/explain/compare.h"
+#include "plan/within_budget.h"
 #include "report/duration.h"
 #include "report/table.h"
 
@@ -38,6 +40,20 @@ std::string bound_text(double value, double bound, double gap) {
   return fmt::format(
       "lower bound {}: {}", duration_text(bound),
       gap <= kProvenGap ? std::string("proven optimal") : fmt::format("gap {:.2f} %", gap * 100));
+}
+
+/// What ends within the budget; "" without one.
+std::string budget_text(const Plan& plan) {
+  if (!plan.budget.limited()) return "";
+  std::vector<std::string> limits;
+  if (std::isfinite(plan.budget.seconds)) limits.push_back(duration_text(std::max(0.0, plan.budget.seconds)));
+  if (std::isfinite(plan.budget.device_seconds))
+    limits.push_back("device time " + duration_text(std::max(0.0, plan.budget.device_seconds)));
+  const size_t ends = ending_within(plan, plan.budget).size();
+  const size_t all = plan.assignments.size();
+  return fmt::format("budget {}: {} of {} tasks {} to end within it{}\n", fmt::join(limits, ", "), ends, all,
+                     ends == 1 ? "is" : "are",
+                     ends < all ? "; the others use what they leave, and a larger one goes on" : "");
 }
 
 const char* measure_text(Objective::Kind measure) {
@@ -79,6 +95,13 @@ std::string pinned_text(const PinnedParts& pinned) {
   return fmt::format("pinned: {}", fmt::join(single_parts(pinned), ", "));
 }
 
+/// What else there is to say of a line.
+std::string remark(const Assignment& a) {
+  const std::string pinned = pinned_text(a.pinned);
+  if (!a.beyond_budget) return pinned;
+  return (pinned.empty() ? "" : pinned + "; ") + "beyond the budget";
+}
+
 std::string plan_table(const Plan& plan, const Style& style) {
   using Align = Table::Align;
   Table table({{"task"},
@@ -93,7 +116,7 @@ std::string plan_table(const Plan& plan, const Style& style) {
   for (const Assignment& a : plan.assignments) {
     table.add({a.task, a.parallelism, to_text(a.knobs), a.node, device_list(a),
                duration_text(a.start_seconds), duration_text(a.end_seconds()),
-               duration_text(a.duration_seconds), pinned_text(a.pinned)});
+               duration_text(a.duration_seconds), remark(a)});
   }
   return table.empty() ? "the plan has no tasks\n" : table.to_text(style);
 }
@@ -107,6 +130,7 @@ std::string plan_summary(const Plan& plan) {
   if (!plan.assignments.empty())
     text += fmt::format("device time {}; a task ends after {} on average\n",
                         duration_text(device_seconds(plan)), duration_text(mean_completion_seconds(plan)));
+  text += budget_text(plan);
   if (plan.baseline_seconds <= 0) return text;
   const double saved = 1 - plan.makespan_seconds / plan.baseline_seconds;
   return text + fmt::format("a whole node each, one after another: {}; this plan {} {:.1f} %\n",

@@ -14,7 +14,7 @@ std::string plan_table(const Plan& plan, const Style& style);
 
 /// How good the plan is: makespan, or what else it was to make least, lower bound, "proven optimal" or the
 /// gap, or by how much a deadline is missed and whether it had to be; what found and proved it; the device
-/// time and the tasks' mean end, and the baseline beside it. Three lines.
+/// time and the tasks' mean end, what ends within a budget, and the baseline beside it. A line each.
 std::string plan_summary(const Plan& plan);
 
 /// Of a solve under way: "makespan 1:54, lower bound 1:50: gap 3.51 % (annealing; lanes)".

@@ -80,6 +80,21 @@ std::string counts(const RunSummary& summary) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+bool is_left(const TaskSummary& task) {
+  return task.state == State::kStopped || task.state == State::kWaiting;
+}
+
+/// How far those came that have not ended.
+std::string unfinished(const RunSummary& summary, const Style& style) {
+  Table table({{"not finished"}, {"steps", Align::kRight}, {"of", Align::kRight}, {"time", Align::kRight}});
+  for (const TaskSummary& task : summary.tasks) {
+    if (!is_left(task)) continue;
+    table.add({task.name, std::to_string(task.steps), std::to_string(task.of_steps),
+               duration_text(task.real_seconds)});
+  }
+  return table.empty() ? "" : table.to_text(style);
+}
+
 std::string makespan_line(const RunSummary& summary) {
   std::string text = "makespan " + duration_text(summary.real_makespan_seconds);
   if (summary.planned_makespan_seconds > 0) {
@@ -145,6 +160,7 @@ std::string run_report(const RunSummary& summary, const Style& style) {
   std::string text = failures(summary, style);
   text += fmt::format("{} task{}: {}\n", summary.tasks.size(), summary.tasks.size() == 1 ? "" : "s",
                       counts(summary));
+  text += unfinished(summary, style);
   text += makespan_line(summary) + "\n" + device_time_table(summary.accounts, style);
   const auto finished = ranking(summary);
   if (finished.empty()) return text;

@@ -12,7 +12,7 @@ namespace saturn {
 /// early says why. Empty without any.
 std::string leaderboard(const RunSummary& summary, const Style& style);
 
-/// The last words of a run: failed tasks with their log's tail, how many tasks did not finish, planned and
+/// The last words of a run: failed tasks with their log's tail, how many tasks did not finish and how far they came, planned and
 /// real makespan, where the device time went, the best task and where the weights are.
 std::string run_report(const RunSummary& summary, const Style& style);
 

@@ -16,6 +16,7 @@ struct TaskSummary {
   std::string name;
   State state = State::kWaiting;
   std::int64_t steps = 0;      ///< done
+  std::int64_t of_steps = 0;   ///< that it is to have
   double training_loss = 0;    ///< finished ones
   double validation_loss = 0;  ///< finished ones; NaN when there was no validation
   double planned_seconds = 0;  ///< by the plan that the run began with

@@ -60,6 +60,8 @@ void Executor::record(const Record& record) {
   effects_.store.append(record);
   apply(state_, record);
   stale_ = stale_ || concerns_devices(record);
+  const bool begins = std::holds_alternative<GangStarted>(record);
+  if (setup_.budget.limited() && (begins || concerns_devices(record))) next_budget_check_ = 0;
 }
 
 RunEnd Executor::run() {
@@ -67,6 +69,7 @@ RunEnd Executor::run() {
   if (state_.plans.empty()) record(PlanAdopted{0, "first plan", 0, plan_.makespan_seconds});
   reopen();
   judge_rungs();
+  if (setup_.budget.limited() && state_.sessions > 1) plan_again("the budget of a new session");
   try {
     loop();
   } catch (...) {
@@ -81,6 +84,10 @@ RunEnd Executor::run() {
   if (interrupted() && work_is_left()) {
     record(SessionEnded{now(), "stopped by " + signal_name(effects_.interrupt.signal)});
     return RunEnd::kInterrupted;
+  }
+  if (budget_ends_ && work_is_left()) {
+    record(SessionEnded{now(), "the budget is spent"});
+    return RunEnd::kOutOfBudget;
   }
   const char* end = failed_fast_ ? "stopped by a failure" : failed ? "done, with failures" : "done";
   record(SessionEnded{now(), end});
@@ -97,8 +104,10 @@ void Executor::loop() {
     check_interrupt();
     check_requests();
     introspect();
+    check_budget();
     start_due();
     if (live_.empty() && (is_ending() || !work_is_left())) return;
+    if (live_.empty() && budget_is_spent()) return;
     if (live_.empty() && due(setup_, plan_, state_).empty() && !looks_.pending()) {
       if (!give_up_the_rest()) return;
       continue;
@@ -116,8 +125,8 @@ bool Executor::work_is_left() const {
 
 /// How long nothing has to be done unless something happens.
 Seconds Executor::until_next() const {
-  double next = next_check_;
-  if (effects_.introspector != nullptr) next = std::min(next, looks_.next());
+  double next = std::min(next_check_, next_budget_check_);
+  if (effects_.introspector != nullptr && !is_ending()) next = std::min(next, looks_.next());
   for (const auto& [task, at] : retry_at_)
     if (at > now()) next = std::min(next, at);
   // A little later, so that it is past, however times are rounded.
@@ -146,6 +155,7 @@ std::vector<const Assignment*> Executor::startable() const {
     const auto found = retry_at_.find(assignment->task);
     return found != retry_at_.end() && now() < found->second;
   });
+  keep_within_budget(next);
   return next;
 }
 
@@ -433,10 +443,11 @@ void Executor::check_late(Live& live) {
   want_look(fmt::format("task '{}' takes longer than planned", live.task));
 }
 
-/// A checkpoint, and the devices are free.
+/// A checkpoint, and the devices are free; at a deadline in any case.
 void Executor::ask_to_leave(GangId gang, Live& live) {
   if (!live.stop_asked_at) live.stop_asked_at = now();
-  effects_.launcher.stop(gang, Seconds(setup_.settings.stop_grace_seconds));
+  const double grace = std::min(setup_.settings.stop_grace_seconds, setup_.budget.seconds - now());
+  effects_.launcher.stop(gang, Seconds(std::max(0.0, grace)));
 }
 
 void Executor::ask_to_leave_once(GangId gang, Live& live) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -61,7 +62,7 @@ class RunObserver {
   virtual void update(const RunState& state, const Plan& plan) = 0;
 };
 
-enum class RunEnd { kDone, kSomeFailed, kInterrupted };
+enum class RunEnd { kDone, kSomeFailed, kInterrupted, kOutOfBudget };
 
 /// What the executor acts through. Not owned.
 struct RunEffects {
@@ -82,8 +83,8 @@ class Executor {
   /// `state`: where the journal says the run stands.
   Executor(RunSetup setup, Plan plan, RunState state, RunEffects effects);
 
-  /// Until everything is finished or given up, or an interrupt has stopped it. Errors: SystemError (the
-  /// journal cannot be written; every gang has been stopped then).
+  /// Until everything is finished or given up, the budget is spent, or an interrupt has stopped it. Errors:
+  /// SystemError (the journal cannot be written; every gang has been stopped then).
   RunEnd run();
 
   const RunSetup& setup() const { return setup_; }
@@ -99,17 +100,27 @@ class Executor {
     double last_news = 0;
     bool released = false;
     std::optional<double> stop_asked_at;
-    bool left = false;        ///< it said that it has stopped or finished
-    bool late = false;        ///< that it is has been noticed
-    std::string device_lost;  ///< why; empty: they are all there
+    bool left = false;         ///< it said that it has stopped or finished
+    bool budget_ends = false;  ///< it was told to leave for the budget's sake
+    bool late = false;         ///< that it is has been noticed
+    std::string device_lost;   ///< why; empty: they are all there
     std::optional<Failed> failure;
     SpeedEstimate speed;
+  };
+
+  /// Of the budget of the whole run: what is used, and what is spoken for; device seconds.
+  struct BudgetUse {
+    double device_seconds = 0;
+    double devices = 0;   ///< that gangs hold now
+    double leaving = 0;   ///< that they still need to leave
+    double reserved = 0;  ///< for what is to end within the budget; 0 when device time is not limited
+    std::map<std::string, double> checkpoints{};  ///< seconds, of all gangs of a node
   };
 
   double now() const { return (effects_.clock.now() - began_).count(); }
   bool interrupted() const { return effects_.interrupt.signal != 0; }
   /// Nothing is started any more.
-  bool is_ending() const { return interrupted() || failed_fast_; }
+  bool is_ending() const { return interrupted() || failed_fast_ || budget_ends_; }
   void record(const Record& record);
   void reopen();
   void loop();
@@ -132,6 +143,14 @@ class Executor {
   void give_up_or_retry(const std::string& task, const std::string& why, bool started);
   std::string move_elsewhere(const std::string& task);
   void check_interrupt();
+  BudgetUse budget_use() const;
+  double least_seconds(const Assignment& line, const BudgetUse& use) const;
+  void keep_within_budget(std::vector<const Assignment*>& lines) const;
+  bool may_start(const Assignment& line, const BudgetUse& use) const;
+  void check_budget();
+  void end_budget();
+  void leave_for_budget(GangId gang, Live& live);
+  bool budget_is_spent();
   void check_gangs();
   void check_hung(GangId gang, Live& live);
   void check_late(Live& live);
@@ -170,8 +189,11 @@ class Executor {
   int gangs_ = 0;          ///< started so far
   int gangs_at_look_ = 0;  ///< when the look that is under way began
   bool failed_fast_ = false;
-  bool stale_ = true;  ///< what is due may have changed
+  bool budget_ends_ = false;
+  bool others_rest_ = false;  ///< what is beyond the budget is not started while others need what is left
+  bool stale_ = true;         ///< what is due may have changed
   double next_request_check_ = 0;
+  double next_budget_check_ = std::numeric_limits<double>::infinity();
   double next_check_ = 0;  ///< when a gang may be hung or late
   std::map<GangId, Live> live_;
   std::map<std::string, double> retry_at_;       ///< tasks whose processes could not be started a moment ago

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "plan/within_budget.h"
 #include "run/executor.h"
 
 namespace saturn {
@@ -15,6 +16,13 @@ const Assignment* assignment_of(const Plan& plan, const std::string& task) {
     if (assignment.task == task) return &assignment;
   }
   return nullptr;
+}
+
+/// How many tasks are expected to end within the budget, when not all are.
+std::string budget_note(const Plan& plan) {
+  const size_t ends = ending_within(plan, plan.budget).size();
+  if (!plan.budget.limited() || ends == plan.assignments.size()) return "";
+  return fmt::format(", and {} of {} tasks end within the budget", ends, plan.assignments.size());
 }
 
 }  // namespace
@@ -92,9 +100,10 @@ void Executor::adopt(const Proposal& proposal) {
   const std::string after = to_text_duration(Seconds(proposal.remaining_seconds_after));
   effects_.observer.message(
       proposal.remaining_seconds_before > 0
-          ? fmt::format("a better plan for what is left ({}): {} instead of {}", proposal.reason, after,
-                        to_text_duration(Seconds(proposal.remaining_seconds_before)))
-          : fmt::format("another plan for what is left ({}): {}", proposal.reason, after));
+          ? fmt::format("a better plan for what is left ({}): {} instead of {}{}", proposal.reason, after,
+                        to_text_duration(Seconds(proposal.remaining_seconds_before)), budget_note(plan_))
+          : fmt::format("another plan for what is left ({}): {}{}", proposal.reason, after,
+                        budget_note(plan_)));
   for (auto& [gang, live] : live_) {
     const TaskState& task = state_.tasks[live.task];
     const Assignment* assignment = assignment_of(plan_, live.task);

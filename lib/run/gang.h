@@ -10,6 +10,7 @@
 #include "launch/job.h"
 #include "launch/launcher.h"
 #include "plan/plan.h"
+#include "run/budget.h"
 #include "run/run_directory.h"
 #include "run/state.h"
 #include "workload/manifest.h"
@@ -24,10 +25,12 @@ struct RunSetup {
   std::vector<Manifest> manifests;
   RunSettings settings;
   RunDirectory directory;
-  std::filesystem::path worker;    ///< the saturn-worker program
-  std::filesystem::path saturn{};  ///< the saturn program, which starts commands
-  Objective objective{};           ///< of plans; a deadline counts from the start of the run
-  bool fail_fast = false;          ///< the first task that is given up ends the run
+  std::filesystem::path worker;              ///< the saturn-worker program
+  std::filesystem::path saturn{};            ///< the saturn program, which starts commands
+  Objective objective{};                     ///< of plans; a deadline counts from the start of the run
+  Budget budget{};                           ///< `seconds` of this session, device time of the whole run
+  std::map<std::string, GangCosts> costs{};  ///< by task; what is not there is not known
+  bool fail_fast = false;                    ///< the first task that is given up ends the run
 
   const TaskSpec* task(const std::string& name) const;      ///< null: there is none of that name
   const Manifest* manifest(const std::string& name) const;  ///< likewise

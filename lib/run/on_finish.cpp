@@ -36,6 +36,7 @@ bool ends_within(const Child& child, Seconds limit, const Interrupt& interrupt, 
 
 std::string outcome_word(int exit_code) {
   if (exit_code > 128) return "interrupted";
+  if (exit_code == kOutOfBudget) return "out_of_budget";
   return exit_code == 0 ? "done" : exit_code == 1 ? "failed" : "error";
 }
 

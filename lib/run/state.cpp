@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
+
 namespace saturn {
 namespace {
 
@@ -14,7 +16,9 @@ void end_gang(RunState& state, TaskState& task, double at) {
   for (const int device : task.gang->devices) state.held[task.gang->node].erase(device);
   const double seconds = std::max(0.0, at - task.gang->at);
   task.busy_seconds += seconds;
-  task.device_seconds += seconds * static_cast<double>(task.gang->devices.size());
+  const double device_seconds = seconds * static_cast<double>(task.gang->devices.size());
+  task.device_seconds += device_seconds;
+  state.device_seconds += device_seconds;
   task.holds_devices = false;
   if (task.over()) return;
   if (task.phase != Phase::kPaused) task.phase = Phase::kWaiting;
@@ -27,7 +31,7 @@ struct Applier {
   TaskState& task(const std::string& name) const { return state.tasks[name]; }
   void seen(double at) const { state.session_seconds = std::max(state.session_seconds, at); }
 
-  void operator()(const SessionStarted&) const {
+  void operator()(const SessionStarted& r) const {
     // A session that was killed wrote no end: its gangs died with it, at the latest thing known of it.
     for (auto& [name, task] : state.tasks) end_gang(state, task, state.session_seconds);
     state.earlier_seconds += state.session_seconds;
@@ -35,6 +39,10 @@ struct Applier {
     state.ended.clear();
     state.lost.clear();  // what is there now was found anew
     ++state.sessions;
+    if (const auto began = parse_utc(r.utc)) {
+      state.session_began_at = *began;
+      if (!state.began_at) state.began_at = began;
+    }
   }
   void operator()(const PlanAdopted& r) const {
     seen(r.at);

@@ -50,8 +50,11 @@ struct TaskState {
 struct RunState {
   std::map<std::string, TaskState> tasks;  ///< by name
   int sessions = 0;
-  double earlier_seconds = 0;  ///< length of the sessions before this one
-  double session_seconds = 0;  ///< `at` of this session's last record
+  std::optional<double> began_at{};  ///< when the first session began, in seconds since 1970 (UTC)
+  double session_began_at = 0;       ///< and the last one
+  double earlier_seconds = 0;        ///< length of the sessions before this one
+  double device_seconds = 0;         ///< of all gangs that have ended
+  double session_seconds = 0;        ///< `at` of this session's last record
   std::vector<PlanAdopted> plans;
   int plans_kept = 0;                          ///< looks that left the plan as it was
   std::set<std::pair<std::string, int>> lost;  ///< (node, device) that cannot be used in this session

@@ -183,6 +183,7 @@ RunSettings read_run(MapReader& workload) {
   settings.introspection_tolerance =
       reader.number("introspection_tolerance", settings.introspection_tolerance, 0, 1000);
   settings.halving = read_halving(reader);
+  settings.budget = read_budget(reader);
   settings.on_finish = reader.text("on_finish");
   const Value* command = reader.value("on_finish");
   const bool is_text = command != nullptr && command->kind == Value::Kind::kScalar;

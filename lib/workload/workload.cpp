@@ -124,7 +124,7 @@ std::map<std::string, std::vector<std::string>> workload_keys() {
   // Every map once, all of them empty: the readers say what they look for.
   const Document document = parse_yaml(
       "",
-      "{cluster: {nodes: [{}]}, profile: {}, plan: {}, run: {halving: {}}, tasks: [{model: {}, data: {}, "
+      "{cluster: {nodes: [{}]}, profile: {}, plan: {}, run: {halving: {}, budget: {}}, tasks: [{model: {}, data: {}, "
       "optimizer: {schedule: {}}, stop: {}, sweep: {random: {over: {seed: {}}}}}]}");
   Diagnostics diagnostics(document);
   (void)read_draft("w.yaml", document, diagnostics);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "workload/budget_settings.h"
 #include "workload/objective.h"
 #include "workload/task.h"
 
@@ -78,6 +79,7 @@ struct RunSettings {
   double introspection_tolerance = 0.1;   ///< of its planned time: a task that is off by more is looked at
 
   HalvingSettings halving;
+  BudgetSettings budget;
 
   std::string on_finish{};  ///< for the shell, at the end of `saturn run`; empty: nothing
   double on_finish_timeout_seconds = 60;

@@ -38,6 +38,7 @@ RunSummary example() {
   stopped.name = "later";
   stopped.state = TaskSummary::State::kStopped;
   stopped.steps = 40;
+  stopped.of_steps = 200;
   stopped.real_seconds = 8;
   stopped.planned_seconds = 30;
   summary.tasks.push_back(failed);

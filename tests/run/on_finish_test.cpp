@@ -51,6 +51,7 @@ TEST_CASE("every exit code has its word") {
   CHECK(outcome_word(0) == "done");
   CHECK(outcome_word(1) == "failed");
   CHECK(outcome_word(3) == "error");
+  CHECK(outcome_word(4) == "out_of_budget");
   CHECK(outcome_word(130) == "interrupted");
   CHECK(outcome_word(143) == "interrupted");
 }

@@ -43,7 +43,8 @@ const Value& object_of(const std::string& section) {
                                                                {"profile", "profile"},
                                                                {"plan", "plan"},
                                                                {"run", "run"},
-                                                               {"run.halving", "halving"}};
+                                                               {"run.halving", "halving"},
+                                                               {"run.budget", "budget"}};
   if (section.empty()) return schema();
   if (section == "cluster") return schema().find("$defs")->find("cluster")->find("anyOf")->items.at(1);
   return *schema().find("$defs")->find(kDefinitions.at(section));
@@ -93,6 +94,7 @@ std::string text_with(const std::string& section, const std::string& entry, std:
     if (section == name) top = section + ": {" + entry + "}\n";
   }
   if (section == "run.halving") top = "run: {halving: {" + besides("rungs", "[1]") + entry + "}}\n";
+  if (section == "run.budget") top = "run: {budget: {" + besides("device_hours", "1") + entry + "}}\n";
   if (section == "cluster.nodes")
     top = "cluster: {nodes: [{" + besides("name", "n") + besides("devices", "1") + entry + "}]}\n";
   for (const char* name : {"model", "data", "optimizer"}) {
@@ -295,7 +297,7 @@ TEST_CASE("what the reference calls required is missed by the reader, and nothin
                                  "cluster: {nodes: [{}]}\n"
                                  "tasks: [{model: {}, data: {}, optimizer: {schedule: {}}, stop: {},\n"
                                  "         sweep: {random: {count: 1, over: {seed: {}}}}}]\n"
-                                 "profile: {}\nplan: {}\nrun: {halving: {}}\n") +
+                                 "profile: {}\nplan: {}\nrun: {halving: {}, budget: {}}\n") +
                              problems("tasks: [{sweep: {random: {}}}]\n");
   for (const Key& key : all_keys()) {
     if (key.section == "task" && key.name == "steps") continue;  // or epochs
