@@ -18,6 +18,11 @@ inline constexpr const char* kWatchGpusCommand = "watch-gpus";
 
 // One function per subcommand. Each returns the exit code; errors: InputError, SystemError, Interrupted.
 
+struct ClusterCommand {
+  std::string workload;  ///< empty: what there is, whatever anybody asks for
+};
+int run_cluster(const ClusterCommand& command, const CommonOptions& options);
+
 struct ProfileCommand {
   std::string workload;
   std::string output;  ///< empty: profile.json in the run directory
@@ -34,9 +39,11 @@ struct PlanCommand {
   std::string objective;             ///< empty: plan.objective of the workload
   std::int64_t work = 0;             ///< 0: plan.work of the workload
   bool force = false;
-  bool baselines = false;      ///< show them beside the plan
-  bool explain = false;        ///< say why the plan is as it is
-  std::string explained_task;  ///< of this task alone; "" = the whole plan
+  std::vector<std::string> clusters;  ///< in short (cluster_shape.h); plan for these, which need not be there
+  std::vector<std::string> profiles;  ///< for those; empty: the run directory's
+  bool baselines = false;             ///< show them beside the plan
+  bool explain = false;               ///< say why the plan is as it is
+  std::string explained_task;         ///< of this task alone; "" = the whole plan
 
   /// Whether it asks for a plan to be made, though one may be up to date.
   bool makes() const { return force || !method.empty() || !objective.empty() || work > 0; }

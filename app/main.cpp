@@ -30,6 +30,20 @@ void add_search_options(CLI::App* command, CommonOptions& options) {
   command->add_flag("--no-cache", options.no_cache, "Measure every trial again");
 }
 
+void add_cluster(CLI::App& app, CommonOptions& options, Action& action) {
+  auto command = std::make_shared<ClusterCommand>();
+  CLI::App* sub = subcommand(
+      app, "cluster", "Show what there is to train on: this machine, or the Slurm allocation", options);
+  sub->add_option("workload", command->workload,
+                  "A workload file (YAML): what it asks for of that, held against what is there");
+  sub->add_option(
+      "--parallelism-path", options.parallelism_path,
+      "Directories with parallelisms, searched before SATURN_PARALLELISM_PATH and the built-in ones");
+  sub->callback([=, &options, &action] {
+    action = [=, &options](InterruptGuard&) { return run_cluster(*command, options); };
+  });
+}
+
 void add_profile(CLI::App& app, CommonOptions& options, Action& action) {
   auto command = std::make_shared<ProfileCommand>();
   CLI::App* sub =
@@ -65,6 +79,21 @@ void add_plan(CLI::App& app, CommonOptions& options, Action& action) {
       ->check(CLI::PositiveNumber);
   sub->add_flag("--force", command->force, "Solve again although the plan is up to date; pinned lines stay");
   sub->add_flag("--baselines", command->baselines, "Show what plans without a solver would come to, too");
+  CLI::Option* clusters =
+      sub->add_option(
+             "--cluster", command->clusters,
+             "Plan for a cluster that need not be there, as 2x8:h100,1x4:a100 (nodes x devices : kind), "
+             "with what was measured; several times: compare them")
+          ->type_name("SHAPE")
+          ->expected(1)
+          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  sub->add_option(
+         "--profile", command->profiles,
+         "A profile for that (default: the run directory's); several times for several kinds of device")
+      ->type_name("FILE")
+      ->needs(clusters)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   CLI::Option* explain =
       sub->add_option("--explain", command->explained_task,
                       "Say why the plan is as it is: critical tasks, idle devices, what more devices would "
@@ -210,6 +239,7 @@ int main(int argc, char** argv) {
       "spent, 128 + N stopped by signal N.");
   CommonOptions options;
   Action action;
+  add_cluster(app, options, action);
   add_profile(app, options, action);
   add_plan(app, options, action);
   add_run(app, options, action);

@@ -12,6 +12,7 @@
 #include "plan/explain/explain.h"
 #include "plan/make_problem.h"
 #include "plan/pinned_lines.h"
+#include "plan_elsewhere.h"
 #include "planning.h"
 #include "report/comparison_report.h"
 #include "report/explain_report.h"
@@ -66,6 +67,13 @@ void require_consistent(const PlanCommand& command) {
                    !command.output.empty()))
     error("--compare goes with no other option but --json");
   if (compares && !command.workload.empty()) error("--compare takes two plans and no workload");
+  const bool elsewhere = !command.clusters.empty();
+  if (elsewhere && (compares || checks || completes || command.force))
+    error(
+        "--cluster plans for devices that need not be there, from nothing: leave out --compare, --check, "
+        "--complete and --force");
+  if (command.clusters.size() > 1 && (command.explain || command.baselines || !command.output.empty()))
+    error("several clusters are only compared: give one for --explain, --baselines or --output");
   if (checks && completes) error("--check looks at a plan, --complete makes one whole: give one of them");
   if (completes && command.force)
     error("--complete keeps the lines that there are, --force only the pinned: give one of them");
@@ -192,23 +200,56 @@ std::string report_json(const Plan& plan, const Extras& extras) {
   return json.dump(2) + "\n";
 }
 
+Extras extras_of(const PlanCommand& command, const Session& session, const Profile& profile, const Plan& plan,
+                 InterruptGuard& interrupts) {
+  Extras extras;
+  if (command.explain) extras.explanation = explanation_of(command, session, profile, plan, interrupts);
+  if (command.baselines) extras.baselines = stamped_baselines(session, profile, plan);
+  return extras;
+}
+
+void print_comparison(const std::vector<PlanElsewhere>& plans, const CommonOptions& options) {
+  if (!options.json) return print(comparison_table(plans));
+  nlohmann::ordered_json json{{"schema", "saturn.cluster_plans/1"}};
+  for (const PlanElsewhere& made : plans)
+    json["plans"].push_back({{"cluster", made.shape},
+                             {"devices", made.session.cluster.device_count()},
+                             {"plan", to_json(made.plan)}});
+  print(json.dump(2) + "\n");
+}
+
+int plan_for_clusters(const PlanCommand& command, const Session& session, const CommonOptions& options,
+                      InterruptGuard& interrupts) {
+  const std::vector<PlanElsewhere> plans = plans_elsewhere(command, session, interrupts);
+  if (plans.size() > 1) {
+    print_comparison(plans, options);
+    return 0;
+  }
+  const PlanElsewhere& made = plans.front();
+  if (!command.output.empty()) replace_plan(command.output, made.plan);
+  const Extras extras = extras_of(command, made.session, made.profile, made.plan, interrupts);
+  print(options.json ? report_json(made.plan, extras) : report_text(made.plan, extras, made.session.cluster));
+  return 0;
+}
+
 }  // namespace
 
 int run_plan(const PlanCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
   require_consistent(command);
   if (!command.compare.empty()) return run_compare(command, options);
-  Session session = open_session(command.workload, options);
+  std::optional<Cluster> given;
+  if (!command.clusters.empty()) given = clusters_asked_for(command).front();
+  Session session = open_session(command.workload, options, given);
   if (!command.method.empty()) session.workload.plan.method = command.method;
   if (command.work > 0) session.workload.plan.work = command.work;
   const Objective usual = session.workload.plan.objective;
   if (!command.objective.empty()) session.workload.plan.objective = *parse_objective(command.objective);
   set_budget(session, {});
+  if (given) return plan_for_clusters(command, session, options, interrupts);
   const Profile profile = make_profile(session, options, {session.directory.profile_file()}, interrupts);
   const Plan plan = plan_or_check(command, session, profile, interrupts);
   say_that_it_is_for_once(session, usual);
-  Extras extras;
-  if (command.explain) extras.explanation = explanation_of(command, session, profile, plan, interrupts);
-  if (command.baselines) extras.baselines = stamped_baselines(session, profile, plan);
+  const Extras extras = extras_of(command, session, profile, plan, interrupts);
   print(options.json ? report_json(plan, extras) : report_text(plan, extras, session.cluster));
   return 0;
 }

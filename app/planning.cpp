@@ -231,6 +231,12 @@ Plan make_plan(const Session& session, const Profile& profile, const PlanRequest
   return plan;
 }
 
+Plan plan_only(const Session& session, const Profile& profile, InterruptGuard& interrupts) {
+  Plan plan = solve_anew(session, profile, nullptr, interrupts);
+  if (interrupts.requested()) throw Interrupted{};
+  return plan;
+}
+
 std::vector<Baseline> stamped_baselines(const Session& session, const Profile& profile, const Plan& plan) {
   std::vector<Baseline> result = baselines(problem_of(session, profile), session.workload.plan.seed);
   for (Baseline& baseline : result) {

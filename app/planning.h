@@ -34,6 +34,9 @@ struct PlanRequest {
 Plan make_plan(const Session& session, const Profile& profile, const PlanRequest& request,
                InterruptGuard& interrupts);
 
+/// Solves anew and writes nothing. Throws Interrupted after a signal.
+Plan plan_only(const Session& session, const Profile& profile, InterruptGuard& interrupts);
+
 /// The baselines for the same tasks, as plans that could be run; their lower bound is that of `plan`, but
 /// for one with pins, whose bound holds for it alone.
 std::vector<Baseline> stamped_baselines(const Session& session, const Profile& profile, const Plan& plan);

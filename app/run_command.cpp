@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "commands.h"
+#include "find_cluster.h"
 #include "launch/gpu_watch.h"
 #include "output.h"
 #include "plan/make_problem.h"
@@ -344,8 +345,10 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
   }
   Session session = open_session(workload_file, options);
   session.fail_fast = command.fail_fast;
-  if (!command.dry_run && !command.simulate.on)
+  if (!command.dry_run && !command.simulate.on) {
+    require_this_machine(session);
     return train_and_finish(session, plan_file, command, options, interrupts);
+  }
   const Prepared prepared = prepare_run(session, plan_file, options, interrupts);
   if (command.simulate.on) return simulated_run(session, prepared, command.simulate, options);
   print(command_lines(session.setup(prepared.profile), prepared.plan, prepared.state));

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "cluster/nvml.h"
+#include "find_cluster.h"
 #include "output.h"
 #include "report/progress.h"
 #include "run/continuation.h"
@@ -36,21 +36,6 @@ std::string worker_version(const fs::path& worker) {
     if (fs::exists(prefix / library)) version += "+" + file_hash(prefix / library);
   }
   return version;
-}
-
-/// The GPUs of this machine, unless the worker lacks the module for them.
-GpuInventory gpus_for(const fs::path& worker) {
-  GpuInventory found = usable_gpus();
-  const fs::path prefix = worker.parent_path().parent_path();
-  const bool built =
-      fs::exists(prefix / "lib/train/saturn-cuda.so") || fs::exists(prefix / "lib/saturn/saturn-cuda.so");
-  if (built || found.gpus.empty()) return found;
-  found.none_because =
-      "saturn-cuda.so, by which the worker uses them, is not built (README.md says what that takes)";
-  found.warnings.push_back(fmt::format("{} GPU{} not used: {}", found.gpus.size(),
-                                       found.gpus.size() == 1 ? " is" : "s are", found.none_because));
-  found.gpus.clear();
-  return found;
 }
 
 /// "12/20 trials, 1 running": drawn while trials run.
@@ -153,17 +138,14 @@ fs::path worker_program() {
   return program_directory() / "saturn-worker";
 }
 
-Session open_session(const fs::path& workload_file, const CommonOptions& options) {
+Session open_session(const fs::path& workload_file, const CommonOptions& options,
+                     const std::optional<Cluster>& given) {
   Session session;
   session.workload = read_workload(workload_file);
   session.manifests = find_parallelisms(search_path(options, session.workload.file.parent_path()));
   check_parallelisms(session.workload, session.manifests);
-  session.machine = this_machine();
   session.worker = worker_program();
-  if (may_use_gpus(session.workload.cluster)) session.machine.gpus = gpus_for(session.worker);
-  for (const std::string& warning : session.machine.gpus.warnings) say("warning: " + warning);
-  session.cluster = discover(session.workload.cluster, session.machine);
-  for (const std::string& warning : cluster_warnings(session.cluster)) say("warning: " + warning);
+  given ? take_cluster(session, *given) : find_cluster(session);
   session.directory = {session.workload.run.directory};
   return session;
 }
@@ -195,6 +177,7 @@ Profile make_profile(const Session& session, const CommonOptions& options, const
   const Waking waking = interrupts.wakes(*launcher);
   ProfileView view;
   run.progress = [&](const ProfileProgress& now) { view.show(now); };
+  if (!known_trials(trials, session.cluster, run).missing.empty()) require_this_machine(session);
   const ProfileResult result = run_trials(trials, session.cluster, *launcher, clock, run);
   view.finish();
   if (request.file.has_parent_path()) make_directories(request.file.parent_path());

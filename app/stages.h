@@ -2,9 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cluster/slurm.h"
+#include "cluster/slurm_cluster.h"
 #include "interrupt.h"
 #include "plan/plan.h"
 #include "profile/profiler.h"
@@ -28,7 +31,9 @@ struct Session {
   std::vector<Manifest> manifests;
   Machine machine;
   Cluster cluster;
-  std::filesystem::path worker;  ///< need not be there while only commands run
+  std::optional<SlurmAllocation> allocation;  ///< that the cluster is of
+  std::vector<SlurmPlace> places;  ///< of the cluster's nodes in it; empty: all are on this machine
+  std::filesystem::path worker;    ///< need not be there while only commands run
   RunDirectory directory;
   bool fail_fast = false;  ///< of a run
   Budget budget{};         ///< of the run; none until `set_budget`
@@ -50,8 +55,10 @@ std::filesystem::path worker_program();
 /// A stage was interrupted by a signal; what was done so far is kept.
 struct Interrupted {};
 
-/// Reads the workload, finds the parallelisms, the worker and the cluster. Errors: InputError, SystemError.
-Session open_session(const std::filesystem::path& workload_file, const CommonOptions& options);
+/// Reads the workload, finds the parallelisms, the worker and the cluster, unless one is given. Errors:
+/// InputError, SystemError.
+Session open_session(const std::filesystem::path& workload_file, const CommonOptions& options,
+                     const std::optional<Cluster>& given = {});
 
 /// The run's budget as it is for a session that begins now, after those of `state`. Errors: InputError (a
 /// deadline that has passed, of a run that has not begun).

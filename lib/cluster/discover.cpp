@@ -160,14 +160,14 @@ class Discovery {
     return node;
   }
 
-  /// Of the smallest GPU of the kind, on whichever node: the devices of a kind must be alike.
+  /// Of the smallest GPU of the kind, on whichever node: the devices of a kind must be alike. 0 = unknown.
   Bytes gpu_budget(const PlacedNode& placed) {
     Bytes smallest = placed.gpus.front().memory_bytes;
     for (const PlacedNode& other : nodes_) {
       if (other.spec.kind != placed.spec.kind) continue;
       for (const Gpu& gpu : other.gpus) smallest = std::min(smallest, gpu.memory_bytes);
     }
-    if (placed.spec.memory_bytes > smallest) {
+    if (smallest > 0 && placed.spec.memory_bytes > smallest) {
       error(fmt::format("node '{}' asks for {} of memory a GPU, but {} has {}", placed.spec.name,
                         to_text_bytes(placed.spec.memory_bytes), placed.gpus.front().name,
                         to_text_bytes(smallest)));

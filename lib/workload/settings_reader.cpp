@@ -79,10 +79,17 @@ ClusterSpec read_cluster(MapReader& workload) {
   const Value* value = workload.value("cluster");
   if (value == nullptr) return spec;
   if (value->kind != Value::Kind::kMap) {
-    if (value->kind != Value::Kind::kScalar || value->scalar != "auto")
-      workload.error("cluster",
-                     fmt::format("must be auto, {{gpus}}, {{slots, slot_memory}} or {{nodes}}, not {}",
-                                 describe(*value)));
+    const std::string word = value->kind == Value::Kind::kScalar ? value->scalar : "";
+    if (word == "local") {
+      spec.devices_of = DevicesOf::kMachine;
+    } else if (word == "slurm") {
+      spec.devices_of = DevicesOf::kSlurm;
+    } else if (word != "auto") {
+      workload.error(
+          "cluster",
+          fmt::format("must be auto, local, slurm, {{gpus}}, {{slots, slot_memory}} or {{nodes}}, not {}",
+                      describe(*value)));
+    }
     return spec;
   }
   MapReader reader(*value, "cluster", workload.diagnostics());
@@ -96,7 +103,7 @@ ClusterSpec read_cluster(MapReader& workload) {
     spec.automatic = false;
     spec.nodes = read_nodes(reader);
     for (const char* key : {"gpus", "slots", "slot_memory"}) {
-      if (reader.has(key)) reader.error(key, "is for this machine; nodes have 'devices' and 'memory'");
+      if (reader.has(key)) reader.error(key, "does not go with nodes, which have 'devices' and 'memory'");
     }
   }
   reader.finish();

@@ -24,12 +24,16 @@ struct NodeSpec {
 
   bool operator==(const NodeSpec&) const = default;
 };
+/// Whose devices those of a cluster are. Any: the Slurm allocation's inside of one, else this machine's.
+enum class DevicesOf { kAny, kMachine, kSlurm };
+
 struct ClusterSpec {
   bool automatic = true;
   std::int64_t gpus = -1;  ///< auto: how many GPUs; 0 = CPU slots; -1 = all GPUs, CPU slots if there are none
   std::int64_t slots = 0;  ///< auto: number of CPU slots; 0 = one per core
   Bytes slot_memory_bytes = 0;  ///< auto: budget of each slot; 0 = the machine's memory split evenly
   std::vector<NodeSpec> nodes;
+  DevicesOf devices_of = DevicesOf::kAny;
 
   bool operator==(const ClusterSpec&) const = default;
 };

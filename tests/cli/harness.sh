@@ -9,6 +9,7 @@ saturn=$bin/saturn
 work=$(mktemp -d "${TMPDIR:-/tmp}/saturn-cli-XXXXXX")
 export XDG_CACHE_HOME=$work/cache # trials of one test are not another's
 export NO_COLOR=1
+unset SLURM_JOB_ID # what is tested is this machine
 cd "$work"
 end() {
   local code=$?

@@ -8,7 +8,7 @@ cd "$1"
 
 mapfile -t files < <(sources . '*.h' '*.cpp' '*.sh' '*.py')
 wrong=0
-for file in "${files[@]}" .ci/run; do
+for file in "${files[@]}" .ci/run scripts/slurm/test-cluster scripts/slurm/saturn.sbatch; do
   grep -q '^[12]:' <<<"$(grep -m1 -n 'SPDX-License-Identifier: Apache-2.0$' "$file")" || {
     echo "$file:1: no line 'SPDX-License-Identifier: Apache-2.0'"
     wrong=1

@@ -22,10 +22,12 @@ std::string wrong(const std::string& top_level) {
 
 TEST_CASE("the cluster is automatic, slots, or nodes") {
   CHECK(with("cluster: auto\n").cluster == ClusterSpec{});
+  CHECK(with("cluster: local\n").cluster.devices_of == DevicesOf::kMachine);
+  CHECK(with("cluster: slurm\n").cluster.devices_of == DevicesOf::kSlurm);
   const ClusterSpec slots = with("cluster: {slots: 2, slot_memory: 1GiB}\n").cluster;
   CHECK(slots == ClusterSpec{true, 0, 2, Bytes{1} << 30, {}});
   CHECK(with("cluster: {slots: 0}\n").cluster.gpus == 0);
-  CHECK(with("cluster: {gpus: 4}\n").cluster == ClusterSpec{true, 4, 0, 0, {}});
+  CHECK(with("cluster: {gpus: 4}\n").cluster == ClusterSpec{.gpus = 4});
   CHECK(with("cluster: {nodes: [{name: a, devices: 4, kind: h100-80gb}]}\n").cluster.nodes[0].kind ==
         "h100-80gb");
   const ClusterSpec nodes = with(
@@ -75,19 +77,19 @@ TEST_CASE("the objective of plans is a word, or a deadline") {
 
 TEST_CASE("what is wrong with the cluster is said at once") {
   CHECK(wrong("cluster: gpu\n") ==
-        "1:10 'cluster' must be auto, {gpus}, {slots, slot_memory} or {nodes}, not the text 'gpu'\n");
+        "1:10 'cluster' must be auto, local, slurm, {gpus}, {slots, slot_memory} or {nodes}, not the text 'gpu'\n");
   CHECK(wrong("cluster: {slots: -1, slot_memory: 1GX, slot: 2}\n") ==
         "1:18 cluster: 'slots' must be at least 0, not -1\n"
         "1:35 cluster: 'slot_memory' must be a size such as 512MiB or 8GB, not the text '1GX'\n"
         "1:40 cluster: unknown key 'slot' (did you mean 'slots'?)\n");
   CHECK(wrong("cluster: {slots: 1, slot_memory: 1, nodes: []}\n") ==
-        "1:18 cluster: 'slots' is for this machine; nodes have 'devices' and 'memory'\n"
-        "1:34 cluster: 'slot_memory' is for this machine; nodes have 'devices' and 'memory'\n"
+        "1:18 cluster: 'slots' does not go with nodes, which have 'devices' and 'memory'\n"
+        "1:34 cluster: 'slot_memory' does not go with nodes, which have 'devices' and 'memory'\n"
         "1:44 cluster: 'nodes' is empty: give at least one node\n");
   CHECK(wrong("cluster: {gpus: 2, slots: 1}\n") ==
         "1:17 cluster: 'gpus' and CPU slots cannot be had at once; name the nodes\n");
   CHECK(wrong("cluster: {gpus: 2, nodes: [{name: a, devices: 1}]}\n") ==
-        "1:17 cluster: 'gpus' is for this machine; nodes have 'devices' and 'memory'\n");
+        "1:17 cluster: 'gpus' does not go with nodes, which have 'devices' and 'memory'\n");
   CHECK(wrong("cluster: {nodes: {name: a}}\n") ==
         "1:18 cluster: 'nodes' must be a list of nodes, not a map\n");
   CHECK(wrong("cluster:\n  nodes:\n    - {name: a b, devices: 0, kind: H100}\n    - {name: c, devices: 1}\n"

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "find_cluster.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <set>
+
+#include "base/error.h"
+#include "cluster/nvml.h"
+#include "output.h"
+
+namespace saturn {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The GPUs of this machine, unless the worker lacks the module for them.
+GpuInventory gpus_for(const fs::path& worker) {
+  GpuInventory found = usable_gpus();
+  const fs::path prefix = worker.parent_path().parent_path();
+  const bool built =
+      fs::exists(prefix / "lib/train/saturn-cuda.so") || fs::exists(prefix / "lib/saturn/saturn-cuda.so");
+  if (built || found.gpus.empty()) return found;
+  found.none_because =
+      "saturn-cuda.so, by which the worker uses them, is not built (README.md says what that takes)";
+  found.warnings.push_back(fmt::format("{} GPU{} not used: {}", found.gpus.size(),
+                                       found.gpus.size() == 1 ? " is" : "s are", found.none_because));
+  found.gpus.clear();
+  return found;
+}
+
+/// Those of the cluster that are not this one, by Slurm's names.
+std::set<std::string> other_machines(const SlurmAllocation& allocation,
+                                     const std::vector<SlurmPlace>& places) {
+  std::set<std::string> hosts;
+  for (const SlurmPlace& place : places) hosts.insert(place.host);
+  hosts.erase(allocation.this_node);
+  return hosts;
+}
+
+/// This machine's, or what the job has of it.
+void find_own_cluster(Session& session, const SlurmJob* job, const SlurmNode* node) {
+  const ClusterSpec& spec = session.workload.cluster;
+  const bool wants_gpus = may_use_gpus(spec);
+  if (wants_gpus) session.machine.gpus = gpus_for(session.worker);
+  for (const std::string& warning : session.machine.gpus.warnings) say("warning: " + warning);
+  if (job != nullptr) session.machine = confined(std::move(session.machine), *job, *node, wants_gpus);
+  session.cluster = discover(spec, session.machine);
+  for (const std::string& warning : cluster_warnings(session.cluster)) say("warning: " + warning);
+}
+
+void find_slurm_cluster(Session& session, const SlurmAllocation& allocation) {
+  const SlurmJob& job = allocation.job;
+  say(to_text(allocation));
+  const auto here = std::find_if(job.nodes.begin(), job.nodes.end(),
+                                 [&](const SlurmNode& node) { return node.name == allocation.this_node; });
+  if (here != job.nodes.end() && job.nodes.size() == 1) return find_own_cluster(session, &job, &*here);
+  SlurmCluster found = slurm_cluster(session.workload.cluster, job);
+  for (const std::string& note : found.notes) say(note);
+  if (other_machines(allocation, found.places).empty()) return find_own_cluster(session, &job, &*here);
+  session.cluster = std::move(found.cluster);
+  session.places = std::move(found.places);
+}
+
+}  // namespace
+
+void find_cluster(Session& session) {
+  session.machine = this_machine();
+  const DevicesOf devices_of = session.workload.cluster.devices_of;
+  if (devices_of != DevicesOf::kMachine) session.allocation = slurm_allocation(slurm_access());
+  if (session.allocation) {
+    find_slurm_cluster(session, *session.allocation);
+  } else if (devices_of == DevicesOf::kSlurm) {
+    throw InputError(
+        "the workload says `cluster: slurm`, and this is no Slurm allocation (SLURM_JOB_ID is not set): "
+        "submit it "
+        "by sbatch; scripts/slurm/saturn.sbatch shows how");
+  } else {
+    find_own_cluster(session, nullptr, nullptr);
+  }
+}
+
+void take_cluster(Session& session, Cluster cluster) {
+  session.machine = this_machine();
+  session.cluster = std::move(cluster);
+}
+
+void require_this_machine(const Session& session) {
+  if (!session.allocation) return;
+  const std::set<std::string> hosts = other_machines(*session.allocation, session.places);
+  if (hosts.empty()) return;
+  throw SystemError("start anything on", fmt::format("{}", fmt::join(hosts, ", ")),
+                    "processes are started on this machine alone as yet",
+                    "ask Slurm for one node (--nodes=1); planning works for any number");
+}
+
+}  // namespace saturn
