@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# batch_test.sh BIN_DIRECTORY ROOT: the template of a batch script on a real Slurm: a sweep on one node, killed by its time
-# limit's signal and by a requeue, goes on to its end.
+# batch_test.sh BIN_DIRECTORY ROOT: the template of a batch script on a real Slurm: a sweep on one node, stopped by the signal
+# that comes before the time limit, submitted again and requeued on the way, comes to its end. No worker is needed: the
+# tasks are shell scripts.
 # shellcheck source=tests/cli/harness.sh
 . "${BASH_SOURCE[0]%/*}/../cli/harness.sh"
 cluster=$2/scripts/slurm/test-cluster
@@ -17,20 +18,47 @@ end_slurm() { # before the folder goes
 trap end_slurm EXIT
 export SATURN=$saturn
 
-sweep w.yaml 40000 'run: {checkpoint_interval: 1s}'
-sed -i 's/^cluster: .*/cluster: slurm/' w.yaml
+cat >run.sh <<'EOF2'
+for i in $(seq 1 20); do echo "{\"event\":\"step\",\"step\":$i}"; sleep 0.1; done
+EOF2
+printf 'name: sh\nkind: command\ncommand: [sh, run.sh]\ndevices: [1]\n' >parallelism.yaml
+cat >w.yaml <<'EOF2'
+name: w
+cluster: slurm
+tasks:
+  - name: t{arguments.number}
+    steps: 20
+    arguments: {number: 0}
+    same_speed: [number]
+    sweep: {grid: {arguments.number: [1, 2, 3, 4, 5, 6]}}
+profile: {trial_time: 500ms}
+EOF2
 batch=(sbatch --gpus-per-node=0 -w n1 --output=saturn.log "$2/scripts/slurm/saturn.sbatch" w.yaml)
-state_is() { [ "$(scontrol show job "$job" -o | sed -nE 's/.*JobState=([A-Z]+).*/\1/p')" = "$1" ]; }
-trains() { grep -q checkpointed runs/sweep/journal.jsonl; }
+state_is() { [[ $(scontrol show job "$job" -o) == *" JobState=$1 "* ]]; }
+finished() { grep -c '"finished"' runs/w/journal.jsonl; }
+has_finished() { [ "$(finished)" -ge "$1" ]; }
 
 expect 0 "${batch[@]}"
 job=$(awk '{ print $4 }' out)
-until_true 60 trains
-says saturn.log 'Slurm job 1: 1 node with 2 CPUs, 23:59:'
-says saturn.log 'local  cpu'
+until_true 60 has_finished 1
+says saturn.log 'Slurm job 1: 1 node with 2 CPUs, '
+says saturn.log 'local  cpu         2           1'
 
-# As Slurm does before the time is up (--signal=B:TERM@120): all write a checkpoint and leave.
+# As Slurm does before the time is up (--signal=B:TERM@120): all leaves.
 scancel --batch --signal=TERM "$job"
 until_true 30 state_is FAILED
 says saturn.log 'stopped; the same command goes on'
-until_true 10 no_workers
+[ "$(finished)" -lt 6 ] || fail 'nothing was left to do'
+
+# The same line again, and again by Slurm itself: what was done is not done again.
+done_before=$(finished)
+expect 0 "${batch[@]}"
+job=$(awk '{ print $4 }' out)
+until_true 60 has_finished $((done_before + 1))
+scontrol requeue "$job"
+until_true 30 state_is PENDING
+[ "$(finished)" -lt 6 ] || fail 'nothing was left to do'
+until_true 60 eval "scontrol update JobId=$job StartTime=now" # it would wait two minutes for its turn
+until_true 90 state_is COMPLETED
+says saturn.log ', restart 1'
+[ "$(finished)" -eq 6 ] || fail "not every task once: $(cat runs/w/journal.jsonl)"
