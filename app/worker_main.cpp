@@ -26,6 +26,8 @@ int main(int argc, char** argv) {
   const auto job = app.add_option("--job", options.job, "the job file that saturn wrote");
   app.add_option("--rank", options.rank, "this process's number in the gang, from 0");
   app.add_option("--rendezvous", options.rendezvous, "the file that all ranks of the gang map");
+  const auto ahead = app.add_option("--ahead", options.ahead, "the job while its devices are still in use");
+  app.add_option("--gate", options.gate, "the descriptor that says when they are free")->needs(ahead);
   app.add_option("--conformance", conformance, "the list of parallelisms that saturn conformance wrote")
       ->excludes(job);
   CLI11_PARSE(app, argc, argv);

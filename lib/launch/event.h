@@ -52,8 +52,8 @@ Outcome outcome_from_json(const nlohmann::json& json);
 /// Every rank is up, the model is built, the last checkpoint loaded; the gang waits for "go" on standard
 /// input.
 struct Ready {
-  std::int64_t step = 0;  ///< steps already done (from the checkpoint)
-  double startup_seconds = 0;
+  std::int64_t step = 0;       ///< steps already done (from the checkpoint)
+  double startup_seconds = 0;  ///< since the process started, or was admitted
 };
 /// Sent at most every half second.
 struct StepDone {

@@ -21,7 +21,11 @@ struct GangSpec {
   std::string name;  ///< of the task, for messages
   std::string node;
   Job job;  ///< what the ranks are to do: a launcher may need to know the devices
-  std::vector<std::vector<std::string>> ranks;  ///< argv of each; "{rendezvous}" in an argument is replaced
+  std::vector<std::vector<std::string>>
+      ranks;  ///< argv of each; "{rendezvous}" and "{gate}" in an argument are replaced
+  /// Its devices are still in use: the ranks come up and load what needs no device, then wait at the gate
+  /// until `Launcher::admit`.
+  bool ahead = false;
   std::filesystem::path
       log;  ///< appended: stderr of all ranks, stdout of all but rank 0, and non-event lines
   std::vector<std::pair<std::string, std::string>> environment;  ///< added to the caller's
@@ -73,6 +77,8 @@ class Launcher {
   virtual ~Launcher() = default;
   /// Starts every rank. They come up, load, and report Ready; none trains before `release`.
   virtual GangId start(const GangSpec& spec) = 0;
+  /// The devices of a gang that was started ahead are free: it takes them and goes on to Ready.
+  virtual void admit(GangId gang) = 0;
   virtual void release(GangId gang) = 0;
   /// Asks the gang to checkpoint and leave (TERM), and kills it (KILL) when it has not left after `grace`.
   virtual void stop(GangId gang, Seconds grace) = 0;

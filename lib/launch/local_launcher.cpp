@@ -16,12 +16,14 @@
 #include "base/subprocess.h"
 #include "base/supervisor.h"
 #include "launch/launcher.h"
+#include "launch/log_file.h"
 
 namespace saturn {
 namespace {
 
 constexpr int kRendezvousNumber = 3;  // of the memfd in every rank
 constexpr const char* kRendezvousPath = "/proc/self/fd/3";
+constexpr int kGateNumber = 4;  // of the read end of a pipe, out of which every rank takes a byte
 /// After one rank has died the others get this long to say why and leave; then the gang is killed.
 constexpr Seconds kLastWords{5};
 constexpr size_t kLongestLine = 1 << 20;
@@ -38,6 +40,7 @@ struct Gang {
   FileDescriptor input;   ///< rank 0's standard input
   FileDescriptor output;  ///< rank 0's standard output
   FileDescriptor log;
+  FileDescriptor gate;  ///< of a gang that was started ahead
   std::string partial_line;
   std::optional<Seconds> kill_at;
   GangExited exited;
@@ -55,16 +58,15 @@ FileDescriptor make_rendezvous() {
   return fd;
 }
 
-FileDescriptor open_log(const std::filesystem::path& path) {
-  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-  if (!fd) throw SystemError("open", path.string(), errno);
-  return fd;
+void replace(std::string& text, const std::string& name, const std::string& value) {
+  const size_t at = text.find(name);
+  if (at != std::string::npos) text.replace(at, name.size(), value);
 }
 
-std::vector<std::string> with_rendezvous(std::vector<std::string> argv) {
+std::vector<std::string> with_descriptors(std::vector<std::string> argv) {
   for (std::string& argument : argv) {
-    const size_t at = argument.find("{rendezvous}");
-    if (at != std::string::npos) argument.replace(at, std::string("{rendezvous}").size(), kRendezvousPath);
+    replace(argument, "{rendezvous}", kRendezvousPath);
+    replace(argument, "{gate}", std::to_string(kGateNumber));
   }
   return argv;
 }
@@ -81,6 +83,7 @@ class LocalLauncher final : public Launcher {
   }
 
   GangId start(const GangSpec& spec) override;
+  void admit(GangId gang) override;
   void release(GangId gang) override;
   void stop(GangId gang, Seconds grace) override;
   void kill(GangId gang) override;
@@ -124,22 +127,26 @@ void LocalLauncher::spawn_ranks(const GangSpec& spec, Gang& gang) {
   const FileDescriptor rendezvous = make_rendezvous();
   Pipe input = make_pipe();
   Pipe output = make_pipe();
+  Pipe gate;
+  if (spec.ahead) gate = make_pipe();
   const FileDescriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   SpawnSpec child;
   child.environment = spec.environment;
   child.environment.emplace_back(kSupervisorVariable, std::to_string(::getpid()));
   for (size_t i = 0; i < spec.ranks.size(); ++i) {
-    child.argv = with_rendezvous(spec.ranks[i]);
+    child.argv = with_descriptors(spec.ranks[i]);
     child.process_group = gang.process_group;
     child.inherit = {{i == 0 ? input.read_end.get() : null.get(), 0},
                      {i == 0 ? output.write_end.get() : gang.log.get(), 1},
                      {gang.log.get(), 2},
                      {rendezvous.get(), kRendezvousNumber}};
+    if (spec.ahead) child.inherit.push_back({gate.read_end.get(), kGateNumber});
     gang.ranks.push_back({spawn(child)});
     if (i == 0) gang.process_group = gang.ranks[0].child.pid;
   }
   gang.input = std::move(input.write_end);
   gang.output = std::move(output.read_end);
+  gang.gate = std::move(gate.write_end);
   ::fcntl(gang.output.get(), F_SETFL, O_NONBLOCK);
   ::fcntl(gang.input.get(), F_SETFL, O_NONBLOCK);
 }
@@ -157,6 +164,13 @@ GangId LocalLauncher::start(const GangSpec& spec) {
   const GangId id = gang.id;
   gangs_.emplace(id, std::move(gang));
   return id;
+}
+
+void LocalLauncher::admit(GangId id) {
+  const auto found = gangs_.find(id);
+  if (found == gangs_.end() || !found->second.gate) return;
+  // Its end alone would not do: it also comes when this process is killed.
+  (void)write_all(found->second.gate.get(), std::string(found->second.ranks.size(), '\n'));
 }
 
 void LocalLauncher::release(GangId id) {

@@ -83,6 +83,7 @@ class SimulatedLauncher final : public Launcher {
   }
 
   GangId start(const GangSpec& spec) override;
+  void admit(GangId id) override;
   void release(GangId id) override;
   void stop(GangId id, Seconds grace) override;
   void kill(GangId id) override;
@@ -91,6 +92,7 @@ class SimulatedLauncher final : public Launcher {
 
  private:
   double now() const { return clock_.now().count(); }
+  void begin(GangId id, const GangSpec& spec, SimulatedGang behaviour);
   void at(GangId id, Gang& gang, double next);
   void happen(GangId id, Gang& gang);
   void get_ready(GangId id, Gang& gang);
@@ -111,6 +113,7 @@ class SimulatedLauncher final : public Launcher {
   std::map<std::string, std::int64_t> checkpoints_;
   std::multimap<double, std::variant<DevicesLost, DevicesBack>> outages_;
   std::set<std::pair<std::string, int>> lost_;
+  std::map<GangId, GangSpec> waiting_;  ///< for their devices
   std::map<GangId, Gang> gangs_;
   std::set<std::pair<double, GangId>> agenda_;  ///< of every gang, when it is due
   std::deque<GangNews> news_;
@@ -119,14 +122,31 @@ class SimulatedLauncher final : public Launcher {
 };
 
 GangId SimulatedLauncher::start(const GangSpec& spec) {
-  Gang gang{.task = spec.name, .node = spec.node, .behaviour = behaviour_(spec)};
-  for (const Device& device : spec.job.devices) gang.devices.insert(device.index);
-  if (gang.behaviour.fails_to_start) throw SystemError("start", spec.ranks.at(0).at(0), EAGAIN);
-  gang.step = checkpoints_[spec.name];
   const GangId id = next_id_++;
-  Gang& started = gangs_[id] = std::move(gang);
-  if (!started.behaviour.hangs_at_start) at(id, started, now() + started.behaviour.startup_seconds);
+  if (spec.ahead) {
+    waiting_.emplace(id, spec);
+    return id;
+  }
+  const SimulatedGang behaviour = behaviour_(spec);
+  if (behaviour.fails_to_start) throw SystemError("start", spec.ranks.at(0).at(0), EAGAIN);
+  begin(id, spec, behaviour);
   return id;
+}
+
+/// What a real gang has done by then saves some of its start-up; here it saves nothing: the gang begins.
+void SimulatedLauncher::admit(GangId id) {
+  const auto spec = waiting_.extract(id);
+  if (spec.empty()) return;
+  const SimulatedGang behaviour = behaviour_(spec.mapped());
+  begin(id, spec.mapped(), behaviour);
+  if (behaviour.fails_to_start) leave(id, 1);
+}
+
+void SimulatedLauncher::begin(GangId id, const GangSpec& spec, SimulatedGang behaviour) {
+  Gang& gang = gangs_[id] = {.task = spec.name, .node = spec.node, .behaviour = std::move(behaviour)};
+  for (const Device& device : spec.job.devices) gang.devices.insert(device.index);
+  gang.step = checkpoints_[spec.name];
+  if (!gang.behaviour.hangs_at_start) at(id, gang, now() + gang.behaviour.startup_seconds);
 }
 
 void SimulatedLauncher::release(GangId id) {
@@ -153,6 +173,7 @@ void SimulatedLauncher::stop(GangId id, Seconds grace) {
 }
 
 void SimulatedLauncher::kill(GangId id) {
+  if (waiting_.erase(id) > 0) news_.push_back({id, GangExited{kKilled, 0}});
   if (gangs_.contains(id)) leave(id, kKilled);
 }
 

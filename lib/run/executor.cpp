@@ -59,9 +59,11 @@ Executor::Executor(RunSetup setup, Plan plan, RunState state, RunEffects effects
 void Executor::record(const Record& record) {
   effects_.store.append(record);
   apply(state_, record);
-  stale_ = stale_ || concerns_devices(record);
   const bool begins = std::holds_alternative<GangStarted>(record);
   if (setup_.budget.limited() && (begins || concerns_devices(record))) next_budget_check_ = 0;
+  if (!concerns_devices(record)) return;
+  stale_ = true;
+  next_start_ahead_ = 0;
 }
 
 RunEnd Executor::run() {
@@ -78,6 +80,7 @@ RunEnd Executor::run() {
     drain();
     throw;
   }
+  dismiss_all();
   const bool failed = std::any_of(state_.tasks.begin(), state_.tasks.end(), [](const auto& entry) {
     return entry.second.phase == TaskState::Phase::kFailed;
   });
@@ -106,6 +109,7 @@ void Executor::loop() {
     introspect();
     check_budget();
     start_due();
+    start_ahead();
     if (live_.empty() && (is_ending() || !work_is_left())) return;
     if (live_.empty() && budget_is_spent()) return;
     if (live_.empty() && due(setup_, plan_, state_).empty() && !looks_.pending()) {
@@ -125,7 +129,7 @@ bool Executor::work_is_left() const {
 
 /// How long nothing has to be done unless something happens.
 Seconds Executor::until_next() const {
-  double next = std::min(next_check_, next_budget_check_);
+  double next = std::min({next_check_, next_budget_check_, next_start_ahead_});
   if (effects_.introspector != nullptr && !is_ending()) next = std::min(next, looks_.next());
   for (const auto& [task, at] : retry_at_)
     if (at > now()) next = std::min(next, at);
@@ -172,7 +176,7 @@ void Executor::start(const Assignment& assignment) {
     live.number = gangs_++;
     live.steps = gang.job.task.steps;
     live.last_news = now();
-    live_[effects_.launcher.start(gang)] = live;
+    live_[start_or_admit(gang)] = live;
     next_check_ = std::min(next_check_, check_at(live));
   } catch (const SystemError& error) {
     record(GangEnded{now(), assignment.task, error.what(), true});
@@ -214,7 +218,11 @@ void Executor::on_news(const GangNews& news) {
   if (const auto* lost = std::get_if<DevicesLost>(&news.what)) return on_lost(*lost);
   if (const auto* back = std::get_if<DevicesBack>(&news.what)) return on_back(*back);
   const auto found = live_.find(news.gang);
-  if (found == live_.end()) return;
+  if (found == live_.end()) {
+    for (auto& [task, ahead] : ahead_)
+      if (ahead.gang == news.gang && std::holds_alternative<GangExited>(news.what)) ahead.dead = true;
+    return;
+  }
   found->second.last_news = now();
   if (const auto* exited = std::get_if<GangExited>(&news.what)) {
     on_exit(news.gang, *exited);
@@ -226,8 +234,9 @@ void Executor::on_news(const GangNews& news) {
 void Executor::on_event(GangId gang, Live& live, const Event& event) {
   const std::string& task = live.task;
   if (const auto* ready = std::get_if<Ready>(&event)) {
-    record(GangReleased{now(), task, ready->step, ready->startup_seconds});
+    record(GangReleased{now(), task, ready->step, now() - state_.tasks[task].gang->at});
     live.released = true;
+    expect_end(live);
     effects_.launcher.release(gang);
   } else if (const auto* step = std::get_if<StepDone>(&event)) {
     if (step->step_seconds > 0) live.speed.add(step->step_seconds);
@@ -235,6 +244,7 @@ void Executor::on_event(GangId gang, Live& live, const Event& event) {
     state.live_step = step->step;
     state.training_loss = step->loss;
     if (live.speed.step_seconds() > 0) state.step_seconds = live.speed.step_seconds();
+    expect_end(live);
   } else if (const auto* checkpoint = std::get_if<Checkpointed>(&event)) {
     record(CheckpointWritten{now(), task, checkpoint->step, live.speed.step_seconds()});
   } else if (const auto* validated = std::get_if<Validated>(&event)) {

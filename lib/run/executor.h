@@ -98,6 +98,7 @@ class Executor {
     int number = 0;          ///< counted over the session's gangs
     std::int64_t steps = 0;  ///< of the whole task, as its job says
     double last_news = 0;
+    double ahead_at = 0;  ///< from then on it is near its end: the next one for its devices comes up
     bool released = false;
     std::optional<double> stop_asked_at;
     bool left = false;         ///< it said that it has stopped or finished
@@ -117,6 +118,13 @@ class Executor {
     std::map<std::string, double> checkpoints{};  ///< seconds, of all gangs of a node
   };
 
+  /// A gang that waits at the gate for devices that are still in use. Nothing of it is in the journal.
+  struct Ahead {
+    GangId gang = kNoGang;
+    GangSpec spec;
+    bool dead = false;  ///< it will be started when its time has come, as if there had been none
+  };
+
   double now() const { return (effects_.clock.now() - began_).count(); }
   bool interrupted() const { return effects_.interrupt.signal != 0; }
   /// Nothing is started any more.
@@ -129,6 +137,13 @@ class Executor {
   void start_due();
   std::vector<const Assignment*> startable() const;
   void start(const Assignment& assignment);
+  GangId start_or_admit(const GangSpec& gang);
+  void start_ahead();
+  void expect_end(Live& live);
+  std::set<std::string> about_to_leave();
+  void come_up(const Assignment& assignment);
+  void dismiss(const std::string& task);
+  void dismiss_all();
   void give_up(const std::string& task, const std::string& why);
   bool give_up_the_rest();
   void on_news(const GangNews& news);
@@ -194,8 +209,10 @@ class Executor {
   bool stale_ = true;         ///< what is due may have changed
   double next_request_check_ = 0;
   double next_budget_check_ = std::numeric_limits<double>::infinity();
-  double next_check_ = 0;  ///< when a gang may be hung or late
+  double next_check_ = 0;        ///< when a gang may be hung or late
+  double next_start_ahead_ = 0;  ///< when a gang may be near its end
   std::map<GangId, Live> live_;
+  std::map<std::string, Ahead> ahead_;           ///< by task
   std::map<std::string, double> retry_at_;       ///< tasks whose processes could not be started a moment ago
   std::map<std::string, std::string> stranded_;  ///< tasks that nothing can run, and why
 };

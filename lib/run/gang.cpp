@@ -49,6 +49,11 @@ void take(DeviceSets& free, const std::string& node, const std::vector<int>& dev
   if (found->second.empty()) free.erase(found);
 }
 
+void give_back(DeviceSets& free, const GangStarted& gang, const RunState& state) {
+  for (const int device : gang.devices)
+    if (!state.lost.contains({gang.node, device})) free[gang.node].insert(device);
+}
+
 /// How many of the line's devices are among them.
 std::ptrdiff_t count_free(const DeviceSets& free, const Assignment& line) {
   const auto found = free.find(line.node);
@@ -157,6 +162,13 @@ GangSpec make_gang(const RunSetup& setup, const Assignment& assignment) {
   return gang;
 }
 
+GangSpec ahead_of_time(GangSpec gang, const std::filesystem::path& job_file) {
+  gang.ahead = true;
+  for (std::vector<std::string>& argv : gang.ranks)
+    argv.insert(argv.end(), {"--ahead", job_file.string(), "--gate", "{gate}"});
+  return gang;
+}
+
 bool same_place(const GangStarted& gang, const Assignment& line) {
   return gang.parallelism == line.parallelism && gang.knobs == line.knobs && gang.node == line.node &&
          gang.devices == line.devices;
@@ -176,8 +188,13 @@ bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& 
   });
 }
 
-std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, const RunState& state) {
+std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, const RunState& state,
+                                   const std::set<std::string>& as_if_gone) {
   DeviceSets free = free_devices(setup, state);
+  for (const std::string& name : as_if_gone) {
+    const TaskState* task = state.task(name);
+    if (task != nullptr && task->holds_devices) give_back(free, *task->gang, state);
+  }
   std::vector<const Assignment*> result;
   for (const Assignment& line : plan.assignments) {
     if (free.empty()) break;
@@ -186,8 +203,10 @@ std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, cons
     const TaskState* task = state.task(line.task);
     const bool rests = task != nullptr && (task->over() || task->phase == TaskState::Phase::kPaused);
     if (rests || !is_possible(setup, line, state)) continue;
+    const bool gone = as_if_gone.contains(line.task);
+    if (gone && task != nullptr && task->gang && same_place(*task->gang, line)) continue;
     // A gang on its way to another place has its new devices kept for it.
-    const bool leaving = task != nullptr && task->holds_devices;
+    const bool leaving = task != nullptr && task->holds_devices && !gone;
     if (!leaving && there == std::ssize(line.devices)) result.push_back(&line);
     take(free, line.node, line.devices);
   }

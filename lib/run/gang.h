@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,12 @@ Job make_job(const RunSetup& setup, const Assignment& assignment);
 
 /// The command lines for it. Pure.
 GangSpec make_gang(const RunSetup& setup, const Assignment& assignment);
+/// The same for a gang of saturn-workers that comes up while its devices are still in use: its ranks read
+/// `job_file` first, and the job's own file when they are admitted. Pure.
+GangSpec ahead_of_time(GangSpec gang, const std::filesystem::path& job_file);
+
+/// Whether the gang is where and what the line says.
+bool same_place(const GangStarted& gang, const Assignment& line);
 
 /// Whether the gang is run as the line says, and there. Pure.
 bool same_place(const GangStarted& gang, const Assignment& line);
@@ -57,7 +64,9 @@ bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& 
 /// The unstarted assignments whose turn it is: devices are handed out in the plan's order of start, and an
 /// assignment never overtakes an earlier one that waits for one of its devices, or whose gang is still
 /// leaving another place. Lines that are not possible are passed over. Pure; pointers into `plan`.
-std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, const RunState& state);
+/// `as_if_gone`: tasks whose gangs count as gone; those whose line they carry out then end with them.
+std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, const RunState& state,
+                                   const std::set<std::string>& as_if_gone = {});
 
 /// The line on other devices, of the same kind and as many, none of them among those of `failed`: free now,
 /// and wanted by nothing that is due; of its own node first. Empty: there are none. Pure.

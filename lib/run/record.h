@@ -49,8 +49,8 @@ struct GangStarted {
 struct GangReleased {
   double at = 0;
   std::string task;
-  std::int64_t step = 0;  ///< that it goes on from
-  double startup_seconds = 0;
+  std::int64_t step = 0;       ///< that it goes on from
+  double startup_seconds = 0;  ///< that it held its devices before
 };
 /// A checkpoint of this step is complete on disk.
 struct CheckpointWritten {

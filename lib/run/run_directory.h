@@ -18,7 +18,7 @@ namespace saturn {
 ///   profile.json, plan.json  what the plan was made from; the plan in force
 ///   plan.previous.json       the one that it replaced
 ///   journal.jsonl         what happened
-///   tasks/NAME/           job.json, log, metrics.jsonl, checkpoints/, model.safetensors
+///   tasks/NAME/           job.json (next-job.json: of a gang that waits for its devices), log, metrics.jsonl, checkpoints/, model.safetensors
 ///   request.json, answer.json  what `saturn replan` asks of a run that goes on, and what that says
 ///   lock                  held by the `saturn run` that is working on it
 struct RunDirectory {

@@ -21,6 +21,12 @@ class DirectoryStore final : public RunStore {
     remove_temporary_files(job.directory);  // this run has no other writer
     write_file_atomically(job.directory / "job.json", to_json(job).dump(2) + "\n");
   }
+  std::filesystem::path prepare_ahead(const Job& job) override {
+    make_directories(job.directory);
+    const std::filesystem::path file = job.directory / "next-job.json";
+    write_file_atomically(file, to_json(job).dump(2) + "\n");
+    return file;
+  }
   void keep(const Plan& plan) override {
     // The plan that the session began with may have been edited by hand.
     if (!std::exchange(first_kept_, true) && std::filesystem::exists(directory_.plan_file()))

@@ -22,6 +22,9 @@ class RunStore {
   /// Makes room for a gang of the job: what a killed gang of the task left half written is gone then.
   /// Errors: SystemError.
   virtual void prepare(const Job& job) = 0;
+  /// The file of a job whose devices are still in use, perhaps by a gang of the same task: nothing of that is
+  /// touched. Errors: SystemError.
+  virtual std::filesystem::path prepare_ahead(const Job& job) = 0;
   /// The plan in force from now on; the first call keeps the one that was in force before. Errors:
   /// SystemError.
   virtual void keep(const Plan& plan) = 0;
@@ -41,6 +44,7 @@ class MemoryStore final : public RunStore {
  public:
   void append(const Record& record) override { records_.push_back(record); }
   void prepare(const Job&) override {}
+  std::filesystem::path prepare_ahead(const Job&) override { return {}; }
   void keep(const Plan&) override {}
   void keep(const RunIdentity&) override {}
   std::filesystem::path log_file(const std::string&) const override { return {}; }

@@ -53,7 +53,7 @@ std::unique_ptr<Accelerator> make_cpu_accelerator() {
   return std::make_unique<CpuAccelerator>();
 }
 
-std::unique_ptr<Accelerator> load_accelerator(const std::filesystem::path& module) {
+TakeDevice load_accelerator(const std::filesystem::path& module) {
   if (!std::filesystem::exists(module)) {
     throw SystemError("open", module.string(), "there is no such file", kAdvice);
   }
@@ -66,12 +66,12 @@ std::unique_ptr<Accelerator> load_accelerator(const std::filesystem::path& modul
         fmt::format("it was built for interface {}, this worker has {}", abi(), kAcceleratorAbi),
         "build both again");
   }
-  return std::unique_ptr<Accelerator>(
-      function_of<Accelerator*()>(object, "saturn_accelerator_create", module)());
+  auto* const create = function_of<Accelerator*()>(object, "saturn_accelerator_create", module);
+  return [create] { return std::unique_ptr<Accelerator>(create()); };
 }
 
-std::unique_ptr<Accelerator> open_accelerator(const std::string& device_kind, const Device& device) {
-  if (is_cpu_kind(device_kind)) return make_cpu_accelerator();
+TakeDevice open_accelerator(const std::string& device_kind, const Device& device) {
+  if (is_cpu_kind(device_kind)) return make_cpu_accelerator;
   const std::string visible = device.uuid.empty() ? std::to_string(device.index) : device.uuid;
   ::setenv("CUDA_VISIBLE_DEVICES", visible.c_str(), /*overwrite=*/1);
   return load_accelerator(module_path());

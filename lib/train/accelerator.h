@@ -4,6 +4,7 @@
 #include <c10/core/Device.h>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -53,15 +54,18 @@ class Accelerator {
 /// The cores of this process.
 std::unique_ptr<Accelerator> make_cpu_accelerator();
 
-/// Opens a module of accelerators and makes its one. It stays open until the process ends. Errors:
-/// SystemError.
-std::unique_ptr<Accelerator> load_accelerator(const std::filesystem::path& module);
+/// Takes the device, which nothing has touched before. To be called once. Errors: SystemError.
+using TakeDevice = std::function<std::unique_ptr<Accelerator>()>;
+
+/// Opens a module of accelerators, which stays open until the process ends. Errors: SystemError.
+TakeDevice load_accelerator(const std::filesystem::path& module);
 
 /// What `device` of kind `device_kind` is: for a CPU slot this process's cores, for a GPU what the module
 /// saturn-cuda.so makes of it (looked for beside libsaturn_train.so; it needs PyTorch's CUDA libraries, so
 /// nothing but this opens it). To be called before anything else uses CUDA: of the machine's GPUs this
-/// process sees only the device's from then on. Errors: SystemError.
-std::unique_ptr<Accelerator> open_accelerator(const std::string& device_kind, const Device& device);
+/// process sees only the device's from then on. Only libraries are loaded before the result is called.
+/// Errors: SystemError.
+TakeDevice open_accelerator(const std::string& device_kind, const Device& device);
 
 }  // namespace saturn
 

@@ -33,6 +33,7 @@ struct RankContext {
   Mesh mesh;
   EventWriter events;
   int control_fd = -1;  ///< rank 0: where "go" comes in
+  double began = 0;     ///< since when it uses its device, its start-up included (steady_seconds)
 
   bool leads() const { return mesh.rank == 0; }
   Communicator& communicator() const { return *mesh.communicator; }

@@ -37,7 +37,7 @@ class TrainingLoop {
         step_(step),
         checkpoint_(context, checkpoints()) {
     saved_step_ = step;
-    saved_at_ = steady_seconds();
+    begun_at_ = steady_seconds();
     if (context_.leads()) {
       metrics_.emplace(context_.job.directory / "metrics.jsonl", step, step >= task_.steps);
       last_loss_ = metrics_->last_loss().value_or(std::numeric_limits<double>::quiet_NaN());
@@ -85,12 +85,18 @@ class TrainingLoop {
   void finish();
   std::string save_weights() const;
 
+  /// One is begun early enough to be complete an interval after the one before was begun: no more than that
+  /// is done twice. (By steps it is begun at those steps.)
+  bool due_by_clock() const {
+    const double interval = context_.job.checkpoint_interval_seconds;
+    return interval > 0 && steady_seconds() - begun_at_ >= interval - std::min(write_seconds_, interval / 2);
+  }
+
   /// Rank 0's clock and stop rule and every rank's signals, made one decision; with it, whether the
   /// checkpoint that is being written goes on. One that is due by the clock waits until that is done.
   Wish agreed_wish() {
-    const double interval = context_.job.checkpoint_interval_seconds;
     const auto every = task_.checkpoint_every_steps;
-    const bool by_clock = context_.leads() && interval > 0 && steady_seconds() - saved_at_ >= interval;
+    const bool by_clock = context_.leads() && due_by_clock();
     const bool due = (by_clock && !checkpoint_.busy()) || (every > 0 && step_ % every == 0);
     if (early_stop_) why_ = early_stop_->reason(steady_seconds());
     const std::int64_t wish = !why_.empty() ? kEnd : stop_requested() ? kStop : due ? kCheckpoint : kNothing;
@@ -106,7 +112,8 @@ class TrainingLoop {
   const Data& data_;
   std::int64_t step_;  ///< done
   std::int64_t saved_step_ = 0;
-  double saved_at_ = 0;
+  double begun_at_ = 0;       ///< when the last checkpoint was, or when it failed
+  double write_seconds_ = 0;  ///< that it took to be complete
   BackgroundCheckpoint checkpoint_;
   std::optional<MetricsFile> metrics_;   ///< rank 0
   std::optional<EarlyStop> early_stop_;  ///< rank 0, of a task that has a rule
@@ -123,7 +130,7 @@ void TrainingLoop::go_on_judging() {
   if (!earlier.empty()) validated_ = earlier.back();
   if (task_.stop.empty()) return;
   std::erase_if(earlier, [&](const ValidationPoint& point) { return !is_scheduled(point.step); });
-  early_stop_.emplace(context_.job, std::move(earlier), steady_seconds() - process_age_seconds());
+  early_stop_.emplace(context_.job, std::move(earlier), context_.began);
 }
 
 /// Whether the task is to end where it goes on: it was stopped on its way out, or the rule has changed. What
@@ -189,6 +196,7 @@ double TrainingLoop::validate_now() {
 void TrainingLoop::begin_save() {
   report(checkpoint_.finish());
   if (!checkpoint_.reserved()) return checkpoint_.reserve(trainer_);
+  begun_at_ = steady_seconds();
   report(checkpoint_.begin(trainer_, step_));
 }
 
@@ -200,8 +208,12 @@ void TrainingLoop::save() {
 
 void TrainingLoop::report(const std::optional<CheckpointOutcome>& outcome) {
   if (!outcome) return;
-  saved_at_ = steady_seconds();  // after a failure too: a full disk is not asked at every step
-  if (const auto* written = std::get_if<Checkpointed>(&*outcome)) saved_step_ = written->step;
+  if (const auto* written = std::get_if<Checkpointed>(&*outcome)) {
+    saved_step_ = written->step;
+    write_seconds_ = steady_seconds() - begun_at_;
+  } else {
+    begun_at_ = steady_seconds();  // a full disk is not asked at every step
+  }
   std::visit([&](const auto& event) { context_.events.write(event); }, *outcome);
 }
 
@@ -255,7 +267,7 @@ void run_training(const RankContext& context, const Data& data) {
     trainer = context.parallelism.prepare(context.job.task, context.job.knobs, context.mesh);
     const std::int64_t step = load(context, *trainer);
     context.communicator().barrier();  // everybody is up before rank 0 says so
-    context.events.write(Ready{step, process_age_seconds()});
+    context.events.write(Ready{step, steady_seconds() - context.began});
     if (wait_for_release(context) == Release::kLeave) return context.events.write(Stopped{step});
     TrainingLoop(context, *trainer, data, step).run();
     context.communicator().barrier();  // nobody leaves while another may still need it

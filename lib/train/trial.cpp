@@ -222,7 +222,7 @@ void run_trial(RankContext context, const Data& data, const MakeCommunicator& ma
   std::unique_ptr<Communicator> communicator = make_communicator(0);
   context.mesh.communicator = communicator.get();
   leave_at_once_when_stopped();
-  const double common_seconds = process_age_seconds();
+  const double common_seconds = steady_seconds() - context.began;
   context.events.write(Ready{0, common_seconds});
   if (wait_for_release(context) == Release::kLeave) return context.events.write(Stopped{0});
   Search(context, data, make_communicator, common_seconds).run(std::move(communicator));

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <optional>
+#include <poll.h>
 #include <signal.h>
 #include <string_view>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/supervisor.h"
 #include "train/accelerator.h"
@@ -49,28 +51,52 @@ int claim_standard_output() {
   return events;
 }
 
-Job read_checked_job(const WorkerOptions& options) {
-  Job job = read_job(options.job);
+Job read_checked_job(const WorkerOptions& options, const std::filesystem::path& file) {
+  Job job = read_job(file);
   if (options.rank < 0 || options.rank >= job.world_size()) {
     throw InputError(fmt::format("--rank {}: the job has {} ranks", options.rank, job.world_size()));
   }
   return job;
 }
 
-void run_rank(const WorkerOptions& options, const Job& job, const EventWriter& events) {
-  const Device& device = job.devices[static_cast<std::size_t>(options.rank)];
+/// Until the devices are the gang's. It has nothing to save before that: a stop, or the supervisor's end,
+/// ends the process.
+void wait_at(int gate) {
+  pollfd polled{gate, POLLIN, 0};
+  while (!stop_requested()) {
+    if (::poll(&polled, 1, 1000) <= 0) continue;
+    char byte = 0;
+    const ssize_t n = ::read(gate, &byte, 1);
+    if (n == 1) return (void)::close(gate);
+    if (n == 0 || errno != EINTR) break;
+  }
+  std::_Exit(0);
+}
+
+void run_rank(const WorkerOptions& options, std::optional<Job>& read, const EventWriter& events) {
+  const bool ahead = !options.ahead.empty();
+  read = read_checked_job(options, ahead ? options.ahead : options.job);
+  const Device device = read->devices[static_cast<std::size_t>(options.rank)];
   pin_to_cores(device.cores);
-  const auto accelerator = open_accelerator(job.device_kind, device);
+  const auto take_device = open_accelerator(read->device_kind, device);
+  const auto parallelism = load_parallelism(read->parallelism, read->library);
+  const auto data = open_prefetched_data(read->task);
+  double began = steady_seconds() - process_age_seconds();
+  if (ahead) {
+    wait_at(options.gate);
+    read = read_checked_job(options, options.job);
+    began = steady_seconds();
+  }
+  const Job& job = *read;
+  const auto accelerator = take_device();
   accelerator->set_memory_budget(device.memory_bytes);
   const auto make_communicator = [&](int generation) {
     return accelerator->make_communicator(
         {options.rendezvous, options.rank, job.world_size(), kLongestWait, generation});
   };
-  const auto parallelism = load_parallelism(job.parallelism, job.library);
-  const auto data = open_prefetched_data(job.task);
   const Mesh mesh{nullptr,         options.rank,        job.world_size(),
                   job.device_kind, device.memory_bytes, accelerator->device()};
-  RankContext context{job, *parallelism, *accelerator, mesh, events, STDIN_FILENO};
+  RankContext context{job, *parallelism, *accelerator, mesh, events, STDIN_FILENO, began};
   if (job.mode == Job::Mode::kTrial) return run_trial(context, *data, make_communicator);
   const auto communicator = make_communicator(0);
   context.mesh.communicator = communicator.get();
@@ -87,8 +113,7 @@ int run_worker(const WorkerOptions& options) {
   if (options.rank != 0) ::dup2(STDERR_FILENO, STDOUT_FILENO);
   std::optional<Job> job;
   try {
-    job = read_checked_job(options);
-    run_rank(options, *job, events);
+    run_rank(options, job, events);
     return 0;
   } catch (const std::exception& error) {
     const Failed failed = failure_of(error, job ? &job->task : nullptr);

@@ -10,6 +10,10 @@ struct WorkerOptions {
   std::filesystem::path job;
   int rank = 0;
   std::filesystem::path rendezvous;  ///< see make_shared_memory_communicator; unused by a gang of one
+  /// The job as it looks while another gang still uses the device; empty: the device is free. `job` is read
+  /// when the gate opens, and differs from it by what the task has done meanwhile.
+  std::filesystem::path ahead;
+  int gate = -1;  ///< a descriptor: a byte in it, one for each rank, says that the device is free
 };
 
 /// Runs one rank of a job to its end and returns the process's exit status: 0 = finished, stopped or tried, 1

@@ -50,7 +50,7 @@ END
 tasks=(alone-1 alone-2 alone-3 both-ddp both-fsdp)
 
 results() { (cd "$1/tasks" && sha256sum ./*/model.safetensors) && "$bin/saturn" show --json "$1" 2>/dev/null | grep -E '"(training|validation)_loss"'; }
-files() { (cd "$1" && find . -type f ! -name lock ! -name plan.previous.json | sort); }
+files() { (cd "$1" && find . -type f ! -name lock ! -name next-job.json ! -name plan.previous.json | sort); }
 now() { date +%s%3N; }
 random() { echo $((((RANDOM << 15) + RANDOM) % $1)); }
 

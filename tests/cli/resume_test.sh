@@ -7,6 +7,7 @@ steps=3000
 # The plan of the first run is used by both: on the same devices the same arithmetic is done.
 sweep sweep.yaml $steps 'run: {introspection_interval: 0, checkpoint_interval: 500ms}'
 expect 0 "$saturn" run sweep.yaml
+compgen -G 'runs/sweep/tasks/*/next-job.json' >/dev/null || fail 'no gang came up while its devices were in use'
 losses runs/sweep >undisturbed.losses
 weights runs/sweep >undisturbed.weights
 mkdir keep && mv runs/sweep keep/first

@@ -68,6 +68,26 @@ TEST_CASE_FIXTURE(Fixture, "the ranks share the rendezvous file and know their s
   CHECK(log() == "42\nsame\n");
 }
 
+TEST_CASE_FIXTURE(Fixture, "a gang that is started ahead waits at the gate until it is admitted") {
+  GangSpec spec = gang({"head -c 1 /proc/self/fd/$0 | wc -c", "head -c 1 /proc/self/fd/$0 | wc -c"});
+  for (auto& rank : spec.ranks) rank.push_back("{gate}");
+  spec.ahead = true;
+  const GangId id = launcher->start(spec);
+  CHECK_FALSE(launcher->wait(Seconds(0.2)));
+  launcher->admit(id);
+  CHECK(story(id) == "exit 0 of rank 0");
+  CHECK(log() == "1\n1\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a gang at the gate ends with the launcher, unadmitted") {
+  GangSpec spec = gang({"head -c 1 /proc/self/fd/$0 | wc -c; sleep 100"});
+  spec.ranks[0].push_back("{gate}");
+  spec.ahead = true;
+  launcher->start(spec);
+  launcher.reset();
+  CHECK(log().empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "a gang of which one rank dies is killed as a whole and names the rank") {
   const GangId id = launcher->start(gang({"trap '' TERM; sleep 60", "exit 7"}));
   CHECK(story(id) == "exit 7 of rank 1");

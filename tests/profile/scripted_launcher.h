@@ -55,6 +55,8 @@ class ScriptedLauncher final : public Launcher {
     return id;
   }
 
+  void admit(GangId) override { FAIL("trials do not wait for devices"); }
+
   void release(GangId id) override {
     Gang& gang = gangs_.at(id);
     for (const auto& line : gang.script.lines)

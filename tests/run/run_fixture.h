@@ -59,6 +59,8 @@ struct RunFixture {
     }
   };
   std::function<void(const RunState&, const Plan&)> on_update;
+  /// What stands between the executor and the simulated launcher; empty: nothing does.
+  std::function<std::unique_ptr<Launcher>(Launcher&)> around;
 
   /// Runs a session, as `saturn run` would: goes on from the journal.
   RunEnd run(Introspector* introspector = nullptr) {
@@ -80,8 +82,9 @@ struct RunFixture {
     Journal journal(setup.directory.journal_file());
     const auto store = make_directory_store(setup.directory, journal);
     Recorder recorder(*this);
+    const std::unique_ptr<Launcher> told = around ? around(*launcher) : nullptr;
     Executor executor(setup, plan, replay(journal.past()),
-                      {*launcher, clock, *store, recorder, interrupt, introspector, requests});
+                      {told ? *told : *launcher, clock, *store, recorder, interrupt, introspector, requests});
     const RunEnd end = executor.run();
     state = executor.state();
     plan = executor.plan();

@@ -26,7 +26,7 @@ constexpr const char* kAdvice =
 }  // namespace
 
 TEST_CASE("a CPU slot is this process's cores, with the memory of its tensors counted") {
-  for (const char* kind : {"cpu", "cpu-slow"}) CHECK(open_accelerator(kind, {})->device().is_cpu());
+  for (const char* kind : {"cpu", "cpu-slow"}) CHECK(open_accelerator(kind, {})()->device().is_cpu());
   const auto accelerator = make_cpu_accelerator();
   accelerator->set_memory_budget(0);
   const Bytes before = accelerator->memory_in_use();

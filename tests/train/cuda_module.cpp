@@ -17,7 +17,7 @@ namespace {
 int verdict(const char* module) {
   const bool has_gpu = !usable_gpus().gpus.empty();
   try {
-    const auto accelerator = load_accelerator(module);
+    const auto accelerator = load_accelerator(module)();
     std::printf("it opened, with the device %s\n", accelerator->device().str().c_str());
     return has_gpu && accelerator->device().is_cuda() ? 0 : 1;
   } catch (const SystemError& error) {
