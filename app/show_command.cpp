@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "follow.h"
 #include "output.h"
+#include "report/history_report.h"
 #include "report/plan_report.h"
 #include "report/profile_report.h"
 #include "report/run_report.h"
@@ -21,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kHappenings = 30;  // shown; --json has all
+
 std::string show_run(const RunDirectory& directory, bool json) {
   require_run_directory(directory.path);
   const RunIdentity identity = read_run_identity(directory);
@@ -29,10 +32,17 @@ std::string show_run(const RunDirectory& directory, bool json) {
   if (was_killed)
     records.push_back(SessionStarted{});  // what a new session would find: nothing runs any more
   const RunSummary summary = summarize(directory, identity.tasks, replay(records), account(records));
-  if (json) return to_json(summary).dump(2) + "\n";
+  const std::vector<Happening> happenings = what_happened(records);
+  if (json) {
+    nlohmann::ordered_json result = to_json(summary);
+    for (const Happening& what : happenings)
+      result["happenings"].push_back({{"at_seconds", what.at_seconds}, {"text", what.text}});
+    return result.dump(2) + "\n";
+  }
   const Style style = style_of(STDOUT_FILENO);
-  return task_table(summary, style) + "\n" + task_time_table(summary, style) + "\n" +
-         run_report(summary, style);
+  std::string text = task_table(summary, style) + "\n" + task_time_table(summary, style) + "\n";
+  if (!happenings.empty()) text += history_table(happenings, kHappenings, style) + "\n";
+  return text + run_report(summary, style);
 }
 
 std::string show_file(const fs::path& file, bool json) {
