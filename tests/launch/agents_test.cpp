@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gangs on several nodes: real agents, one process each on this machine.
+#include <algorithm>
+#include <chrono>
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <fstream>
+#include <signal.h>
+#include <thread>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/subprocess.h"
+#include "launch/agent_message.h"
+#include "launch/agents_launcher.h"
+#include "temporary_directory.h"
+
+namespace saturn {
+namespace {
+
+constexpr Seconds kLimit{30};  // of every wait
+
+/// Whether the process ends, or has ended, within some seconds.
+bool ends(pid_t pid) {
+  for (int i = 0; i < 500; ++i) {
+    std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+    std::string number, name, state;
+    if (!(stat >> number >> name >> state) || state == "Z") return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
+
+template <typename Message>
+std::string again(const Message& message, std::optional<Message> (*parse)(std::string_view)) {
+  const std::string line = to_line(message);
+  REQUIRE(line.ends_with('\n'));
+  CHECK(line.find('\n') == line.size() - 1);
+  const auto read = parse(line.substr(0, line.size() - 1));
+  REQUIRE(read.has_value());
+  CHECK(to_line(*read) == line);
+  return line;
+}
+
+TEST_CASE("what supervisor and agent say to each other reads back the same") {
+  GangSpec spec{.name = "a",
+                .node = "n1",
+                .job = {},
+                .ranks = {{"x", "a\nb"}, {"y"}},
+                .ahead = true,
+                .log = "/l",
+                .environment = {{"A", "1"}}};
+  for (const AgentOrder& order :
+       std::vector<AgentOrder>{StartOrder{3, spec}, AdmitOrder{3}, ReleaseOrder{4},
+                               StopOrder{3, Seconds(2.5)}, KillOrder{3}, Ping{Seconds(15)}})
+    again(order, parse_agent_order);
+  for (const AgentReport& report :
+       std::vector<AgentReport>{AgentUp{"host", "1.0"}, AgentAlive{}, GangReport{3, Ready{7, 0.5}},
+                                GangReport{3, Failed{Failed::Reason::kOutOfMemory, "no \"memory\"\nat all"}},
+                                GangGone{3, {137, 2}, ""}, GangGone{4, {1, 0}, "cannot start"}})
+    again(report, parse_agent_report);
+}
+
+TEST_CASE("a line that is none of theirs is passed over") {
+  for (const char* line : {"", "{", "[]", "{}", "srun: job 7 queued", R"({"order":"start","gang":1})",
+                           R"({"order":"dance","gang":1})", R"({"report":"event","gang":1,"line":"hello"})",
+                           R"({"report":"gone","gang":"x"})"}) {
+    CHECK_FALSE(parse_agent_order(line));
+    CHECK_FALSE(parse_agent_report(line));
+  }
+}
+
+struct Fixture {
+  test::TemporaryDirectory directory;
+  std::unique_ptr<Launcher> launcher;
+  std::string version = "1";
+
+  void start_nodes(AgentTimes times = {.ping = Seconds(0.1),
+                                       .limit = Seconds(2),
+                                       .come_up = Seconds(20),
+                                       .retry = Seconds(0.3)}) {
+    std::vector<AgentNode> nodes;
+    for (const char* name : {"n0", "n1"}) nodes.push_back(node(name));
+    launcher = make_agents_launcher(std::move(nodes), times, version);
+  }
+  /// The shell writes down who it is, and becomes the agent.
+  AgentNode node(const std::string& name) const {
+    const std::string script =
+        fmt::format("echo $$ > {}; exec {} 1", (directory / (name + ".pid")).string(), SATURN_AGENT);
+    return {name, {0, 1}, {"/bin/sh", "-c", script}, directory / (name + ".log")};
+  }
+  GangSpec gang(const std::string& node, const std::vector<std::string>& scripts) const {
+    GangSpec spec{
+        .name = "task", .node = node, .job = {}, .ranks = {}, .log = directory / "log", .environment = {}};
+    // As saturn-worker does, a rank dies with who started it.
+    for (const std::string& script : scripts)
+      spec.ranks.push_back({"setpriv", "--pdeathsig", "KILL", "/bin/sh", "-c", script});
+    return spec;
+  }
+  pid_t agent_of(const std::string& node) const { return std::stoi(read_file(directory / (node + ".pid"))); }
+  std::string log() const { return read_file(directory / "log"); }
+
+  /// The next news in a few words.
+  std::string next() {
+    const auto news = launcher->wait(kLimit);
+    if (!news) return "nothing";
+    if (const auto* lost = std::get_if<DevicesLost>(&news->what))
+      return fmt::format("lost {} {}: {}", lost->node, fmt::join(lost->devices, ","), lost->why);
+    if (const auto* back = std::get_if<DevicesBack>(&news->what)) return fmt::format("back {}", back->node);
+    if (const auto* exited = std::get_if<GangExited>(&news->what))
+      return fmt::format("{} exit {} of rank {}", news->gang, exited->code, exited->rank);
+    const std::string line = to_line(std::get<Event>(news->what));
+    return fmt::format("{} {}", news->gang, line.substr(10, line.find('"', 10) - 10));
+  }
+};
+
+constexpr const char* kReady = R"(echo '{"event":"ready","step":0,"startup_seconds":0}'; )";
+constexpr const char* kStopped = R"(echo '{"event":"stopped","step":3}'; )";
+
+TEST_CASE_FIXTURE(Fixture, "gangs run where they were ordered to, and are heard of") {
+  start_nodes();
+  const std::string script = std::string(kReady) + "read word; test \"$word\" = go && " + kStopped;
+  CHECK(launcher->start(gang("n0", {script, "echo rank one"})) == 0);
+  CHECK(next() == "0 ready");
+  launcher->release(0);
+  CHECK(next() == "0 stopped");
+  CHECK(next() == "0 exit 0 of rank 0");
+  CHECK(log() == "rank one\n");
+  CHECK(launcher->start(gang("n1", {"exit 3"})) == 1);
+  CHECK(next() == "1 exit 3 of rank 0");
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a gang waits at its gate, stops when it is asked to, and is killed when it does not") {
+  start_nodes();
+  GangSpec ahead = gang("n0", {"head -c 1 /proc/self/fd/$0 | wc -c"});
+  ahead.ranks[0].push_back("{gate}");
+  ahead.ahead = true;
+  launcher->start(ahead);
+  CHECK_FALSE(launcher->wait(Seconds(0.3)));
+  launcher->admit(0);
+  CHECK(next() == "0 exit 0 of rank 0");
+  CHECK(log() == "1\n");
+  launcher->start(
+      gang("n1", {std::string("trap 'exit 5' TERM; ") + kReady + "while true; do sleep 0.01; done"}));
+  CHECK(next() == "1 ready");
+  launcher->stop(1, Seconds(20));
+  CHECK(next() == "1 exit 5 of rank 0");
+  launcher->start(gang("n1", {std::string("trap '' TERM; ") + kReady + "while true; do sleep 0.01; done"}));
+  CHECK(next() == "2 ready");
+  launcher->stop(2, Seconds(0.1));
+  CHECK(next() == "2 exit 137 of rank 0");
+}
+
+TEST_CASE_FIXTURE(Fixture, "what cannot be started on its node is told as a failed gang") {
+  start_nodes();
+  GangSpec spec = gang("n1", {});
+  spec.ranks = {{"/nowhere/saturn-worker"}};
+  launcher->start(spec);
+  CHECK(next() == "0 failed");
+  CHECK(next() == "0 exit 1 of rank 0");
+  CHECK_THROWS_WITH_AS(launcher->start(gang("n7", {"true"})), "cannot start task: there is no node n7",
+                       SystemError);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a node whose agent is killed is lost with its gangs, and comes back") {
+  start_nodes();
+  const std::string pid = (directory / "rank.pid").string();
+  launcher->start(gang("n0", {fmt::format("echo $$ > {}; {} exec sleep 100", pid, kReady)}));
+  CHECK(next() == "0 ready");
+  const pid_t rank = std::stoi(read_file(pid));
+  ::kill(agent_of("n0"), SIGKILL);
+  CHECK(next() == "lost n0 0,1: its agent has ended");
+  CHECK(next() == "0 exit 137 of rank 0");
+  CHECK(ends(rank));
+  CHECK_THROWS_WITH_AS(launcher->start(gang("n0", {"true"})),
+                       "cannot start task: node n0 is lost: its agent has ended", SystemError);
+  CHECK(next() == "back n0");
+  launcher->start(gang("n0", {"exit 4"}));
+  CHECK(next() == "1 exit 4 of rank 0");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a node that falls silent is lost, and its gangs have ended by then") {
+  start_nodes();
+  const std::string pid = (directory / "rank.pid").string();
+  launcher->start(gang("n1", {fmt::format("echo $$ > {}; {} exec sleep 100", pid, kReady)}));
+  CHECK(next() == "0 ready");
+  const pid_t rank = std::stoi(read_file(pid));
+  ::kill(agent_of("n1"), SIGSTOP);
+  CHECK(next() == "lost n1 0,1: not heard of for 2 s");
+  CHECK(next() == "0 exit 137 of rank 0");
+  CHECK(ends(rank));  // the agent is killed when it is given up, and its gangs with it
+}
+
+TEST_CASE_FIXTURE(Fixture, "an agent that hears nothing any more kills its gangs and leaves") {
+  Pipe orders = make_pipe(), reports = make_pipe();
+  SpawnSpec spec;
+  spec.argv = {SATURN_AGENT, "1"};
+  spec.inherit = {{orders.read_end.get(), 0}, {reports.write_end.get(), 1}};
+  const Child agent = spawn(spec);
+  const std::string pid = (directory / "rank.pid").string();
+  const StartOrder start{0, gang("n0", {fmt::format("echo $$ > {}; exec sleep 100", pid)})};
+  REQUIRE(write_all(orders.write_end.get(),
+                    to_line(AgentOrder(Ping{Seconds(0.5)})) + to_line(AgentOrder(start))) == 0);
+  CHECK(reap(agent.pid) == 1);  // though its input is still open
+  CHECK(ends(std::stoi(read_file(pid))));
+}
+
+TEST_CASE_FIXTURE(Fixture, "an agent of another version is not used") {
+  version = "2";
+  start_nodes({.ping = Seconds(0.1), .limit = Seconds(2), .come_up = Seconds(20), .retry = Seconds(100)});
+  const std::string first = next(), second = next();
+  CHECK(first.find(" has saturn 1, this is 2") != std::string::npos);
+  CHECK(second.starts_with("lost n"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a command that ends without an agent says why") {
+  std::vector<AgentNode> nodes{
+      {"n0", {0}, {"/bin/sh", "-c", "echo 'srun: error: no such node' >&2; exit 1"}, directory / "agent.log"},
+      {"n1", {0}, {"/nowhere/srun"}, directory / "agent.log"}};
+  launcher = make_agents_launcher(std::move(nodes), {.retry = Seconds(100)}, "1");
+  std::vector<std::string> said{next(), next()};
+  std::sort(said.begin(), said.end());
+  CHECK(said[0] == "lost n0 0: its agent has ended: srun: error: no such node");
+  CHECK(said[1].starts_with("lost n1 0: cannot start /nowhere/srun"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "the launcher's end is the end of its agents") {
+  start_nodes();
+  launcher->start(gang("n0", {std::string(kReady) + "exec sleep 100"}));
+  CHECK(next() == "0 ready");
+  const pid_t agent = agent_of("n0");
+  launcher.reset();
+  CHECK(ends(agent));
+}
+
+}  // namespace
+}  // namespace saturn
