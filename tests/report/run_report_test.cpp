@@ -76,7 +76,11 @@ TEST_CASE("a run in which nothing finished names no best task") {
   summary.tasks.erase(summary.tasks.begin(), summary.tasks.begin() + 3);
   summary.tasks.erase(summary.tasks.begin());
   summary.planned_makespan_seconds = 0;
-  CHECK(run_report(summary, {}) == "1 task: 1 stopped\nmakespan 1:17; devices idle 2.1 %\n");
+  CHECK(run_report(summary, {}) ==
+        "1 task: 1 stopped\n"
+        "not finished  steps   of  time\n"
+        "later            40  200   8 s\n"
+        "makespan 1:17; devices idle 2.1 %\n");
 }
 
 TEST_CASE("weights that lie apart are listed one by one") {
