@@ -36,22 +36,22 @@ const std::vector<Record> kRecords = {
 TEST_CASE("what happened in a run is told in its order, with the run's time") {
   const std::string text = history_table(what_happened(kRecords), 100, {.width = 100});
   CHECK(text ==
-        "     at  what happened\n"
-        " 7.00 s  task 'a' broke off: rank 0 was killed by SIGKILL while training\n"
-        "    8 s  task 'b' broke off: out of memory: 3 GiB\n"
-        "    8 s  task 'b' is not run by ddp on 1 device any more\n"
-        "    9 s  another plan (task 'b' ran out of memory): 2:00 left\n"
-        "   10 s  tasks: added 'c', 'd'; dropped 'e'\n"
-        "   12 s  a better plan (interval): 40 s left instead of 50 s\n"
-        "   13 s  task 'f' finished early at step 5 of 9: patience\n"
-        "   14 s  lost devices 0, 1 of n0: the driver\n"
-        "   15 s  device 1 of n0 can be used again\n"
-        "   16 s  task 'b' was given up: nothing left\n"
-        "   20 s  stopped by SIGINT\n"
-        "   20 s  the run went on\n"
-        "   20 s  task 'b' was taken up again\n"
-        "   23 s  the supervisor was killed, and its gangs with it\n"
-        "   24 s  another plan (replan): 7 s left\n");
+        "  at  what happened\n"
+        " 7 s  task 'a' broke off: rank 0 was killed by SIGKILL while training\n"
+        " 8 s  task 'b' broke off: out of memory: 3 GiB\n"
+        " 8 s  task 'b' is not run by ddp on 1 device any more\n"
+        " 9 s  another plan (task 'b' ran out of memory): 2:00 left\n"
+        "10 s  tasks: added 'c', 'd'; dropped 'e'\n"
+        "12 s  a better plan (interval): 40 s left instead of 50 s\n"
+        "13 s  task 'f' finished early at step 5 of 9: patience\n"
+        "14 s  lost devices 0, 1 of n0: the driver\n"
+        "15 s  device 1 of n0 can be used again\n"
+        "16 s  task 'b' was given up: nothing left\n"
+        "20 s  stopped by SIGINT\n"
+        "20 s  the run went on\n"
+        "20 s  task 'b' was taken up again\n"
+        "23 s  the supervisor was killed, and its gangs with it\n"
+        "24 s  another plan (replan): 7 s left\n");
 }
 
 TEST_CASE("of a long story the end is told") {

@@ -20,6 +20,12 @@ struct AheadFixture : RunFixture {
   Launcher* launcher = nullptr;
   std::map<std::string, GangId> gangs;  ///< the last one of each task
 
+  /// The executor expects a gang's end by its task's steps.
+  void add_with_steps(const std::string& task, std::vector<int> devices, double start,
+                      SimulatedGang behaviour) {
+    add(task, std::move(devices), start, behaviour);
+    setup.tasks.back().steps = behaviour.steps;
+  }
   std::string story() const { return fmt::format("{}", fmt::join(asked, "; ")); }
 
   struct Telling final : Launcher {
@@ -63,10 +69,10 @@ struct AheadFixture : RunFixture {
 };
 
 TEST_CASE_FIXTURE(AheadFixture, "the next gang comes up shortly before the one on its devices ends") {
-  add("a", {0}, 0, {.steps = 100});
-  add("short", {1}, 0, {.steps = 7});
-  add("after", {1}, 8, {.steps = 200});
-  add("b", {0}, 101, {.steps = 10});
+  add_with_steps("a", {0}, 0, {.steps = 100});
+  add_with_steps("short", {1}, 0, {.steps = 7});
+  add_with_steps("after", {1}, 8, {.steps = 200});
+  add_with_steps("b", {0}, 101, {.steps = 10});
   CHECK(run() == RunEnd::kDone);
   CHECK(story() == "start a@0; start short@0; ahead after@6; admit after@8; ahead b@91; admit b@101");
   CHECK(state.tasks["b"].gang->at == 101);  // the journal knows it from when it holds its devices
@@ -74,16 +80,16 @@ TEST_CASE_FIXTURE(AheadFixture, "the next gang comes up shortly before the one o
 
 TEST_CASE_FIXTURE(AheadFixture,
                   "a gang that needs several devices comes up when the last of them is about to be free") {
-  add("a", {0}, 0, {.steps = 40});
-  add("b", {1}, 0, {.steps = 80});
-  add("both", {0, 1}, 81, {.steps = 10});
+  add_with_steps("a", {0}, 0, {.steps = 40});
+  add_with_steps("b", {1}, 0, {.steps = 80});
+  add_with_steps("both", {0, 1}, 81, {.steps = 10});
   CHECK(run() == RunEnd::kDone);
   CHECK(story() == "start a@0; start b@0; ahead both@71; admit both@81");
 }
 
 TEST_CASE_FIXTURE(AheadFixture, "a gang that has come up and died is started as if there had been none") {
-  add("a", {0}, 0, {.steps = 100});
-  add("b", {0}, 101, {.steps = 10});
+  add_with_steps("a", {0}, 0, {.steps = 100});
+  add_with_steps("b", {0}, 101, {.steps = 10});
   on_update = [&](const RunState&, const Plan&) {
     if (asked.size() == 2 && clock.now() > Seconds(95)) launcher->kill(gangs.at("b"));
   };
@@ -95,8 +101,8 @@ TEST_CASE_FIXTURE(AheadFixture, "a gang that has come up and died is started as 
 }
 
 TEST_CASE_FIXTURE(AheadFixture, "an interrupt takes away what waits for its devices") {
-  add("a", {0}, 0, {.steps = 100});
-  add("b", {0}, 101, {.steps = 10});
+  add_with_steps("a", {0}, 0, {.steps = 100});
+  add_with_steps("b", {0}, 101, {.steps = 10});
   on_update = [&](const RunState&, const Plan&) {
     if (clock.now() > Seconds(95)) interrupt.signal = SIGTERM, interrupt.count = 1;
   };
