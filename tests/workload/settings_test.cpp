@@ -77,7 +77,8 @@ TEST_CASE("the objective of plans is a word, or a deadline") {
 
 TEST_CASE("what is wrong with the cluster is said at once") {
   CHECK(wrong("cluster: gpu\n") ==
-        "1:10 'cluster' must be auto, local, slurm, {gpus}, {slots, slot_memory} or {nodes}, not the text 'gpu'\n");
+        "1:10 'cluster' must be auto, local, slurm, {gpus}, {slots, slot_memory} or {nodes}, not the text "
+        "'gpu'\n");
   CHECK(wrong("cluster: {slots: -1, slot_memory: 1GX, slot: 2}\n") ==
         "1:18 cluster: 'slots' must be at least 0, not -1\n"
         "1:35 cluster: 'slot_memory' must be a size such as 512MiB or 8GB, not the text '1GX'\n"
