@@ -13,6 +13,9 @@ namespace saturn {
 inline constexpr int kBadInput = 2;
 inline constexpr int kEnvironment = 3;
 
+/// The subcommand that starts gangs on a node for a saturn on another, which starts it there.
+inline constexpr const char* kAgentCommand = "agent";
+
 /// The subcommand that watches the GPUs of a run, for saturn itself.
 inline constexpr const char* kWatchGpusCommand = "watch-gpus";
 

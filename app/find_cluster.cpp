@@ -86,13 +86,8 @@ void take_cluster(Session& session, Cluster cluster) {
   session.cluster = std::move(cluster);
 }
 
-void require_this_machine(const Session& session) {
-  if (!session.allocation) return;
-  const std::set<std::string> hosts = other_machines(*session.allocation, session.places);
-  if (hosts.empty()) return;
-  throw SystemError("start anything on", fmt::format("{}", fmt::join(hosts, ", ")),
-                    "processes are started on this machine alone as yet",
-                    "ask Slurm for one node (--nodes=1); planning works for any number");
+bool on_other_machines(const Session& session) {
+  return session.allocation && !other_machines(*session.allocation, session.places).empty();
 }
 
 }  // namespace saturn

@@ -12,7 +12,7 @@ void find_cluster(Session& session);
 /// A cluster that need not be there takes the place of that.
 void take_cluster(Session& session, Cluster cluster);
 
-/// Errors: SystemError when the cluster lies on other machines, too: gangs are started on this one.
-void require_this_machine(const Session& session);
+/// Whether some of the cluster is not on this machine.
+bool on_other_machines(const Session& session);
 
 }  // namespace saturn

@@ -2,9 +2,11 @@
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <functional>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "commands.h"
+#include "launch/agent.h"
 #include "launch/gpu_watch.h"
 #include "output.h"
 #include "saturn_version.h"
@@ -200,6 +202,15 @@ void add_watch_gpus(CLI::App& app, Action& action) {
   sub->callback([=, &action] { action = [=](InterruptGuard&) { return run_gpu_watch(*uuids); }; });
 }
 
+void add_agent(CLI::App& app, Action& action) {
+  CLI::App* sub = app.add_subcommand(kAgentCommand, "Start gangs on this node (saturn starts this)");
+  sub->group("");  // not in the help
+  sub->callback([&action] {
+    // A signal to the whole job is the supervisor's to act on.
+    action = [](InterruptGuard&) { return run_agent(STDIN_FILENO, STDOUT_FILENO, kVersion); };
+  });
+}
+
 void add_conformance(CLI::App& app, CommonOptions& options, Action& action) {
   auto command = std::make_shared<ConformanceCommand>();
   CLI::App* sub = app.add_subcommand(
@@ -247,6 +258,7 @@ int main(int argc, char** argv) {
   add_show(app, options, action);
   add_script(app, action);
   add_watch_gpus(app, action);
+  add_agent(app, action);
   add_conformance(app, options, action);
   try {
     app.parse(argc, argv);

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "find_cluster.h"
 #include "launch/gpu_watch.h"
+#include "launching.h"
 #include "output.h"
 #include "plan/make_problem.h"
 #include "planning.h"
@@ -194,7 +195,7 @@ RunEnd execute(Session& session, Prepared& prepared, InterruptGuard& interrupts)
   set_budget(session, prepared.state);  // measuring and planning have taken time
   const RunSetup setup = session.setup(prepared.profile);
   RunView view(setup.tasks, setup.cluster);
-  const auto launcher = make_local_launcher(watch_of(session, view));
+  const auto launcher = make_launcher(session, watch_of(session, view));
   const Waking waking = interrupts.wakes(*launcher);
   const double interval = session.workload.run.introspection_interval_seconds;
   const Seconds solve_limit(std::min(session.workload.plan.time_limit_seconds,
@@ -346,7 +347,7 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
   Session session = open_session(workload_file, options);
   session.fail_fast = command.fail_fast;
   if (!command.dry_run && !command.simulate.on) {
-    require_this_machine(session);
+    require_launchable(session);
     return train_and_finish(session, plan_file, command, options, interrupts);
   }
   const Prepared prepared = prepare_run(session, plan_file, options, interrupts);

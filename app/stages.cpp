@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "find_cluster.h"
+#include "launching.h"
 #include "output.h"
 #include "report/progress.h"
 #include "run/continuation.h"
@@ -173,11 +174,11 @@ Profile make_profile(const Session& session, const CommonOptions& options, const
   if (fresh && !options.no_cache && !(request.retry_failed && has_failed(known))) return known;
   const RunLock lock({run.scratch});  // two that measure at once would spoil each other's figures and files
   const SteadyClock clock;
-  const auto launcher = make_local_launcher();
+  const bool any_missing = !known_trials(trials, session.cluster, run).missing.empty();
+  const auto launcher = any_missing ? make_launcher(session) : make_local_launcher();
   const Waking waking = interrupts.wakes(*launcher);
   ProfileView view;
   run.progress = [&](const ProfileProgress& now) { view.show(now); };
-  if (!known_trials(trials, session.cluster, run).missing.empty()) require_this_machine(session);
   const ProfileResult result = run_trials(trials, session.cluster, *launcher, clock, run);
   view.finish();
   if (request.file.has_parent_path()) make_directories(request.file.parent_path());

@@ -62,7 +62,7 @@ says err "error: cluster: node 'y' asks for 1 GPU of kind 'h200'; free in Slurm 
 # Several nodes are planned for; nothing is started on them as yet.
 workload auto
 expect 3 salloc -w n[1-2] --exclusive "$saturn" run w.yaml
-says err 'cannot start anything on n1, n2: processes are started on this machine alone as yet'
+says err 'cannot start anything on GPUs of several nodes: processes on other machines are started on CPU slots alone as yet'
 
 # Not in an allocation; of one that has ended; of one that nobody knows; without scontrol, and with one that fails.
 workload slurm
