@@ -52,7 +52,7 @@ TEST_CASE("every setting is read into its field") {
   CHECK(workload.profile == ProfileSettings{3, 1, 2, 9, 120, 0.5});
   CHECK(workload.plan == PlanSettings{60, 0.25, "auto", 6, {}, 7});
   CHECK(workload.run ==
-        RunSettings{"/w/d", 3600, 5, 6, 7, 8, 9, 0, 0.125, 0.1, {}, "echo $SATURN_OUTCOME", 10});
+        RunSettings{"/w/d", 3600, 5, 6, 7, 8, 9, 0, 0.125, 0.1, {}, {}, "echo $SATURN_OUTCOME", 10});
 }
 
 TEST_CASE("the objective of plans is a word, or a deadline") {
