@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,9 +64,10 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
 
 struct ReplanCommand {
   std::string directory;
-  std::string workload;           ///< empty: the one that the run was started with
-  std::vector<std::string> drop;  ///< tasks that the run leaves out from now on
-  std::vector<std::string> add;   ///< workload files whose tasks it takes in
+  std::string workload;                ///< empty: the one that the run was started with
+  std::vector<std::string> drop;       ///< tasks that the run leaves out from now on
+  std::vector<std::string> add;        ///< workload files whose tasks it takes in
+  std::optional<std::string> cluster;  ///< as in a workload, or "workload": as that says
   bool dry_run = false;
 };
 int run_replan(const ReplanCommand& command, const CommonOptions& options, InterruptGuard& interrupts);

@@ -79,6 +79,9 @@ void FollowedRun::take(const Record& record) {
   apply(state_, record);
   accountant_.apply(record);
   if (const auto* session = std::get_if<SessionStarted>(&record)) devices_ = session->devices;
+  if (const auto* back = std::get_if<DevicesCameBack>(&record)) {
+    for (const int device : back->devices) devices_[back->node] = std::max(devices_[back->node], device + 1);
+  }
 }
 
 bool FollowedRun::look() {

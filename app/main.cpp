@@ -154,14 +154,19 @@ void add_replan(CLI::App& app, CommonOptions& options, Action& action) {
   auto command = std::make_shared<ReplanCommand>();
   CLI::App* sub = subcommand(
       app, "replan",
-      "Solve again what is left of a run, with the speeds that were observed, and change its tasks; "
-      "it may be going on",
+      "Solve again what is left of a run, with the speeds that were observed, and change its tasks or "
+      "its cluster; it may be going on",
       options);
   sub->add_option("directory", command->directory, "The run directory")->required();
   sub->add_option("--workload", command->workload,
                   "Take over this workload (default: the run's own, as it is now)");
   sub->add_option("--drop", command->drop, "Leave these tasks out from now on")->type_name("TASK");
   sub->add_option("--add", command->add, "Take in the tasks of this workload file")->type_name("FILE");
+  sub->add_option(
+         "--cluster", command->cluster,
+         "Run on this cluster from now on, written as in a workload: '{slots: 4}', '{gpus: 2}', auto; "
+         "or workload: as that says")
+      ->type_name("CLUSTER");
   sub->add_flag("--dry-run", command->dry_run, "Show the new plan; change nothing");
   add_search_options(sub, options);
   sub->callback([=, &options, &action] {

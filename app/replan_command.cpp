@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <optional>
 #include <thread>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cluster/cluster_change.h"
 #include "commands.h"
 #include "output.h"
+#include "plan/make_problem.h"
 #include "planning.h"
 #include "replan/remaining.h"
 #include "report/plan_report.h"
 #include "report/style.h"
+#include "run/continuation.h"
 #include "run/journal.h"
 #include "run/requests.h"
+#include "workload/settings_reader.h"
+#include "workload/yaml.h"
 
 namespace saturn {
 namespace {
@@ -102,7 +108,7 @@ std::vector<TaskSpec> tasks_to_add(const Names& files, const Names& present) {
 /// What the run is of with the changes that the command asks for. Errors: InputError.
 RunIdentity changed_run(const Session& session, const RunIdentity& before, const ReplanCommand& command) {
   RunIdentity run{session.workload.file, amended(session.workload.tasks, before), before.dropped,
-                  before.added};
+                  before.added, before.cluster};
   const Names present = names_of(run.tasks);
   std::vector<Diagnostic> errors;
   for (const std::string& task : command.drop) {
@@ -123,15 +129,96 @@ RunIdentity changed_run(const Session& session, const RunIdentity& before, const
   return run;
 }
 
+/// Empty when it is gone: what is left is planned all the same.
+Plan plan_in_force(const RunDirectory& directory) {
+  return fs::exists(directory.plan_file()) ? read_plan(directory.plan_file()) : Plan{};
+}
+
 /// What both ways of replanning start from.
 struct Change {
   RunIdentity before;
   RunIdentity run;
   Session session;
+  std::optional<ClusterChange> cluster{};  ///< of the session's, which it is then; empty: it stays
 };
 
 void say_differences(const Change& change) {
   for (const std::string& line : differences(change.before, change.run)) say(line);
+  if (!change.cluster) return;
+  for (const std::string& line : to_lines(*change.cluster)) say(line);
+}
+
+/// The text of --cluster, as the value of a workload's key. Errors: InputError.
+ClusterSpec read_cluster_text(const std::string& text) {
+  Document document = parse_yaml("--cluster", text);
+  Value map{.kind = Value::Kind::kMap, .mark = document.root.mark};
+  map.members.push_back({"cluster", document.root.mark, document.root});
+  document.root = std::move(map);
+  Diagnostics diagnostics(document);
+  MapReader reader(document.root, "", diagnostics);
+  ClusterSpec spec = read_cluster(reader);
+  diagnostics.throw_if_any();
+  return spec;
+}
+
+/// The session is of the cluster that is asked for. What was before may not be there any more.
+void take_cluster(Change& change, const std::string& text) {
+  Session& session = change.session;
+  const ClusterSpec own = session.workload.cluster;
+  Cluster before;
+  try {
+    use_cluster(session, session.given_cluster.value_or(own));
+    before = session.cluster;
+  } catch (const InputError&) {
+    // All of what there is now is new then.
+  }
+  if (text == "workload") {
+    use_cluster(session, own);
+    change.run.cluster.reset();
+  } else {
+    const ClusterSpec spec = read_cluster_text(text);
+    try {
+      use_cluster(session, with_shapes_of(before, spec));
+    } catch (const InputError&) {
+      use_cluster(session, spec);  // as many are not to be had of that shape
+    }
+    change.run.cluster = session.workload.cluster;
+  }
+  change.cluster = change_cluster(before, {}, session.cluster);
+}
+
+/// Figures of the cluster before stand in for those that are missing of this one.
+Profile with_figures_of(const Profile& before, Profile known) {
+  const Profile now = known;
+  for (const Trial& trial : before.trials) {
+    const bool is_known = std::any_of(now.trials.begin(), now.trials.end(), [&](const Trial& other) {
+      return other.signature == trial.signature && other.parallelism == trial.parallelism &&
+             other.devices == trial.devices && other.device_kind == trial.device_kind;
+    });
+    if (!is_known) known.trials.push_back(trial);
+  }
+  order_trials(known.trials);
+  known.trials_key.clear();  // trials are missing: the next session measures them
+  return known;
+}
+
+/// What is known of the tasks while the devices are in use. Trials are measured with all neighbours at work,
+/// so that of a cluster that changes none is; while its devices have the shape of those before, what was
+/// measured on these is planned with, as long as every task can be run. Errors: InputError.
+Profile measured_profile(const Change& change, const RunState& state, const CommonOptions& options,
+                         InterruptGuard& interrupts) {
+  const Session& session = change.session;
+  KnownTrials known = known_trials_of(session, options, interrupts);
+  if (known.missing.empty()) return std::move(known.profile);
+  if (!change.cluster || !change.cluster->replaced.empty()) throw not_measured(known.missing);
+  Profile profile = with_figures_of(read_profile(session.directory.profile_file()), std::move(known.profile));
+  const bool enough = std::all_of(change.run.tasks.begin(), change.run.tasks.end(), [&](const auto& task) {
+    return state.is_over(task.name) || why_impossible(task, session.cluster, profile).empty();
+  });
+  if (!enough) throw not_measured(known.missing);
+  say("warning: what is left is planned with what was measured on the devices before; what is missing is "
+      "measured when the run is stopped and started again");
+  return profile;
 }
 
 void print_plan(const Plan& before, const Plan& plan, const CommonOptions& options) {
@@ -151,13 +238,14 @@ int replan_stopped(const ReplanCommand& command, Change& change, const CommonOpt
     return 0;
   }
   const Profile profile = make_profile(session, options, {directory.profile_file()}, interrupts);
-  const Plan current = read_plan(directory.plan_file());
+  const Plan current = plan_in_force(directory);
   const Plan plan = solve_remaining(session, profile, state, current, interrupts);
   say_differences(change);
   print_plan(current, plan, options);
   if (command.dry_run) return 0;
   const RunSetup setup = session.setup(profile);
-  const double before_seconds = seconds_left({setup, profile, state, current});
+  const double before_seconds =
+      current.assignments.empty() ? 0 : seconds_left({setup, profile, state, current});
   replace_plan(directory.plan_file(), plan);
   write_file_atomically(directory.run_file(), to_text(change.run));
   record_plan(directory, before_seconds, plan);
@@ -187,8 +275,9 @@ int change_running(const Change& change, const Profile& profile, const Plan& cur
   const RunDirectory& directory = change.session.directory;
   write_profile(directory.profile_file(), profile);
   const std::string id = fmt::format("{} {}", utc_timestamp(), ::getpid());
-  const auto answer =
-      ask_run(directory, {id, change.run, change.session.setup(profile).tasks}, SteadyClock(), kPatience);
+  RunChange asked{id, change.run, change.session.setup(profile).tasks, {}};
+  if (change.cluster) asked.cluster = change.session.cluster;
+  const auto answer = ask_run(directory, asked, SteadyClock(), kPatience);
   if (!answer) {
     throw SystemError("reach", "the run in " + directory.path.string(), "it does not answer",
                       "when it has ended, the same command changes what is left of it");
@@ -200,16 +289,39 @@ int change_running(const Change& change, const Profile& profile, const Plan& cur
   return 0;
 }
 
+/// What the run will refuse anyway, with its place. Errors: InputError.
+void require_unchanged_where_begun(const Change& change, const RunState& state) {
+  std::vector<Diagnostic> errors;
+  for (const TaskSpec& before : change.before.tasks) {
+    const TaskState* now = state.task(before.name);
+    if (now == nullptr || now->starts == 0) continue;
+    for (const TaskSpec& task : change.run.tasks) {
+      if (task.name != before.name) continue;
+      const std::string wrong = forbidden_change(before, task);
+      if (wrong.empty()) continue;
+      errors.push_back({change.session.workload.file, task.mark.line, task.mark.column,
+                        wrong + " after it was started: give it another name to train it anew", ""});
+    }
+  }
+  if (!errors.empty()) throw InputError(std::move(errors));
+}
+
 int replan_running(const ReplanCommand& command, Change& change, const CommonOptions& options,
                    InterruptGuard& interrupts) {
   Session& session = change.session;
   require_continuable(session);
-  const Profile profile = known_profile_of(session, options, interrupts);
-  const RunState state = replay(read_journal(session.directory.journal_file()));
+  RunState state = replay(read_journal(session.directory.journal_file()));
+  require_unchanged_where_begun(change, state);
   set_budget_under_way(session, state);
-  const Plan current = read_plan(session.directory.plan_file());
+  const Profile profile = measured_profile(change, state, options, interrupts);
+  const Plan current = plan_in_force(session.directory);
   if (!command.dry_run) return change_running(change, profile, current, looks(state), options);
   say_differences(change);
+  if (change.cluster) {
+    session.cluster = change.cluster->cluster;
+    for (const auto& [node, devices] : change.cluster->removed)
+      apply(state, DevicesWentAway{state.session_seconds, node, devices, ""});
+  }
   print_plan(current, solve_remaining(session, profile, state, current, interrupts), options);
   return 0;
 }
@@ -223,11 +335,16 @@ int run_replan(const ReplanCommand& command, const CommonOptions& options, Inter
   const bool goes_on = in_use(directory);
   if (!goes_on) lock.emplace(directory);
   Change change{.before = read_run_identity(directory), .run = {}, .session = {}};
-  change.session =
-      open_session(command.workload.empty() ? change.before.workload_file : command.workload, options);
-  change.session.directory = directory;
+  const std::string workload = command.workload.empty() ? change.before.workload_file : command.workload;
+  change.session = open_without_cluster(workload, options, directory);
   change.run = changed_run(change.session, change.before, command);
-  change.session.workload.tasks = change.run.tasks;
+  Session& session = change.session;
+  if (command.cluster) {
+    take_cluster(change, *command.cluster);
+  } else {
+    use_cluster(session, session.given_cluster.value_or(session.workload.cluster));
+  }
+  session.workload.tasks = change.run.tasks;
   check_parallelisms(change.session.workload, change.session.manifests);
   return goes_on ? replan_running(command, change, options, interrupts)
                  : replan_stopped(command, change, options, interrupts);

@@ -85,8 +85,21 @@ fs::path workload_of(const fs::path& plan_file) {
         ""}});
 }
 
+/// A run that has begun cannot do without what says what it is of. Errors: InputError.
+void require_identity(const RunDirectory& directory) {
+  if (fs::exists(directory.run_file())) return;
+  throw InputError(
+      fmt::format("the run in {} has begun (it has a journal), but its run.json is gone: put that back, or "
+                  "move the directory away to begin anew",
+                  directory.path.string()));
+}
+
 /// A run that has begun: its plan is what is left, and only has to be possible.
 Plan continued_plan(const Session& session, const Prepared& prepared, const fs::path& file) {
+  if (!fs::exists(file) && file == session.directory.plan_file()) {
+    throw InputError(fmt::format("the plan of the run is gone ({}): `saturn replan {}` plans what is left",
+                                 file.string(), session.directory.path.string()));
+  }
   Plan plan = read_plan(file);
   const RunState state = next_session(prepared.state, session.setup(prepared.profile).tasks);
   std::vector<Diagnostic> wrong = check_executable(session.setup(prepared.profile), plan, state);
@@ -111,12 +124,16 @@ Prepared prepare(Session& session, const std::optional<fs::path>& plan_file, con
   if (fs::exists(directory.journal_file())) prepared.records = read_journal(directory.journal_file());
   prepared.state = replay(prepared.records);
   const bool begun = prepared.state.sessions > 0;
-  prepared.run = {session.workload.file, session.workload.tasks};
+  prepared.run = {.workload_file = session.workload.file,
+                  .tasks = session.workload.tasks,
+                  .cluster = session.given_cluster};
   if (begun) {
+    require_identity(directory);
     const RunIdentity before = read_run_identity(directory);
     session.workload.tasks = amended(session.workload.tasks, before);
     check_parallelisms(session.workload, session.manifests);
-    prepared.run = {session.workload.file, session.workload.tasks, before.dropped, before.added};
+    prepared.run = {session.workload.file, session.workload.tasks, before.dropped, before.added,
+                    before.cluster};
     require_same_run(session, before);
   }
   set_budget(session, prepared.state);
@@ -182,9 +199,7 @@ Profile changed_profile(const RunDirectory& directory, const Profile& before, Ru
   }
 }
 
-/// Null where there are no GPUs.
 std::unique_ptr<DeviceWatch> watch_of(const Session& session, RunObserver& observer) {
-  if (!has_gpus(session.cluster)) return nullptr;
   return make_gpu_watch(session.cluster, {this_program(), kWatchGpusCommand},
                         [&](const std::string& text) { observer.message(text); });
 }

@@ -21,6 +21,7 @@ class RunView final : public RunObserver {
   RunView(std::vector<TaskSpec> tasks, const Cluster& cluster);
   void message(const std::string& text) override;
   void tasks_changed(const std::vector<TaskSpec>& tasks) override { tasks_ = tasks; }
+  void cluster_changed(const Cluster& cluster) override { devices_ = device_counts(cluster); }
   void update(const RunState& state, const Plan& plan) override;
   /// The last update; other output may follow.
   void finish(const RunState& state, const Plan& plan);

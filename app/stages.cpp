@@ -139,15 +139,34 @@ fs::path worker_program() {
   return program_directory() / "saturn-worker";
 }
 
-Session open_session(const fs::path& workload_file, const CommonOptions& options,
-                     const std::optional<Cluster>& given) {
+Session open_without_cluster(const fs::path& workload_file, const CommonOptions& options,
+                             const RunDirectory& directory) {
   Session session;
   session.workload = read_workload(workload_file);
   session.manifests = find_parallelisms(search_path(options, session.workload.file.parent_path()));
   check_parallelisms(session.workload, session.manifests);
   session.worker = worker_program();
-  given ? take_cluster(session, *given) : find_cluster(session);
-  session.directory = {session.workload.run.directory};
+  session.directory = directory.path.empty() ? RunDirectory{session.workload.run.directory} : directory;
+  if (fs::exists(session.directory.run_file()))
+    session.given_cluster = read_run_identity(session.directory).cluster;
+  return session;
+}
+
+void use_cluster(Session& session, const ClusterSpec& spec) {
+  session.workload.cluster = spec;
+  find_cluster(session);
+}
+
+Session open_session(const fs::path& workload_file, const CommonOptions& options,
+                     const std::optional<Cluster>& given) {
+  Session session = open_without_cluster(workload_file, options);
+  if (given) {
+    take_cluster(session, *given);
+    return session;
+  }
+  if (session.given_cluster && *session.given_cluster != session.workload.cluster)
+    say("the cluster is that of `saturn replan --cluster`, not the workload's");
+  use_cluster(session, session.given_cluster.value_or(session.workload.cluster));
   return session;
 }
 
@@ -188,16 +207,17 @@ Profile make_profile(const Session& session, const CommonOptions& options, const
   return result.profile;
 }
 
-Profile known_profile_of(const Session& session, const CommonOptions& options, InterruptGuard& interrupts) {
+KnownTrials known_trials_of(const Session& session, const CommonOptions& options,
+                            InterruptGuard& interrupts) {
   const TrialPlan trials = plan_trials(session.workload, session.manifests, session.cluster, session.machine);
-  KnownTrials known =
-      known_trials(trials, session.cluster, profile_options(session, trials, options, interrupts));
-  if (known.missing.empty()) return std::move(known.profile);
-  throw InputError(fmt::format(
+  return known_trials(trials, session.cluster, profile_options(session, trials, options, interrupts));
+}
+
+InputError not_measured(const std::vector<std::string>& missing) {
+  return InputError(fmt::format(
       "{} trial{} not been measured, and the devices are in use:\n    {}\nstop the run (Ctrl-C): the same "
       "command then measures them, and `saturn run` goes on",
-      known.missing.size(), known.missing.size() == 1 ? " has" : "s have",
-      fmt::join(known.missing, "\n    ")));
+      missing.size(), missing.size() == 1 ? " has" : "s have", fmt::join(missing, "\n    ")));
 }
 
 void require_continuable(const Session& session) {

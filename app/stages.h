@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "cluster/slurm.h"
 #include "cluster/slurm_cluster.h"
 #include "interrupt.h"
@@ -35,8 +36,9 @@ struct Session {
   std::vector<SlurmPlace> places;  ///< of the cluster's nodes in it; empty: all are on this machine
   std::filesystem::path worker;    ///< need not be there while only commands run
   RunDirectory directory;
-  bool fail_fast = false;  ///< of a run
-  Budget budget{};         ///< of the run; none until `set_budget`
+  std::optional<ClusterSpec> given_cluster;  ///< of `saturn replan --cluster`: goes before the workload's
+  bool fail_fast = false;                    ///< of a run
+  Budget budget{};                           ///< of the run; none until `set_budget`
 
   /// What to run, with the steps of scripts that only the profile tells.
   RunSetup setup(const Profile& profile) const;
@@ -60,6 +62,12 @@ struct Interrupted {};
 Session open_session(const std::filesystem::path& workload_file, const CommonOptions& options,
                      const std::optional<Cluster>& given = {});
 
+/// The same without the cluster. `directory`: of the run; without a path it is the workload's.
+Session open_without_cluster(const std::filesystem::path& workload_file, const CommonOptions& options,
+                             const RunDirectory& directory = {});
+/// Finds what the spec asks for; the session is of that then. Errors: InputError, SystemError.
+void use_cluster(Session& session, const ClusterSpec& spec);
+
 /// The run's budget as it is for a session that begins now, after those of `state`. Errors: InputError (a
 /// deadline that has passed, of a run that has not begun).
 void set_budget(Session& session, const RunState& state);
@@ -75,9 +83,10 @@ struct ProfileRequest {
 Profile make_profile(const Session& session, const CommonOptions& options, const ProfileRequest& request,
                      InterruptGuard& interrupts);
 
-/// The profile without measuring anything: what the cache knows. Errors: InputError with every trial that is
-/// missing; SystemError.
-Profile known_profile_of(const Session& session, const CommonOptions& options, InterruptGuard& interrupts);
+/// The profile without measuring anything: what the cache knows. Errors: SystemError.
+KnownTrials known_trials_of(const Session& session, const CommonOptions& options, InterruptGuard& interrupts);
+/// That these trials are missing, and cannot be measured now.
+InputError not_measured(const std::vector<std::string>& missing);
 
 /// Checkpoints of tasks that are something else now are never gone on with. Errors: InputError with each of
 /// them.

@@ -27,29 +27,34 @@ constexpr size_t kLongestLine = 1 << 20;
 
 class GpuWatch final : public DeviceWatch {
  public:
-  GpuWatch(const Cluster& cluster, std::vector<std::string> watcher,
-           std::function<void(const std::string&)> warn)
-      : warn_(std::move(warn)) {
+  GpuWatch(std::vector<std::string> watcher, std::function<void(const std::string&)> warn)
+      : watcher_(std::move(watcher)), warn_(std::move(warn)) {}
+  ~GpuWatch() override { end(); }
+
+  int descriptor() const override { return output_.get(); }
+
+  void watch(const Cluster& cluster) override {
+    end();
+    places_.clear();
+    text_.clear();
+    SpawnSpec spec;
+    spec.argv = watcher_;
     for (const Node& node : cluster.nodes) {
       for (const Device& device : node.devices) {
         if (device.uuid.empty()) continue;
         places_[device.uuid] = {node.name, device.index};
-        watcher.push_back(device.uuid);
+        spec.argv.push_back(device.uuid);
       }
     }
+    if (places_.empty()) return;
     Pipe output = make_pipe();
     const FileDescriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    SpawnSpec spec;
-    spec.argv = std::move(watcher);
     spec.environment = {{kSupervisorVariable, std::to_string(::getpid())}};
     spec.inherit = {{null.get(), 0}, {output.write_end.get(), 1}, {null.get(), 2}};
     child_ = spawn(spec);
     output_ = std::move(output.read_end);
     ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
   }
-  ~GpuWatch() override { end(); }
-
-  int descriptor() const override { return output_.get(); }
 
   std::vector<DeviceNews> read() override {
     std::vector<DeviceNews> news;
@@ -103,6 +108,7 @@ class GpuWatch final : public DeviceWatch {
     if (blind.empty()) warned_ = false;
   }
 
+  std::vector<std::string> watcher_;
   std::function<void(const std::string&)> warn_;
   std::map<std::string, std::pair<std::string, int>> places_;  ///< node and device by UUID
   Child child_;
@@ -114,17 +120,11 @@ class GpuWatch final : public DeviceWatch {
 
 }  // namespace
 
-bool has_gpus(const Cluster& cluster) {
-  for (const Node& node : cluster.nodes) {
-    for (const Device& device : node.devices)
-      if (!device.uuid.empty()) return true;
-  }
-  return false;
-}
-
 std::unique_ptr<DeviceWatch> make_gpu_watch(const Cluster& cluster, std::vector<std::string> watcher,
                                             std::function<void(const std::string&)> warn) {
-  return std::make_unique<GpuWatch>(cluster, std::move(watcher), std::move(warn));
+  auto watch = std::make_unique<GpuWatch>(std::move(watcher), std::move(warn));
+  watch->watch(cluster);
+  return watch;
 }
 
 int run_gpu_watch(const std::vector<std::string>& uuids) {

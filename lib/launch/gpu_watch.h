@@ -11,13 +11,10 @@
 
 namespace saturn {
 
-/// Whether devices of the cluster are GPUs, which can be lost.
-bool has_gpus(const Cluster& cluster);
-
-/// Watches the cluster's GPUs in a process of its own, so that a driver that hangs or crashes holds up
-/// nothing: `watcher`, a command that takes their UUIDs as further arguments and prints looks (gpu_health.h)
-/// as run_gpu_watch does. `warn` is told, from `read`, when nothing is noticed any more. Errors: SystemError
-/// (it cannot be started).
+/// Watches the cluster's GPUs in a process of its own (none while there are no GPUs), so that a driver that
+/// hangs or crashes holds up nothing: `watcher`, a command that takes their UUIDs as further arguments and
+/// prints looks (gpu_health.h) as run_gpu_watch does. `warn` is told, from `read`, when nothing is noticed
+/// any more. Errors: SystemError (it cannot be started).
 std::unique_ptr<DeviceWatch> make_gpu_watch(const Cluster& cluster, std::vector<std::string> watcher,
                                             std::function<void(const std::string&)> warn);
 

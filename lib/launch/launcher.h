@@ -60,6 +60,8 @@ class DeviceWatch {
   virtual int descriptor() const = 0;
   /// The news since the last call. Does not wait.
   virtual std::vector<DeviceNews> read() = 0;
+  /// From now on it hears of these devices, by their numbers. Errors: SystemError.
+  virtual void watch(const Cluster& cluster) = 0;
 };
 
 /// What `Launcher::wait` returns: something a gang did, or (gang = kNoGang) what became of devices.
@@ -85,6 +87,8 @@ class Launcher {
   virtual void kill(GangId gang) = 0;
   /// The next thing that happened; empty when `timeout` has passed, a signal came in, or `wake` was called.
   virtual std::optional<GangNews> wait(Seconds timeout) = 0;
+  /// The devices whose news it is to bring are these from now on. Errors: SystemError.
+  virtual void watch_devices(const Cluster& cluster) { (void)cluster; }
   /// Makes a `wait` that is under way return; may be called from any thread.
   virtual void wake() = 0;
 };

@@ -88,6 +88,9 @@ class LocalLauncher final : public Launcher {
   void stop(GangId gang, Seconds grace) override;
   void kill(GangId gang) override;
   std::optional<GangNews> wait(Seconds timeout) override;
+  void watch_devices(const Cluster& cluster) override {
+    if (devices_) devices_->watch(cluster);
+  }
   void wake() override;
 
  private:

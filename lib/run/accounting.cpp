@@ -102,7 +102,10 @@ struct Accountant::Applier {
     run.count_devices();
   }
   void operator()(const DevicesCameBack& r) const {
-    for (const int device : r.devices) run.lost_.erase({r.node, device});
+    for (const int device : r.devices) {
+      run.lost_.erase({r.node, device});
+      if (run.told_devices_) run.devices_.insert({r.node, device});  // it may be new
+    }
     run.count_devices();
   }
   void operator()(const SessionEnded&) const { run.end_session(); }

@@ -314,15 +314,19 @@ void Executor::on_exit(GangId gang, const GangExited& exited) {
   judge_rungs();
 }
 
-void Executor::on_lost(const DevicesLost& lost) {
+void Executor::on_lost(const DevicesLost& news) {
+  DevicesLost lost = news;
+  std::erase_if(lost.devices, [&](int device) { return withdrawn_.contains({lost.node, device}); });
+  if (lost.devices.empty()) return;
   record(DevicesWentAway{now(), lost.node, lost.devices, lost.why});
   const std::string what = places(lost.node, lost.devices);
   effects_.observer.message(fmt::format("warning: lost {}: {}", what, lost.why));
   for (auto& [id, live] : live_) {
     const GangStarted& gang = *state_.tasks[live.task].gang;
-    const bool hit = std::any_of(gang.devices.begin(), gang.devices.end(), [&](int device) {
-      return state_.lost.contains({gang.node, device});
-    });
+    const bool hit =
+        gang.node == lost.node && std::any_of(gang.devices.begin(), gang.devices.end(), [&](int d) {
+          return std::find(lost.devices.begin(), lost.devices.end(), d) != lost.devices.end();
+        });
     if (!hit || !live.device_lost.empty()) continue;
     live.device_lost = lost.why;
     effects_.launcher.kill(id);
@@ -330,7 +334,10 @@ void Executor::on_lost(const DevicesLost& lost) {
   need_look("lost " + what);
 }
 
-void Executor::on_back(const DevicesBack& back) {
+void Executor::on_back(const DevicesBack& news) {
+  DevicesBack back = news;
+  std::erase_if(back.devices, [&](int device) { return withdrawn_.contains({back.node, device}); });
+  if (back.devices.empty()) return;
   record(DevicesCameBack{now(), back.node, back.devices});
   const std::string what = places(back.node, back.devices);
   effects_.observer.message(what + " can be used again");

@@ -58,6 +58,8 @@ class RunObserver {
   virtual void message(const std::string& text) = 0;
   /// The run is one of these tasks from now on.
   virtual void tasks_changed(const std::vector<TaskSpec>& tasks) { (void)tasks; }
+  /// The run has these devices from now on; those that were taken out are still among them.
+  virtual void cluster_changed(const Cluster& cluster) { (void)cluster; }
   /// After everything that happened, and at least about once a second.
   virtual void update(const RunState& state, const Plan& plan) = 0;
 };
@@ -150,8 +152,8 @@ class Executor {
   void on_event(GangId gang, Live& live, const Event& event);
   void on_finish(Live& live, const Finished& finished);
   void on_exit(GangId gang, const GangExited& exited);
-  void on_lost(const DevicesLost& lost);
-  void on_back(const DevicesBack& back);
+  void on_lost(const DevicesLost& news);
+  void on_back(const DevicesBack& news);
   std::string failure_text(const Live& live, const GangExited& exited) const;
   void on_failure(const Live& live, const std::string& why);
   void rule_out(const std::string& task, const std::string& why);
@@ -185,6 +187,8 @@ class Executor {
   void check_requests();
   std::string refusal(const RunChange& change) const;
   std::string apply_change(const RunChange& change);
+  std::vector<std::string> change_tasks(const RunChange& change);
+  std::vector<std::string> change_cluster(const RunChange& asked);
   void stop_changed(const std::set<std::string>& names);
   void introspect();
   void take(const Proposal& proposal);
@@ -209,8 +213,9 @@ class Executor {
   bool stale_ = true;         ///< what is due may have changed
   double next_request_check_ = 0;
   double next_budget_check_ = std::numeric_limits<double>::infinity();
-  double next_check_ = 0;        ///< when a gang may be hung or late
-  double next_start_ahead_ = 0;  ///< when a gang may be near its end
+  double next_check_ = 0;                            ///< when a gang may be hung or late
+  double next_start_ahead_ = 0;                      ///< when a gang may be near its end
+  std::set<std::pair<std::string, int>> withdrawn_;  ///< devices that are no part of the cluster any more
   std::map<GangId, Live> live_;
   std::map<std::string, Ahead> ahead_;           ///< by task
   std::map<std::string, double> retry_at_;       ///< tasks whose processes could not be started a moment ago

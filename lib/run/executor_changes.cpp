@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The executor and `saturn replan`: changes of the tasks while they run.
+// The executor and `saturn replan`: changes of the tasks and the cluster while they run.
+#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
+#include "base/error.h"
+#include "cluster/cluster_change.h"
 #include "run/continuation.h"
 #include "run/executor.h"
 
@@ -40,9 +43,23 @@ std::string Executor::refusal(const RunChange& change) const {
 }
 
 std::string Executor::apply_change(const RunChange& change) {
-  const std::vector<std::string> lines =
-      differences({"", setup_.tasks}, {change.run.workload_file, change.tasks});
+  std::vector<std::string> lines = change_tasks(change);
+  if (change.cluster) {
+    const std::vector<std::string> more = change_cluster(change);
+    lines.insert(lines.end(), more.begin(), more.end());
+  }
   if (lines.empty()) return kNothingChanged;
+  if (effects_.introspector != nullptr) effects_.introspector->tasks_changed();
+  const std::string text = fmt::format("{}", fmt::join(lines, "\n"));
+  effects_.observer.message(text);
+  need_look(fmt::format("{}", fmt::join(lines, "; ")));
+  return text;
+}
+
+/// What has changed, a line each.
+std::vector<std::string> Executor::change_tasks(const RunChange& change) {
+  std::vector<std::string> lines = differences({"", setup_.tasks}, {change.run.workload_file, change.tasks});
+  if (lines.empty()) return lines;
   TasksChanged changed{.at = now()};
   for (const TaskSpec& task : change.tasks) {
     const TaskSpec* before = setup_.task(task.name);
@@ -62,12 +79,47 @@ std::string Executor::apply_change(const RunChange& change) {
     if (names.contains(task)) record(TaskReopened{now(), task});
   names.insert(changed.dropped.begin(), changed.dropped.end());
   stop_changed(names);
-  if (effects_.introspector != nullptr) effects_.introspector->tasks_changed();
   effects_.observer.tasks_changed(setup_.tasks);
-  const std::string text = fmt::format("{}", fmt::join(lines, "\n"));
-  effects_.observer.message(text);
-  need_look(fmt::format("{}", fmt::join(lines, "; ")));
-  return text;
+  return lines;
+}
+
+/// Gangs on devices that are taken out leave with a checkpoint; the others are not touched. What has
+/// changed, a line each.
+std::vector<std::string> Executor::change_cluster(const RunChange& asked) {
+  const ClusterChange change = saturn::change_cluster(setup_.cluster, withdrawn_, *asked.cluster);
+  if (!change.any()) return {};
+  effects_.store.keep(asked.run);
+  setup_.cluster = change.cluster;
+  std::set<std::pair<std::string, int>> left;
+  for (const auto& [node, devices] : change.removed) {
+    record(DevicesWentAway{now(), node, devices, "taken out of the cluster"});
+    for (const int device : devices) left.insert({node, device});
+  }
+  withdrawn_.insert(left.begin(), left.end());
+  for (const DevicesByNode& others : {change.added, change.replaced}) {
+    for (const auto& [node, devices] : others) {
+      for (const int device : devices) withdrawn_.erase({node, device});
+      record(DevicesCameBack{now(), node, devices});
+    }
+  }
+  for (const auto& [node, devices] : change.replaced)
+    for (const int device : devices) left.insert({node, device});
+  for (auto& [id, live] : live_) {
+    const GangStarted& gang = *state_.tasks[live.task].gang;
+    const bool leaves = std::any_of(gang.devices.begin(), gang.devices.end(), [&](int device) {
+      return left.contains({gang.node, device});
+    });
+    if (leaves) ask_to_leave_once(id, live);
+  }
+  stranded_.clear();
+  try {
+    effects_.launcher.watch_devices(without(setup_.cluster, withdrawn_));
+  } catch (const SystemError& error) {
+    effects_.observer.message(
+        fmt::format("warning: devices that are lost are not noticed: {}", error.what()));
+  }
+  effects_.observer.cluster_changed(setup_.cluster);
+  return to_lines(change);
 }
 
 /// Gangs of tasks that are something else now leave with a checkpoint; those that go on are started again.

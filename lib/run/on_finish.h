@@ -24,8 +24,8 @@ struct RunOutcome {
 /// What `saturn run` ends with when the run's budget is spent and something is left to do.
 inline constexpr int kOutOfBudget = 4;
 
-/// "done", "failed" (some task was given up), "error" (the environment failed), "out_of_budget" (work is left)
-/// or "interrupted" (by a signal): the word for an exit code. Pure.
+/// "done", "failed" (some task was given up), "error" (the environment failed), "out_of_budget" (work is
+/// left) or "interrupted" (by a signal): the word for an exit code. Pure.
 std::string outcome_word(int exit_code);
 
 /// The outcome as environment variables, SATURN_OUTCOME and so on (workloads/README.md lists them). Pure.

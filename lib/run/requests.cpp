@@ -30,7 +30,7 @@ RunChange read_request(const fs::path& file) {
   Diagnostics diagnostics(document);
   MapReader reader(document.root, "request", diagnostics);
   reader.choice("schema", "", {kRequestSchema});
-  RunChange change{reader.text("id"), {}, {}};
+  RunChange change{reader.text("id"), {}, {}, {}};
   if (reader.require("run")) {
     MapReader run(*reader.value("run"), "run", diagnostics);
     change.run = run_identity_from(run);
@@ -39,6 +39,8 @@ RunChange read_request(const fs::path& file) {
     for (const Value& item : reader.value("tasks")->items)
       change.tasks.push_back(task_from_value(item, diagnostics));
   }
+  if (const Value* cluster = reader.value("cluster"))
+    change.cluster = cluster_from_value(*cluster, diagnostics);
   reader.finish();
   diagnostics.throw_if_any();
   return change;
@@ -110,8 +112,9 @@ std::optional<RunAnswer> ask_run(const RunDirectory& directory, const RunChange&
   remove_file(directory.answer_file());
   nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
   for (const TaskSpec& task : change.tasks) tasks.push_back(to_json(task));
-  const nlohmann::ordered_json json = {
+  nlohmann::ordered_json json = {
       {"schema", kRequestSchema}, {"id", change.id}, {"run", to_json(change.run)}, {"tasks", tasks}};
+  if (change.cluster) json["cluster"] = to_json(*change.cluster);
   write_file_atomically(directory.request_file(), json.dump(2) + "\n");
   const Seconds deadline = clock.now() + patience;
   while (clock.now() < deadline) {

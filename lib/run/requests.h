@@ -17,6 +17,7 @@ struct RunChange {
   std::string id;  ///< chosen by whoever asks
   RunIdentity run;
   std::vector<TaskSpec> tasks;  ///< those of `run` with their steps, also where only the profile tells them
+  std::optional<Cluster> cluster{};  ///< to run on from now on; empty: the cluster stays
 };
 
 /// What a run says to a change that is none.

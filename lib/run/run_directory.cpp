@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "workload/settings_reader.h"
 
 namespace saturn {
 namespace {
@@ -97,16 +98,25 @@ nlohmann::ordered_json to_json(const RunIdentity& identity) {
   nlohmann::ordered_json json = {{"schema", kSchema}, {"workload_file", identity.workload_file}};
   if (!identity.dropped.empty()) json["dropped"] = identity.dropped;
   if (!identity.added.empty()) json["added"] = identity.added;
+  if (identity.cluster) json["cluster"] = cluster_section(*identity.cluster);
   json["tasks"] = tasks;
   return json;
 }
 
 RunIdentity run_identity_from(MapReader& reader) {
-  reader.choice("schema", "", {kSchema});
+  const std::string schema = reader.text("schema");
+  if (reader.has("schema") && schema != kSchema) {
+    reader.error("schema", schema.starts_with("saturn.run/")
+                               ? fmt::format("is {}, of another version of saturn (this one knows {}): go on "
+                                             "with that version",
+                                             schema, kSchema)
+                               : fmt::format("must be {}", kSchema));
+  }
   RunIdentity identity;
   identity.workload_file = reader.text("workload_file");
   identity.dropped = reader.texts("dropped");
   identity.added = reader.texts("added");
+  if (reader.has("cluster")) identity.cluster = read_cluster(reader);
   if (reader.require("tasks")) {
     for (const Value& item : reader.value("tasks")->items)
       identity.tasks.push_back(task_from_value(item, reader.diagnostics()));

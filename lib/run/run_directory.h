@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,10 @@ namespace saturn {
 ///   profile.json, plan.json  what the plan was made from; the plan in force
 ///   plan.previous.json       the one that it replaced
 ///   journal.jsonl         what happened
-///   tasks/NAME/           job.json (next-job.json: of a gang that waits for its devices), log, metrics.jsonl, checkpoints/, model.safetensors
-///   request.json, answer.json  what `saturn replan` asks of a run that goes on, and what that says
-///   lock                  held by the `saturn run` that is working on it
+///   tasks/NAME/           job.json (next-job.json: of a gang that waits for its devices), log,
+///   metrics.jsonl, checkpoints/, model.safetensors request.json, answer.json  what `saturn replan` asks of a
+///   run that goes on, and what that says lock                  held by the `saturn run` that is working on
+///   it
 struct RunDirectory {
   std::filesystem::path path;
 
@@ -56,6 +58,7 @@ struct RunIdentity {
   std::vector<TaskSpec> tasks;
   std::vector<std::string> dropped{};  ///< tasks of the workload that the run leaves out (`replan --drop`)
   std::vector<std::string> added{};    ///< those of `tasks` that the workload does not have (`replan --add`)
+  std::optional<ClusterSpec> cluster{};  ///< instead of the workload's (`replan --cluster`)
 };
 nlohmann::ordered_json to_json(const RunIdentity& identity);
 std::string to_text(const RunIdentity& identity);

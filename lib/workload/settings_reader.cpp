@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <limits>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "workload/objective_reader.h"
 #include "workload/template.h"
@@ -108,6 +109,28 @@ ClusterSpec read_cluster(MapReader& workload) {
   }
   reader.finish();
   return spec;
+}
+
+nlohmann::ordered_json cluster_section(const ClusterSpec& spec) {
+  using Json = nlohmann::ordered_json;
+  Json section = Json::object();
+  if (spec.automatic) {
+    // Slots mean that there are no GPUs, unless it says so.
+    if (spec.gpus >= 0) section["gpus"] = spec.gpus;
+    if (spec.slots > 0) section["slots"] = spec.slots;
+    if (spec.slot_memory_bytes > 0) section["slot_memory"] = spec.slot_memory_bytes;
+    if (!section.empty()) return section;
+    return spec.devices_of == DevicesOf::kMachine ? "local"
+           : spec.devices_of == DevicesOf::kSlurm ? "slurm"
+                                                  : "auto";
+  }
+  for (const NodeSpec& node : spec.nodes) {
+    Json json = {{"name", node.name}, {"devices", node.devices}, {"kind", node.kind}};
+    if (node.memory_bytes > 0) json["memory"] = node.memory_bytes;
+    if (node.cores_per_device > 0) json["cores"] = node.cores_per_device;
+    section["nodes"].push_back(std::move(json));
+  }
+  return section;
 }
 
 ProfileSettings read_profile(MapReader& workload) {

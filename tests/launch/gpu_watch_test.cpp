@@ -76,8 +76,6 @@ constexpr const char* kTellPid =
     "echo $$ > ${looks%looks}pid.new; mv ${looks%looks}pid.new ${looks%looks}pid; ";
 
 TEST_CASE_FIXTURE(Fixture, "what becomes of GPUs comes as news of the launcher, by node") {
-  CHECK(has_gpus(cluster));
-  CHECK(!has_gpus({{{"slots", "cpu", {gpu(0, "")}}}}));
   const auto launcher =
       watched_by("cat $looks; exec sleep 300", {"www", "lll", "lll", "wll", "wll", "www", "www"});
   CHECK(story(*launcher, 5) ==
@@ -129,6 +127,18 @@ TEST_CASE_FIXTURE(Fixture, "a watcher that hangs holds up nothing, and does not 
   launcher.reset();
   CHECK(clock.now() - before_the_end < Seconds(5));
   CHECK(::kill(watcher(), 0) != 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the devices that it hears of may change; without GPUs there is no process") {
+  const auto launcher =
+      watched_by("echo \"$@\" >> ${looks%looks}uuids; cat $looks; exec sleep 300", {"lll", "lll"});
+  CHECK(story(*launcher, 2) == "lost left 0 1: trouble\nlost right 0: trouble\n");
+  launcher->watch_devices({{{"slots", "cpu", {gpu(0, "")}}}});
+  CHECK(!launcher->wait(Seconds(0.2)));
+  std::ofstream(directory / "looks") << line("www") << line("www");
+  launcher->watch_devices({{{"other", "l4", {gpu(7, "GPU-b")}}}});
+  CHECK(story(*launcher, 1) == "back other 7\n");
+  CHECK(read_file(directory / "uuids") == "GPU-a GPU-b GPU-c\nGPU-b\n");
 }
 
 TEST_CASE_FIXTURE(Fixture, "a watcher that cannot be started is an error") {

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include "run/accounting.h"
 #include "run_fixture.h"
 
 namespace saturn {
@@ -546,6 +547,104 @@ TEST_CASE_FIXTURE(RunFixture, "a change that is none is said to be none") {
   CHECK(run() == RunEnd::kDone);
   CHECK(request.answers.at(0).taken);
   CHECK(request.answers.at(0).text == "nothing has changed");
+}
+
+/// The accounts of the run's journal, which add up.
+Accounts accounts_of(const RunSetup& setup) {
+  const Accounts accounts = account(read_journal(setup.directory.journal_file()));
+  CHECK(accounts.gangs.total() + accounts.away + accounts.idle == doctest::Approx(accounts.device_seconds));
+  return accounts;
+}
+
+TEST_CASE_FIXTURE(RunFixture,
+                  "a device is taken out of a run that goes on: its gang leaves with a checkpoint") {
+  add("stays", {0}, 0, {.steps = 60});
+  add("moves", {1}, 0, {.steps = 60, .checkpoint_seconds = 2});
+  OneRequest request(clock, 10.5, setup.tasks);
+  Cluster smaller = setup.cluster;
+  smaller.nodes[0].devices.pop_back();
+  request.change.cluster = smaller;
+  requests = &request;
+  OnePlan introspector;
+  introspector.next = Proposal{"", plan, 0, 110};
+  introspector.next->plan->assignments[1].devices = {0};
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK(request.answers.at(0).taken);
+  CHECK(request.answers[0].text == "device 1 of n0 is taken out of the cluster");
+  CHECK(introspector.reasons == std::vector<std::string>{"device 1 of n0 is taken out of the cluster"});
+  CHECK(state.tasks["stays"].starts == 1);
+  CHECK(state.tasks["moves"].starts == 2);
+  CHECK(state.tasks["moves"].failures == 0);
+  CHECK(state.tasks["moves"].gang->devices == std::vector<int>{0});
+  CHECK(state.tasks["moves"].step == 60);
+  CHECK(starts == std::vector<std::string>{"stays@0", "moves@0", "moves@61"});
+  // What it had done by then counts: it went on from its checkpoint.
+  const double end = clock.now().count();
+  CHECK(end == doctest::Approx(61 + 1 + 51 + 2).epsilon(0.02));
+  const Accounts accounts = accounts_of(setup);
+  CHECK(accounts.device_seconds == doctest::Approx(2 * end));
+  CHECK(accounts.away == doctest::Approx(end - 12.5).epsilon(0.02));
+  CHECK(setup.cluster.nodes[0].devices.size() == 2);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "devices that a run is given while it goes on are used") {
+  add("a", {0}, 0, {.steps = 60});
+  add("b", {1}, 0, {.steps = 60});
+  add("c", {1}, 61, {.steps = 60});
+  OneRequest request(clock, 10, setup.tasks);
+  Cluster larger = setup.cluster;
+  larger.nodes.push_back({"n1", "cpu", {{0, {2}, 0}, {1, {3}, 0}}});
+  request.change.cluster = larger;
+  requests = &request;
+  OnePlan introspector;
+  introspector.next = Proposal{"", plan, 0, 70};
+  introspector.next->plan->assignments[2].node = "n1";
+  CHECK(run(&introspector) == RunEnd::kDone);
+  CHECK(request.answers.at(0).text == "devices 0,1 of n1 are new in the cluster");
+  CHECK(state.tasks["a"].starts + state.tasks["b"].starts + state.tasks["c"].starts == 3);
+  CHECK(state.tasks["c"].gang->node == "n1");
+  const double end = clock.now().count();
+  CHECK(end < 75);
+  const double since = state.tasks["c"].gang->at;
+  CHECK(accounts_of(setup).device_seconds == doctest::Approx(2 * end + 2 * (end - since)).epsilon(0.02));
+}
+
+TEST_CASE_FIXTURE(RunFixture,
+                  "on a device that is another one now a gang is started again, with what it has done") {
+  add("a", {0}, 0, {.steps = 20});
+  add("b", {1}, 0, {.steps = 20});
+  OneRequest request(clock, 10, setup.tasks);
+  Cluster other = setup.cluster;
+  other.nodes[0].devices[1].cores = {7};
+  request.change.cluster = other;
+  requests = &request;
+  CHECK(run() == RunEnd::kDone);
+  CHECK(request.answers.at(0).text == "device 1 of n0 is replaced by others");
+  CHECK(state.tasks["a"].starts == 1);
+  CHECK(state.tasks["b"].starts == 2);
+  CHECK(clock.now() < Seconds(24));
+  accounts_of(setup);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "news of devices that were taken out is passed over; of others it is not") {
+  add("a", {0}, 0, {.steps = 60});
+  add("b", {1}, 0, {.steps = 60, .checkpoint_seconds = 2});
+  outages.push_back({.at_seconds = 30, .node = "n0", .devices = {1}, .back_at_seconds = 50});
+  OneRequest request(clock, 10, setup.tasks);
+  Cluster smaller = setup.cluster;
+  smaller.nodes[0].devices.pop_back();
+  request.change.cluster = smaller;
+  requests = &request;
+  CHECK(run() == RunEnd::kSomeFailed);  // without a look nothing finds b another place
+  CHECK(state.tasks["a"].phase == Phase::kFinished);
+  CHECK(state.lost == std::set<std::pair<std::string, int>>{{"n0", 1}});
+  int away = 0;
+  for (const Record& record : read_journal(setup.directory.journal_file())) {
+    away += std::holds_alternative<DevicesWentAway>(record);
+    CHECK_FALSE(std::holds_alternative<DevicesCameBack>(record));
+  }
+  CHECK(away == 1);
+  accounts_of(setup);
 }
 
 TEST_CASE_FIXTURE(RunFixture,

@@ -59,7 +59,8 @@ TEST_CASE("a request reaches the run that goes on, and its answer comes back") {
   write_file_atomically(run.request_file(), "left by somebody");
   const auto requests = make_directory_requests(run);
   CHECK_FALSE(requests->take().has_value());
-  const RunChange change{"7", {"/w.yaml", {task_named("a")}, {"b"}, {}}, {task_named("a")}};
+  const Cluster cluster{{{"n", "cpu", {{0, {1, 2}, 5, "", ""}}}}};
+  const RunChange change{"7", {"/w.yaml", {task_named("a")}, {"b"}, {}}, {task_named("a")}, cluster};
   std::optional<RunAnswer> answer;
   std::thread asking([&] { answer = ask_run(run, change, SteadyClock(), Seconds(20)); });
   std::optional<RunChange> taken;
@@ -72,6 +73,7 @@ TEST_CASE("a request reaches the run that goes on, and its answer comes back") {
   CHECK(taken->id == "7");
   CHECK(taken->run.dropped == std::vector<std::string>{"b"});
   CHECK(names_of(taken->tasks) == std::vector<std::string>{"a"});
+  CHECK(taken->cluster == cluster);
   REQUIRE(answer.has_value());
   CHECK(answer->taken);
   CHECK(answer->text == "done\nand more");

@@ -45,9 +45,11 @@ TEST_CASE("the lock ends with its owner") {
 TEST_CASE("what a directory is a run of reads back the same") {
   const test::TemporaryDirectory directory;
   const RunDirectory run{directory.path()};
-  const RunIdentity identity{"/w.yaml", {task("a", 5), task("b", 6)}};
+  RunIdentity identity{"/w.yaml", {task("a", 5), task("b", 6)}};
+  identity.cluster = ClusterSpec{.automatic = false, .nodes = {{.name = "n", .devices = 3}}};
   write_file_atomically(run.run_file(), to_text(identity));
   const RunIdentity read = read_run_identity(run);
+  CHECK(read.cluster == identity.cluster);
   CHECK(read.workload_file == "/w.yaml");
   CHECK(differences(identity, read).empty());
   CHECK(to_text(read) == to_text(identity));

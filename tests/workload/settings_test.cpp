@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include "workload/settings_reader.h"
 #include "workload_text.h"
 
 using namespace saturn;
@@ -35,6 +38,16 @@ TEST_CASE("the cluster is automatic, slots, or nodes") {
                                 " - {name: b, devices: 1, kind: cpu}\n")
                                 .cluster;
   CHECK(nodes == ClusterSpec{false, -1, 0, 0, {{"a", 2, "cpu", 1 << 20, 3}, {"b", 1, "cpu", 0, 0}}});
+}
+
+TEST_CASE("a cluster is written as what it is read from") {
+  for (const char* text :
+       {"auto", "local", "slurm", "{gpus: 0}", "{gpus: 4}", "{slots: 2, slot_memory: 1GiB}", "{slots: 3}",
+        "{nodes: [{name: a, devices: 2, memory: 1MiB, cores: 3}, {name: b, devices: 1, kind: l4}]}"}) {
+    CAPTURE(text);
+    const ClusterSpec spec = with(std::string("cluster: ") + text + "\n").cluster;
+    CHECK(with("cluster: " + cluster_section(spec).dump() + "\n").cluster == spec);
+  }
 }
 
 TEST_CASE("every setting is read into its field") {
