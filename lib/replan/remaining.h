@@ -20,10 +20,10 @@ struct RemainingInputs {
 /// The work that is left, as a planning problem (paper, Algorithm 2), times counted from now, at observed
 /// speeds. A running gang may stay as it is, without a start-up, or move: go anywhere, as anything, for a
 /// checkpoint and a start-up. One that is pinned by hand stays; one that the plan has elsewhere was told to
-/// leave, and cannot. Hand-pinned assignments that wait keep their configuration and devices. Devices that are
-/// lost are not there: those of a node are counted anew (`in_cluster` gives them their own numbers back). Ways
-/// that are ruled out are none. With successive halving a task is planned to its next rung, and one that waits
-/// at a rung not at all.
+/// leave, and cannot. Hand-pinned assignments that wait keep their configuration and devices. Devices that
+/// are lost are not there: those of a node are counted anew (`in_cluster` gives them their own numbers back).
+/// Ways that are ruled out are none. With successive halving a task is planned to its next rung, and one that
+/// waits at a rung not at all.
 struct Remaining {
   Problem problem;
   std::map<std::string, std::string> stranded;  ///< tasks that nothing that is there can run, and why

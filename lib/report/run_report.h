@@ -12,8 +12,8 @@ namespace saturn {
 /// early says why. Empty without any.
 std::string leaderboard(const RunSummary& summary, const Style& style);
 
-/// The last words of a run: failed tasks with their log's tail, how many tasks did not finish and how far they came, planned and
-/// real makespan, where the device time went, the best task and where the weights are.
+/// The last words of a run: failed tasks with their log's tail, how many tasks did not finish and how far
+/// they came, planned and real makespan, where the device time went, the best task and where the weights are.
 std::string run_report(const RunSummary& summary, const Style& style);
 
 /// A line per task: state, steps, loss, planned and real seconds; for `show RUN_DIR`.

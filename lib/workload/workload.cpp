@@ -122,10 +122,11 @@ Workload parse_workload(const std::filesystem::path& file, const std::string& te
 
 std::map<std::string, std::vector<std::string>> workload_keys() {
   // Every map once, all of them empty: the readers say what they look for.
-  const Document document = parse_yaml(
-      "",
-      "{cluster: {nodes: [{}]}, profile: {}, plan: {}, run: {halving: {}, budget: {}}, tasks: [{model: {}, data: {}, "
-      "optimizer: {schedule: {}}, stop: {}, sweep: {random: {over: {seed: {}}}}}]}");
+  const Document document =
+      parse_yaml("",
+                 "{cluster: {nodes: [{}]}, profile: {}, plan: {}, run: {halving: {}, budget: {}}, tasks: "
+                 "[{model: {}, data: {}, "
+                 "optimizer: {schedule: {}}, stop: {}, sweep: {random: {over: {seed: {}}}}}]}");
   Diagnostics diagnostics(document);
   (void)read_draft("w.yaml", document, diagnostics);
   return diagnostics.accepted_keys();
