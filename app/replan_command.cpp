@@ -189,15 +189,7 @@ void take_cluster(Change& change, const std::string& text) {
 
 /// Figures of the cluster before stand in for those that are missing of this one.
 Profile with_figures_of(const Profile& before, Profile known) {
-  const Profile now = known;
-  for (const Trial& trial : before.trials) {
-    const bool is_known = std::any_of(now.trials.begin(), now.trials.end(), [&](const Trial& other) {
-      return other.signature == trial.signature && other.parallelism == trial.parallelism &&
-             other.devices == trial.devices && other.device_kind == trial.device_kind;
-    });
-    if (!is_known) known.trials.push_back(trial);
-  }
-  order_trials(known.trials);
+  add_rows(known, before.trials);
   known.trials_key.clear();  // trials are missing: the next session measures them
   return known;
 }
@@ -258,6 +250,24 @@ int looks(const RunState& state) {
   return static_cast<int>(state.plans.size()) + state.plans_kept;
 }
 
+/// How often the plan was looked at when the run had measured what came in; empty: it has not within the
+/// time.
+std::optional<int> looks_when_measured(const RunDirectory& directory, int measurings_before,
+                                       Seconds patience) {
+  const SteadyClock clock;
+  const Seconds deadline = clock.now() + patience;
+  while (clock.now() < deadline && in_use(directory)) {
+    RunState state;
+    for (const Record& record : read_journal(directory.journal_file())) {
+      apply(state, record);
+      if (state.measurings > measurings_before) return looks(state);
+    }
+    if (state.measuring.empty()) return {};  // there are no devices for it
+    std::this_thread::sleep_for(kPollEvery);
+  }
+  return {};
+}
+
 /// The plan that the run goes on by after the change, when it has one within the time.
 std::optional<Plan> next_plan(const RunDirectory& directory, int looks_before) {
   const SteadyClock clock;
@@ -270,9 +280,16 @@ std::optional<Plan> next_plan(const RunDirectory& directory, int looks_before) {
   return {};
 }
 
-int change_running(const Change& change, const Profile& profile, const Plan& current, int looks_before,
-                   const CommonOptions& options) {
+/// Until all trials have come to an end, one after another, and what runs has made room for them.
+Seconds measuring_patience(const Workload& workload, size_t trials) {
+  return kPatience + Seconds(workload.run.stop_grace_seconds +
+                             static_cast<double>(trials) * workload.profile.trial_timeout_seconds);
+}
+
+int change_running(const Change& change, const KnownFigures& known, const Plan& current,
+                   const RunState& before, const CommonOptions& options) {
   const RunDirectory& directory = change.session.directory;
+  const Profile& profile = known.profile;
   write_profile(directory.profile_file(), profile);
   const std::string id = fmt::format("{} {}", utc_timestamp(), ::getpid());
   RunChange asked{id, change.run, change.session.setup(profile).tasks, {}};
@@ -285,7 +302,13 @@ int change_running(const Change& change, const Profile& profile, const Plan& cur
   if (!answer->taken) throw InputError(answer->text);
   say(answer->text);
   if (answer->text == kNothingChanged) return 0;
-  if (const auto plan = next_plan(directory, looks_before)) print_plan(current, *plan, options);
+  std::optional<int> looks_before = looks(before);
+  if (!known.missing.trials.empty())
+    looks_before =
+        looks_when_measured(directory, before.measurings,
+                            measuring_patience(change.session.workload, known.missing.trials.size()));
+  if (!looks_before) return 0;
+  if (const auto plan = next_plan(directory, *looks_before)) print_plan(current, *plan, options);
   return 0;
 }
 
@@ -306,6 +329,27 @@ void require_unchanged_where_begun(const Change& change, const RunState& state) 
   if (!errors.empty()) throw InputError(std::move(errors));
 }
 
+/// Of a cluster that changes nothing is measured while the run goes on. Errors: InputError, SystemError.
+KnownFigures figures_of(const Change& change, const RunState& state, const CommonOptions& options,
+                        InterruptGuard& interrupts) {
+  if (change.cluster)
+    return {.all = {}, .profile = measured_profile(change, state, options, interrupts), .missing = {}};
+  return known_figures(change.session, change.session.workload.tasks, options, interrupts);
+}
+
+void say_what_is_missing(const KnownFigures& known) {
+  if (known.missing.trials.empty()) return;
+  std::vector<std::string> names;
+  for (const PlannedTrial& trial : known.missing.trials)
+    names.push_back(fmt::format("{} {} on {} device{}", trial.task->name, trial.parallelism.name,
+                                trial.devices, trial.devices == 1 ? "" : "s"));
+  say(
+      fmt::format("{} trial{} not been measured; the run measures {} first, on the devices of a node, whose "
+                  "tasks write a checkpoint for that and go on afterwards:\n    {}",
+                  known.missing.trials.size(), known.missing.trials.size() == 1 ? " has" : "s have",
+                  known.missing.trials.size() == 1 ? "it" : "them", fmt::join(names, "\n    ")));
+}
+
 int replan_running(const ReplanCommand& command, Change& change, const CommonOptions& options,
                    InterruptGuard& interrupts) {
   Session& session = change.session;
@@ -313,10 +357,13 @@ int replan_running(const ReplanCommand& command, Change& change, const CommonOpt
   RunState state = replay(read_journal(session.directory.journal_file()));
   require_unchanged_where_begun(change, state);
   set_budget_under_way(session, state);
-  const Profile profile = measured_profile(change, state, options, interrupts);
+  const KnownFigures known = figures_of(change, state, options, interrupts);
+  say_what_is_missing(known);
   const Plan current = plan_in_force(session.directory);
-  if (!command.dry_run) return change_running(change, profile, current, looks(state), options);
+  if (!command.dry_run) return change_running(change, known, current, state, options);
   say_differences(change);
+  if (!known.missing.trials.empty()) return 0;  // only with their times there is a plan to show
+  const Profile& profile = known.profile;
   if (change.cluster) {
     session.cluster = change.cluster->cluster;
     for (const auto& [node, devices] : change.cluster->removed)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -11,10 +12,12 @@
 #include "find_cluster.h"
 #include "launch/gpu_watch.h"
 #include "launching.h"
+#include "live_trials.h"
 #include "output.h"
 #include "plan/make_problem.h"
 #include "planning.h"
 #include "replan/introspection.h"
+#include "replan/remaining.h"
 #include "report/plan_report.h"
 #include "report/run_report.h"
 #include "run/executor.h"
@@ -39,6 +42,7 @@ struct Prepared {
   RunIdentity run;
   Profile profile;
   Plan plan;
+  bool replanned = false;       ///< it is not the one in the file
   std::vector<Record> records;  ///< of earlier sessions
   RunState state;               ///< after them
 };
@@ -94,14 +98,41 @@ void require_identity(const RunDirectory& directory) {
                   directory.path.string()));
 }
 
+/// Tasks that came to the run while it went on, and have not come into its plan before it ended.
+bool lacks_new_tasks(const Prepared& prepared, const RunSetup& setup, const RunState& state,
+                     const Plan& plan) {
+  std::set<std::string> added;
+  for (const Record& record : prepared.records)
+    if (const auto* changed = std::get_if<TasksChanged>(&record))
+      added.insert(changed->added.begin(), changed->added.end());
+  for (const Assignment& line : plan.assignments) added.erase(line.task);
+  return std::any_of(added.begin(), added.end(), [&](const std::string& task) {
+    return setup.task(task) != nullptr && !state.is_over(task);
+  });
+}
+
+Plan plan_with_new_tasks(const Session& session, const Prepared& prepared, const RunState& state,
+                         Plan current, InterruptGuard& interrupts) {
+  say("tasks that came in are not in the plan yet: what is left is planned again");
+  const RunSetup setup = session.setup(prepared.profile);
+  std::erase_if(current.assignments,
+                [&](const Assignment& line) { return setup.task(line.task) == nullptr; });
+  const RemainingInputs inputs{setup, prepared.profile, state, current};
+  return in_cluster(inputs,
+                    plan_rest(session, prepared.profile, remaining_problem(inputs), current, interrupts));
+}
+
 /// A run that has begun: its plan is what is left, and only has to be possible.
-Plan continued_plan(const Session& session, const Prepared& prepared, const fs::path& file) {
+Plan continued_plan(const Session& session, Prepared& prepared, const fs::path& file,
+                    InterruptGuard& interrupts) {
   if (!fs::exists(file) && file == session.directory.plan_file()) {
     throw InputError(fmt::format("the plan of the run is gone ({}): `saturn replan {}` plans what is left",
                                  file.string(), session.directory.path.string()));
   }
   Plan plan = read_plan(file);
   const RunState state = next_session(prepared.state, session.setup(prepared.profile).tasks);
+  prepared.replanned = lacks_new_tasks(prepared, session.setup(prepared.profile), state, plan);
+  if (prepared.replanned) plan = plan_with_new_tasks(session, prepared, state, std::move(plan), interrupts);
   std::vector<Diagnostic> wrong = check_executable(session.setup(prepared.profile), plan, state);
   if (!wrong.empty()) {
     const std::string advice =
@@ -140,7 +171,7 @@ Prepared prepare(Session& session, const std::optional<fs::path>& plan_file, con
   require_continuable(session);
   prepared.profile = make_profile(session, options, {directory.profile_file()}, interrupts);
   if (begun) {
-    prepared.plan = continued_plan(session, prepared, plan_file.value_or(directory.plan_file()));
+    prepared.plan = continued_plan(session, prepared, plan_file.value_or(directory.plan_file()), interrupts);
   } else if (plan_file) {
     prepared.plan = given_plan(session, prepared.profile, *plan_file);
   } else {
@@ -205,7 +236,8 @@ std::unique_ptr<DeviceWatch> watch_of(const Session& session, RunObserver& obser
 }
 
 /// State and tasks are then those that the run came to.
-RunEnd execute(Session& session, Prepared& prepared, InterruptGuard& interrupts) {
+RunEnd execute(Session& session, Prepared& prepared, const CommonOptions& options,
+               InterruptGuard& interrupts) {
   Journal journal(session.directory.journal_file());
   set_budget(session, prepared.state);  // measuring and planning have taken time
   const RunSetup setup = session.setup(prepared.profile);
@@ -224,8 +256,10 @@ RunEnd execute(Session& session, Prepared& prepared, InterruptGuard& interrupts)
   const auto store = make_directory_store(session.directory, journal);
   SteadyClock clock;
   const auto requests = make_directory_requests(session.directory);
-  Executor executor(setup, prepared.plan, prepared.state,
-                    {*launcher, clock, *store, view, interrupts.interrupt(), &introspector, requests.get()});
+  SessionTrials trials(session, options, interrupts, *launcher, clock);
+  Executor executor(
+      setup, prepared.plan, prepared.state,
+      {*launcher, clock, *store, view, interrupts.interrupt(), &introspector, requests.get(), &trials});
   const RunEnd end = executor.run();
   view.finish(executor.state(), executor.plan());
   prepared.state = executor.state();
@@ -288,10 +322,10 @@ int train(Session& session, const std::optional<fs::path>& plan_file, const RunC
           const CommonOptions& options, InterruptGuard& interrupts) {
   const RunLock lock(session.directory);
   Prepared prepared = prepare_run(session, plan_file, options, interrupts);
-  if (plan_file) replace_plan(session.directory.plan_file(), prepared.plan);
+  if (plan_file || prepared.replanned) replace_plan(session.directory.plan_file(), prepared.plan);
   write_file_atomically(session.directory.run_file(), to_text(prepared.run));
   say(plan_summary(prepared.plan));
-  const RunEnd end = execute(session, prepared, interrupts);
+  const RunEnd end = execute(session, prepared, options, interrupts);
   report(session, prepared.state, read_journal(session.directory.journal_file()), options);
   if (end == RunEnd::kInterrupted) {
     say(fmt::format("stopped; the same command goes on: saturn run {}", command.target));

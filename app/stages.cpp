@@ -75,6 +75,8 @@ bool has_failed(const Profile& profile) {
                      [](const Trial& trial) { return std::holds_alternative<TrialFailed>(trial.outcome); });
 }
 
+}  // namespace
+
 ProfileOptions profile_options(const Session& session, const TrialPlan& trials, const CommonOptions& options,
                                InterruptGuard& interrupts) {
   ProfileOptions result;
@@ -91,8 +93,6 @@ ProfileOptions profile_options(const Session& session, const TrialPlan& trials, 
   result.cancel = &interrupts.requested();
   return result;
 }
-
-}  // namespace
 
 fs::path python_helper_directory() {
   const fs::path directory = program_directory().parent_path() / "share/saturn/python";
@@ -218,6 +218,41 @@ InputError not_measured(const std::vector<std::string>& missing) {
       "{} trial{} not been measured, and the devices are in use:\n    {}\nstop the run (Ctrl-C): the same "
       "command then measures them, and `saturn run` goes on",
       missing.size(), missing.size() == 1 ? " has" : "s have", fmt::join(missing, "\n    ")));
+}
+
+void add_rows(Profile& profile, const std::vector<Trial>& rows) {
+  const std::vector<Trial> before = profile.trials;
+  for (const Trial& row : rows) {
+    const bool known = std::any_of(before.begin(), before.end(), [&](const Trial& trial) {
+      return trial.signature == row.signature && trial.parallelism == row.parallelism &&
+             trial.devices == row.devices && trial.device_kind == row.device_kind;
+    });
+    if (!known) profile.trials.push_back(row);
+  }
+  order_trials(profile.trials);
+}
+
+KnownFigures known_figures(const Session& session, const std::vector<TaskSpec>& tasks,
+                           const CommonOptions& options, InterruptGuard& interrupts) {
+  Workload workload = session.workload;
+  workload.tasks = tasks;
+  KnownFigures figures;
+  figures.all = plan_trials(workload, session.manifests, session.cluster, session.machine);
+  const KnownTrials cached =
+      known_trials(figures.all, session.cluster, profile_options(session, figures.all, options, interrupts));
+  figures.profile = known_profile(session.directory.profile_file());
+  add_rows(figures.profile, cached.profile.trials);
+  figures.profile.hardware = cached.profile.hardware;
+  figures.profile.tasks = cached.profile.tasks;
+  figures.profile.trials_key = cached.profile.trials_key;
+  figures.missing = figures.all;
+  std::erase_if(figures.missing.trials, [&](const PlannedTrial& trial) {
+    return std::any_of(figures.profile.trials.begin(), figures.profile.trials.end(), [&](const Trial& row) {
+      return row.signature == trial.signature && row.parallelism == trial.parallelism.name &&
+             row.devices == trial.devices && row.device_kind == trial.device_kind;
+    });
+  });
+  return figures;
 }
 
 void require_continuable(const Session& session) {

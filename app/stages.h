@@ -87,6 +87,22 @@ Profile make_profile(const Session& session, const CommonOptions& options, const
 KnownTrials known_trials_of(const Session& session, const CommonOptions& options, InterruptGuard& interrupts);
 /// That these trials are missing, and cannot be measured now.
 InputError not_measured(const std::vector<std::string>& missing);
+/// What measuring needs to know of the session besides the trials themselves.
+ProfileOptions profile_options(const Session& session, const TrialPlan& trials, const CommonOptions& options,
+                               InterruptGuard& interrupts);
+
+/// What is known without measuring anything.
+struct KnownFigures {
+  TrialPlan all;
+  Profile profile;    ///< what the run was planned with, and what the cache knows besides
+  TrialPlan missing;  ///< the trials of `all` that are in neither
+};
+/// Of these tasks, in place of the session's. Errors: InputError (a task that nothing can train),
+/// SystemError.
+KnownFigures known_figures(const Session& session, const std::vector<TaskSpec>& tasks,
+                           const CommonOptions& options, InterruptGuard& interrupts);
+/// The profile with these rows more; those of trials that it has already are left out.
+void add_rows(Profile& profile, const std::vector<Trial>& rows);
 
 /// Checkpoints of tasks that are something else now are never gone on with. Errors: InputError with each of
 /// them.

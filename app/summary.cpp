@@ -80,7 +80,10 @@ Json to_json(const TaskTime& time) {
 
 Json device_time(const Accounts& accounts) {
   Json json = to_json(accounts.gangs);
-  json.update({{"away", accounts.away}, {"idle", accounts.idle}, {"all", accounts.device_seconds}});
+  json.update({{"away", accounts.away},
+               {"measuring", accounts.measuring},
+               {"idle", accounts.idle},
+               {"all", accounts.device_seconds}});
   return json;
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <list>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -71,28 +72,57 @@ std::string tail_of_log(const std::filesystem::path& log) {
 
 class Profiler {
  public:
-  Profiler(const TrialPlan& plan, const Cluster& cluster, Launcher& launcher, const Clock& clock,
-           const ProfileOptions& options)
+  /// `lent`: the part of the cluster that may be used.
+  Profiler(const TrialPlan& plan, const Cluster& cluster, const Cluster& lent, Launcher& launcher,
+           const Clock& clock, const ProfileOptions& options)
       : plan_(plan),
         cluster_(cluster),
+        lent_(lent),
         launcher_(launcher),
         clock_(clock),
         options_(options),
-        pool_(cluster) {}
-
-  ProfileResult run() {
+        pool_(lent) {
     result_.profile.hardware = plan_.hardware;
     result_.profile.tasks = plan_.tasks;
     ask_cache();
     report("");
-    while (work_left()) {
-      if (cancelled()) stop_all();
-      start_what_fits();
-      if (running_.empty()) break;  // cancelled, or what is left fits nowhere
-      if (const auto news = launcher_.wait(next_timeout())) handle(*news);
-      check_deadlines();
-      report("");
+  }
+
+  bool done() const { return stuck_ || !work_left(); }
+
+  void start() {
+    if (cancelled()) stop_all();
+    start_what_fits();
+    stuck_ = running_.empty();  // cancelled, or what is left fits nowhere
+  }
+
+  Seconds next_timeout() const {
+    Seconds timeout = kTick;
+    for (const auto& [id, gang] : running_) timeout = std::min(timeout, gang.deadline - clock_.now());
+    return std::max(timeout, Seconds(0));
+  }
+
+  /// False: of none of its gangs.
+  bool handle(const GangNews& news) {
+    const auto found = running_.find(news.gang);
+    if (found == running_.end()) return false;
+    Running& gang = found->second;
+    if (const auto* exited = std::get_if<GangExited>(&news.what)) {
+      const Running ended = std::move(gang);
+      running_.erase(found);
+      end(ended, *exited);
+    } else {
+      hear(news.gang, gang, std::get<Event>(news.what));
     }
+    return true;
+  }
+
+  void check() {
+    check_deadlines();
+    report("");
+  }
+
+  ProfileResult take_result() {
     result_.cancelled = !pending_.empty() || dropped_;
     if (!result_.cancelled) {
       result_.profile.trials_key = trials_key(plan_, cluster_, options_.conditions);
@@ -196,7 +226,7 @@ class Profiler {
     job.knob_candidates = gang.trial->parallelism.knobs;
     job.device_kind = gang.trial->device_kind;
     for (const size_t place : gang.devices.places) {
-      job.devices.push_back(cluster_.nodes[gang.devices.node].devices[place]);
+      job.devices.push_back(lent_.nodes[gang.devices.node].devices[place]);
     }
     job.directory = gang.directory / "work";
     job.trial = settings();
@@ -206,30 +236,11 @@ class Profiler {
   GangSpec spec_of(const Running& gang, const Job& job) const {
     GangSpec spec;
     spec.name = gang.trial->task->name;
-    spec.node = cluster_.nodes[gang.devices.node].name;
+    spec.node = lent_.nodes[gang.devices.node].name;
     spec.job = job;
     spec.log = gang.directory / "log";
     spec.ranks = rank_commands({options_.worker, options_.saturn}, job, gang.directory / "job.json");
     return spec;
-  }
-
-  Seconds next_timeout() const {
-    Seconds timeout = kTick;
-    for (const auto& [id, gang] : running_) timeout = std::min(timeout, gang.deadline - clock_.now());
-    return std::max(timeout, Seconds(0));
-  }
-
-  void handle(const GangNews& news) {
-    const auto found = running_.find(news.gang);
-    if (found == running_.end()) return;
-    Running& gang = found->second;
-    if (const auto* exited = std::get_if<GangExited>(&news.what)) {
-      const Running ended = std::move(gang);
-      running_.erase(found);
-      end(ended, *exited);
-    } else {
-      hear(news.gang, gang, std::get<Event>(news.what));
-    }
   }
 
   void hear(GangId id, Running& gang, const Event& event) {
@@ -334,6 +345,7 @@ class Profiler {
 
   const TrialPlan& plan_;
   const Cluster& cluster_;
+  const Cluster& lent_;
   Launcher& launcher_;
   const Clock& clock_;
   const ProfileOptions& options_;
@@ -344,6 +356,7 @@ class Profiler {
   int started_ = 0;
   bool copies_useful_ = true;
   bool dropped_ = false;
+  bool stuck_ = false;
 };
 
 }  // namespace
@@ -366,7 +379,57 @@ KnownTrials known_trials(const TrialPlan& plan, const Cluster& cluster, const Pr
 
 ProfileResult run_trials(const TrialPlan& plan, const Cluster& cluster, Launcher& launcher,
                          const Clock& clock, const ProfileOptions& options) {
-  return Profiler(plan, cluster, launcher, clock, options).run();
+  Profiler profiler(plan, cluster, cluster, launcher, clock, options);
+  while (!profiler.done()) {
+    profiler.start();
+    if (profiler.done()) break;
+    if (const auto news = launcher.wait(profiler.next_timeout())) profiler.handle(*news);
+    profiler.check();
+  }
+  return profiler.take_result();
+}
+
+struct TrialRunner::Parts {
+  TrialPlan plan;
+  Cluster cluster;
+  Cluster lent;
+  ProfileOptions options;
+  std::atomic<bool> cancel{false};
+  std::optional<Profiler> profiler{};
+};
+
+TrialRunner::TrialRunner(TrialPlan plan, Cluster cluster, Cluster lent, Launcher& launcher,
+                         const Clock& clock, ProfileOptions options)
+    : parts_(new Parts{std::move(plan), std::move(cluster), std::move(lent), std::move(options)}) {
+  parts_->options.cancel = &parts_->cancel;
+  parts_->profiler.emplace(parts_->plan, parts_->cluster, parts_->lent, launcher, clock, parts_->options);
+}
+
+TrialRunner::~TrialRunner() = default;
+
+void TrialRunner::go_on() {
+  parts_->profiler->check();
+  if (!done()) parts_->profiler->start();
+}
+
+bool TrialRunner::handle(const GangNews& news) {
+  return parts_->profiler->handle(news);
+}
+
+bool TrialRunner::done() const {
+  return parts_->profiler->done();
+}
+
+Seconds TrialRunner::until_next() const {
+  return parts_->profiler->next_timeout();
+}
+
+void TrialRunner::cancel() {
+  parts_->cancel = true;
+}
+
+ProfileResult TrialRunner::take_result() {
+  return parts_->profiler->take_result();
 }
 
 }  // namespace saturn

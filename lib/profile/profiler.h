@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,36 @@ struct KnownTrials {
   std::vector<std::string> missing;  ///< trials that it does not answer: "a ddp on 2 devices"
 };
 KnownTrials known_trials(const TrialPlan& plan, const Cluster& cluster, const ProfileOptions& options);
+
+/// Trials step by step, for whoever has a loop of its own around the launcher and other gangs in it. As
+/// `run_trials`, but on the nodes that are lent alone.
+class TrialRunner {
+ public:
+  /// Starts nothing yet. `lent`: nodes of `cluster` with those of their devices that may be used; what
+  /// decides the figures is the cluster. The launcher and the clock are not owned; `options.cancel` is not
+  /// looked at.
+  TrialRunner(TrialPlan plan, Cluster cluster, Cluster lent, Launcher& launcher, const Clock& clock,
+              ProfileOptions options);
+  TrialRunner(const TrialRunner&) = delete;
+  TrialRunner& operator=(const TrialRunner&) = delete;
+  ~TrialRunner();
+
+  /// Starts what fits, and ends what takes too long. Errors: SystemError.
+  void go_on();
+  /// False: the news are of none of its gangs.
+  bool handle(const GangNews& news);
+  /// Nothing runs any more, and nothing is to be started.
+  bool done() const;
+  Seconds until_next() const;
+  /// Every gang leaves, nothing more is started.
+  void cancel();
+  /// Once, when it is done.
+  ProfileResult take_result();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
 
 /// Runs the trials that the cache does not answer, packed side by side on the cluster: the widest first, each
 /// gang on free devices of one node, each under the settings' time limit. Devices left over while the last

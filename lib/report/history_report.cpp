@@ -85,6 +85,10 @@ class Teller {
   std::string text(const DevicesCameBack& r) {
     return fmt::format("{} can be used again", devices(r.node, r.devices));
   }
+  std::string text(const MeasuringStarted& r) {
+    return fmt::format("tasks that came in are measured on {}", devices(r.node, r.devices));
+  }
+  std::string text(const MeasuringEnded& r) { return fmt::format("measuring has ended: {}", r.why); }
   template <typename Other>
   std::string text(const Other&) {
     return "";

@@ -55,13 +55,10 @@ std::vector<std::int64_t> apportion(const std::vector<double>& parts, double who
 std::string device_time_table(const Accounts& accounts, const Style& style) {
   if (accounts.device_seconds <= 0) return "";
   const std::vector<std::pair<const char*, double>> parts = {
-      {"training", accounts.gangs.training},
-      {"starting", accounts.gangs.starting},
-      {"switching places", accounts.gangs.switching},
-      {"stopping and going on", accounts.gangs.stopping},
-      {"lost to failures", accounts.gangs.lost},
-      {"devices away", accounts.away},
-      {"idle", accounts.idle}};
+      {"training", accounts.gangs.training},          {"starting", accounts.gangs.starting},
+      {"switching places", accounts.gangs.switching}, {"stopping and going on", accounts.gangs.stopping},
+      {"lost to failures", accounts.gangs.lost},      {"devices away", accounts.away},
+      {"measuring new tasks", accounts.measuring},    {"idle", accounts.idle}};
   std::vector<double> seconds;
   for (const auto& [name, part] : parts) seconds.push_back(part);
   const auto shown = apportion(seconds, accounts.device_seconds, kTenth);

@@ -54,6 +54,7 @@ struct Accountant::Applier {
     run.end_session();
     run.begin_ = run.now_;
     run.lost_.clear();
+    run.measuring_.clear();
     run.told_devices_ = !r.devices.empty();
     if (run.told_devices_) run.devices_.clear();
     for (const auto& [node, count] : r.devices)
@@ -108,6 +109,14 @@ struct Accountant::Applier {
     }
     run.count_devices();
   }
+  void operator()(const MeasuringStarted& r) const {
+    for (const int device : r.devices) run.measuring_.insert({r.node, device});
+    run.count_devices();
+  }
+  void operator()(const MeasuringEnded&) const {
+    run.measuring_.clear();
+    run.count_devices();
+  }
   void operator()(const SessionEnded&) const { run.end_session(); }
   void operator()(const PlanAdopted&) const {}
   template <class Other>
@@ -138,7 +147,8 @@ void Accountant::advance(double at) {
   const auto devices = static_cast<double>(devices_.size());
   device_seconds_ += devices * seconds;
   away_ += away_count_ * seconds;
-  idle_ += (devices - static_cast<double>(held_.size()) - away_count_) * seconds;
+  measuring_time_ += measuring_count_ * seconds;
+  idle_ += (devices - static_cast<double>(held_.size()) - away_count_ - measuring_count_) * seconds;
   now_ = begin_ + at;
 }
 
@@ -162,6 +172,10 @@ void Accountant::count_devices() {
   away_count_ = static_cast<double>(std::count_if(lost_.begin(), lost_.end(), [&](const Place& place) {
     return devices_.contains(place) && !held_.contains(place);
   }));
+  measuring_count_ =
+      static_cast<double>(std::count_if(measuring_.begin(), measuring_.end(), [&](const Place& place) {
+        return devices_.contains(place) && !held_.contains(place) && !lost_.contains(place);
+      }));
 }
 
 void Accountant::end_gang(Task& task, End how, std::optional<double> asked) {
@@ -229,6 +243,7 @@ void Accountant::go_back(Task& task, std::int64_t step) {
 Accounts Accountant::accounts() const {
   Accounts accounts{.makespan_seconds = now_, .device_seconds = device_seconds_, .gangs = {}, .tasks = {}};
   accounts.away = away_;
+  accounts.measuring = measuring_time_;
   accounts.idle = idle_;
   for (const auto& [name, original] : tasks_) {
     Task task{.time = original.time, .device_time = original.device_time, .over = original.over};

@@ -39,6 +39,7 @@ struct Accounts {
   double device_seconds = 0;  ///< of all devices until then; what follows adds up to it
   GangTime gangs;             ///< device seconds
   double away = 0;            ///< of lost devices, while no gang was left on them
+  double measuring = 0;       ///< of those kept for trials of tasks that came in, without a gang of a task
   double idle = 0;            ///< of all others without a gang
 
   std::map<std::string, TaskTime> tasks;  ///< those that the journal knows, by name
@@ -111,9 +112,12 @@ class Accountant {
   std::set<Place> devices_;
   std::set<Place> held_;
   std::set<Place> lost_;
-  double away_count_ = 0;  ///< lost and not held
+  std::set<Place> measuring_;
+  double away_count_ = 0;       ///< lost and not held
+  double measuring_count_ = 0;  ///< kept for trials, neither lost nor held
   double device_seconds_ = 0;
   double away_ = 0;
+  double measuring_time_ = 0;
   double idle_ = 0;
 };
 

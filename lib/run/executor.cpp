@@ -110,16 +110,25 @@ void Executor::loop() {
     check_budget();
     start_due();
     start_ahead();
+    measure();
+    if (!state_.measuring.empty()) {
+      wait();
+      continue;
+    }
     if (live_.empty() && (is_ending() || !work_is_left())) return;
     if (live_.empty() && budget_is_spent()) return;
     if (live_.empty() && due(setup_, plan_, state_).empty() && !looks_.pending()) {
       if (!give_up_the_rest()) return;
       continue;
     }
-    if (const auto news = effects_.launcher.wait(until_next())) on_news(*news);
-    check_gangs();
-    effects_.observer.update(state_, plan_);
+    wait();
   }
+}
+
+void Executor::wait() {
+  if (const auto news = effects_.launcher.wait(until_next())) on_news(*news);
+  check_gangs();
+  effects_.observer.update(state_, plan_);
 }
 
 bool Executor::work_is_left() const {
@@ -133,6 +142,7 @@ Seconds Executor::until_next() const {
   if (effects_.introspector != nullptr && !is_ending()) next = std::min(next, looks_.next());
   for (const auto& [task, at] : retry_at_)
     if (at > now()) next = std::min(next, at);
+  if (measuring_) next = std::min(next, now() + effects_.trials->until_next().count());
   // A little later, so that it is past, however times are rounded.
   return std::clamp(Seconds(next - now() + 1e-6), Seconds(0), effects_.tick);
 }
@@ -158,6 +168,11 @@ std::vector<const Assignment*> Executor::startable() const {
   std::erase_if(next, [&](const Assignment* assignment) {
     const auto found = retry_at_.find(assignment->task);
     return found != retry_at_.end() && now() < found->second;
+  });
+  // Where trials have ended, the plan that knows them comes first.
+  std::erase_if(next, [&](const Assignment* assignment) {
+    return std::any_of(lent_.nodes.begin(), lent_.nodes.end(),
+                       [&](const Node& node) { return node.name == assignment->node; });
   });
   keep_within_budget(next);
   return next;
@@ -221,6 +236,7 @@ void Executor::on_news(const GangNews& news) {
   if (found == live_.end()) {
     for (auto& [task, ahead] : ahead_)
       if (ahead.gang == news.gang && std::holds_alternative<GangExited>(news.what)) ahead.dead = true;
+    if (measuring_) effects_.trials->handle(news);
     return;
   }
   found->second.last_news = now();
@@ -331,6 +347,7 @@ void Executor::on_lost(const DevicesLost& news) {
     live.device_lost = lost.why;
     effects_.launcher.kill(id);
   }
+  if (state_.measuring.contains(lost.node) && measuring_) effects_.trials->cancel();
   need_look("lost " + what);
 }
 

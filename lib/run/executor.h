@@ -13,6 +13,7 @@
 #include "launch/launcher.h"
 #include "run/gang.h"
 #include "run/halving.h"
+#include "run/live_trials.h"
 #include "run/looks.h"
 #include "run/requests.h"
 #include "run/run_store.h"
@@ -75,6 +76,7 @@ struct RunEffects {
   const Interrupt& interrupt;
   Introspector* introspector = nullptr;  ///< null: the plan stays
   RunRequests* requests = nullptr;       ///< null: nobody asks for changes
+  LiveTrials* trials = nullptr;          ///< null: tasks that have not been measured wait
   Seconds tick{1};                       ///< the observer is told at least so often
 };
 
@@ -134,6 +136,7 @@ class Executor {
   void record(const Record& record);
   void reopen();
   void loop();
+  void wait();
   bool work_is_left() const;
   Seconds until_next() const;
   void start_due();
@@ -186,10 +189,15 @@ class Executor {
   void ask_to_leave_once(GangId gang, Live& live);
   void check_requests();
   std::string refusal(const RunChange& change) const;
-  std::string apply_change(const RunChange& change);
+  std::string apply_change(const RunChange& change, const std::vector<LiveTrials::Need>& needs);
   std::vector<std::string> change_tasks(const RunChange& change);
   std::vector<std::string> change_cluster(const RunChange& asked);
   void stop_changed(const std::set<std::string>& names);
+  const Node* node_to_lend(const LiveTrials::Need& need) const;
+  std::vector<Device> standing_devices(const Node& node) const;
+  std::string lend_devices(const std::vector<LiveTrials::Need>& needs);
+  void measure();
+  void end_measuring(const std::string& why);
   void introspect();
   void take(const Proposal& proposal);
   bool outdated(const Plan& plan) const;
@@ -216,6 +224,9 @@ class Executor {
   double next_check_ = 0;                            ///< when a gang may be hung or late
   double next_start_ahead_ = 0;                      ///< when a gang may be near its end
   std::set<std::pair<std::string, int>> withdrawn_;  ///< devices that are no part of the cluster any more
+  Cluster lent_;                                     ///< for trials
+  bool measuring_ = false;                           ///< trials have begun
+  std::string measuring_trouble_;
   std::map<GangId, Live> live_;
   std::map<std::string, Ahead> ahead_;           ///< by task
   std::map<std::string, double> retry_at_;       ///< tasks whose processes could not be started a moment ago

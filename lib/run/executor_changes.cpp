@@ -24,13 +24,22 @@ void Executor::check_requests() {
   next_request_check_ = now() + kRequestsEverySeconds;
   const auto change = effects_.requests->take();
   if (!change) return;
-  const std::string wrong = refusal(*change);
-  const std::string text = wrong.empty() ? apply_change(*change) : wrong;
+  std::string wrong = refusal(*change);
+  std::vector<LiveTrials::Need> needs;
+  try {
+    if (wrong.empty() && effects_.trials != nullptr && !change->cluster)
+      needs = effects_.trials->needs(change->tasks, without(setup_.cluster, withdrawn_));
+  } catch (const std::exception& error) {
+    wrong = error.what();
+  }
+  const std::string text = wrong.empty() ? apply_change(*change, needs) : wrong;
   effects_.requests->answer({change->id, wrong.empty(), text});
 }
 
 /// Why the change cannot be made while the run goes on; empty: it can.
 std::string Executor::refusal(const RunChange& change) const {
+  if (!state_.measuring.empty())
+    return "the run is measuring tasks that came in: ask again when that has ended";
   std::string text;
   for (const TaskSpec& task : change.tasks) {
     const TaskSpec* before = setup_.task(task.name);
@@ -42,7 +51,7 @@ std::string Executor::refusal(const RunChange& change) const {
   return text;
 }
 
-std::string Executor::apply_change(const RunChange& change) {
+std::string Executor::apply_change(const RunChange& change, const std::vector<LiveTrials::Need>& needs) {
   std::vector<std::string> lines = change_tasks(change);
   if (change.cluster) {
     const std::vector<std::string> more = change_cluster(change);
@@ -50,7 +59,7 @@ std::string Executor::apply_change(const RunChange& change) {
   }
   if (lines.empty()) return kNothingChanged;
   if (effects_.introspector != nullptr) effects_.introspector->tasks_changed();
-  const std::string text = fmt::format("{}", fmt::join(lines, "\n"));
+  const std::string text = fmt::format("{}", fmt::join(lines, "\n")) + lend_devices(needs);
   effects_.observer.message(text);
   need_look(fmt::format("{}", fmt::join(lines, "; ")));
   return text;

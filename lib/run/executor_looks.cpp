@@ -53,12 +53,17 @@ void Executor::introspect() {
 void Executor::take(const Proposal& proposal) {
   const bool is_outdated = proposal.plan && outdated(*proposal.plan);
   looks_.end();
+  if (state_.measuring.empty() && !lent_.nodes.empty()) {
+    lent_.nodes.clear();
+    stale_ = true;
+  }
   if (!proposal.failure.empty() && proposal.failure != last_warning_) {
     last_warning_ = proposal.failure;
     effects_.observer.message("warning: the plan stays as it is: what is left could not be planned: " +
                               proposal.failure);
   }
   for (const auto& [task, why] : proposal.stranded) {
+    if (!state_.measuring.empty()) break;  // what is measured now may be among them
     if (stranded_.insert_or_assign(task, why).second)
       effects_.observer.message(fmt::format("warning: {}; it waits for devices to come back", why));
   }

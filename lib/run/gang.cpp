@@ -28,6 +28,13 @@ std::vector<std::string> names(const std::vector<T>& things) {
 /// Devices by node; nodes of which there are none are left out.
 using DeviceSets = std::map<std::string, std::set<int>>;
 
+/// Not lost, and not kept for trials.
+bool is_usable(const RunState& state, const std::string& node, int device) {
+  const auto measuring = state.measuring.find(node);
+  return !state.lost.contains({node, device}) &&
+         (measuring == state.measuring.end() || !measuring->second.contains(device));
+}
+
 DeviceSets free_devices(const RunSetup& setup, const RunState& state) {
   DeviceSets free;
   for (const Node& node : setup.cluster.nodes) {
@@ -36,7 +43,7 @@ DeviceSets free_devices(const RunSetup& setup, const RunState& state) {
     if (any_held && held->second.size() >= node.devices.size()) continue;
     for (const Device& device : node.devices) {
       const bool is_held = any_held && held->second.contains(device.index);
-      if (!is_held && !state.lost.contains({node.name, device.index})) free[node.name].insert(device.index);
+      if (!is_held && is_usable(state, node.name, device.index)) free[node.name].insert(device.index);
     }
   }
   return free;
@@ -51,7 +58,7 @@ void take(DeviceSets& free, const std::string& node, const std::vector<int>& dev
 
 void give_back(DeviceSets& free, const GangStarted& gang, const RunState& state) {
   for (const int device : gang.devices)
-    if (!state.lost.contains({gang.node, device})) free[gang.node].insert(device);
+    if (is_usable(state, gang.node, device)) free[gang.node].insert(device);
 }
 
 /// How many of the line's devices are among them.

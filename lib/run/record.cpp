@@ -128,6 +128,12 @@ struct Writer {
   Json operator()(const DevicesCameBack& r) const {
     return {{"record", "devices_came_back"}, {"at", r.at}, {"node", r.node}, {"devices", r.devices}};
   }
+  Json operator()(const MeasuringStarted& r) const {
+    return {{"record", "measuring_started"}, {"at", r.at}, {"node", r.node}, {"devices", r.devices}};
+  }
+  Json operator()(const MeasuringEnded& r) const {
+    return {{"record", "measuring_ended"}, {"at", r.at}, {"why", r.why}};
+  }
   Json operator()(const SessionEnded& r) const {
     return {{"record", "session_ended"}, {"at", r.at}, {"why", r.why}};
   }
@@ -199,6 +205,9 @@ std::optional<Record> record_from(const nlohmann::json& j) {
     return DevicesWentAway{j.at("at"), j.at("node"), j.at("devices").get<std::vector<int>>(), j.at("why")};
   if (kind == "devices_came_back")
     return DevicesCameBack{j.at("at"), j.at("node"), j.at("devices").get<std::vector<int>>()};
+  if (kind == "measuring_started")
+    return MeasuringStarted{j.at("at"), j.at("node"), j.at("devices").get<std::vector<int>>()};
+  if (kind == "measuring_ended") return MeasuringEnded{j.at("at"), j.at("why")};
   if (kind == "session_ended") return SessionEnded{j.at("at"), j.at("why")};
   return {};
 }

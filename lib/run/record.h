@@ -145,16 +145,27 @@ struct DevicesCameBack {
   std::string node;
   std::vector<int> devices;
 };
+/// Tasks that came in are measured on these devices; they go to nothing else until that has ended.
+struct MeasuringStarted {
+  double at = 0;
+  std::string node;
+  std::vector<int> devices;
+};
+/// On all nodes.
+struct MeasuringEnded {
+  double at = 0;
+  std::string why;  ///< "3 trials measured", or what went wrong
+};
 /// The session ends in an orderly way: "done", "stopped by SIGINT", ...
 struct SessionEnded {
   double at = 0;
   std::string why;
 };
 
-using Record =
-    std::variant<SessionStarted, PlanAdopted, PlanKept, GangStarted, GangReleased, CheckpointWritten,
-                 ValidationDone, RungPassed, TaskPaused, TaskFinished, GangEnded, TaskFailed, TaskReopened,
-                 TasksChanged, ConfigurationRuledOut, DevicesWentAway, DevicesCameBack, SessionEnded>;
+using Record = std::variant<SessionStarted, PlanAdopted, PlanKept, GangStarted, GangReleased,
+                            CheckpointWritten, ValidationDone, RungPassed, TaskPaused, TaskFinished,
+                            GangEnded, TaskFailed, TaskReopened, TasksChanged, ConfigurationRuledOut,
+                            DevicesWentAway, DevicesCameBack, MeasuringStarted, MeasuringEnded, SessionEnded>;
 
 /// One line of the journal, `{"record": "gang_started", ..., "sum": "<16 hex digits>"}\n`: the sum is
 /// content_hash of the line's text before `,"sum"`.

@@ -37,6 +37,7 @@ struct Applier {
     state.earlier_seconds += state.session_seconds;
     state.session_seconds = 0;
     state.ended.clear();
+    state.measuring.clear();
     state.lost.clear();  // what is there now was found anew
     ++state.sessions;
     if (const auto began = parse_utc(r.utc)) {
@@ -151,6 +152,15 @@ struct Applier {
   void operator()(const DevicesCameBack& r) const {
     seen(r.at);
     for (const int device : r.devices) state.lost.erase({r.node, device});
+  }
+  void operator()(const MeasuringStarted& r) const {
+    seen(r.at);
+    state.measuring[r.node].insert(r.devices.begin(), r.devices.end());
+  }
+  void operator()(const MeasuringEnded& r) const {
+    seen(r.at);
+    state.measuring.clear();
+    ++state.measurings;
   }
   void operator()(const SessionEnded& r) const {
     seen(r.at);

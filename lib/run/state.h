@@ -56,9 +56,11 @@ struct RunState {
   double device_seconds = 0;         ///< of all gangs that have ended
   double session_seconds = 0;        ///< `at` of this session's last record
   std::vector<PlanAdopted> plans;
-  int plans_kept = 0;                          ///< looks that left the plan as it was
-  std::set<std::pair<std::string, int>> lost;  ///< (node, device) that cannot be used in this session
-  std::map<std::string, std::set<int>> held;   ///< devices that gangs have, by node
+  int plans_kept = 0;                                ///< looks that left the plan as it was
+  std::set<std::pair<std::string, int>> lost;        ///< (node, device) that cannot be used in this session
+  std::map<std::string, std::set<int>> held;         ///< devices that gangs have, by node
+  std::map<std::string, std::set<int>> measuring{};  ///< devices that are kept for trials, by node
+  int measurings = 0;                                ///< that have ended
   std::string ended;  ///< why the last session ended; empty while it runs or when it was killed
 
   double elapsed_seconds() const { return earlier_seconds + session_seconds; }

@@ -36,9 +36,11 @@ says err "error: --drop ${dropped}x: the run has no such task (did you mean '$dr
 says err 'error: --drop nobody: the run has no such task'
 expect 2 "$saturn" replan runs/sweep --add sweep.yaml
 says err "error: the run has a task '$kept' already: give this one another name"
-expect 2 "$saturn" replan runs/sweep --add unknown.yaml
-says err 'have not been measured, and the devices are in use:'
+expect 0 "$saturn" replan runs/sweep --add unknown.yaml --dry-run
+says err '2 trials have not been measured; the run measures them first'
 says err 'unknown ddp on 1 device'
+says err "task 'unknown' is new"
+cmp before.json runs/sweep/run.json || fail 'a dry run changed the run'
 expect 0 "$saturn" replan runs/sweep --drop "$dropped" --add more.yaml --dry-run
 says err "task '$dropped' is gone"
 says err "task 'quick' is new"

@@ -23,6 +23,8 @@ const std::vector<Record> kRecords = {
     GangEnded{13, "f", "finished", false, {}},
     DevicesWentAway{14, "n0", {0, 1}, "the driver"},
     DevicesCameBack{15, "n0", {1}},
+    MeasuringStarted{15, "n0", {1}},
+    MeasuringEnded{16, "2 trials measured"},
     TaskFailed{16, "b", "nothing left"},
     SessionEnded{20, "stopped by SIGINT"},
     SessionStarted{"", "host", 2, {{"n0", 2}}},
@@ -46,6 +48,8 @@ TEST_CASE("what happened in a run is told in its order, with the run's time") {
         "13 s  task 'f' finished early at step 5 of 9: patience\n"
         "14 s  lost devices 0, 1 of n0: the driver\n"
         "15 s  device 1 of n0 can be used again\n"
+        "15 s  tasks that came in are measured on device 1 of n0\n"
+        "16 s  measuring has ended: 2 trials measured\n"
         "16 s  task 'b' was given up: nothing left\n"
         "20 s  stopped by SIGINT\n"
         "20 s  the run went on\n"
@@ -58,7 +62,7 @@ TEST_CASE("of a long story the end is told") {
   const std::string text = history_table(what_happened(kRecords), 2, {.width = 100});
   CHECK(text ==
         "  at  what happened\n"
-        "      (13 before that)\n"
+        "      (15 before that)\n"
         "23 s  the supervisor was killed, and its gangs with it\n"
         "24 s  another plan (replan): 7 s left\n");
 }

@@ -40,6 +40,21 @@ TEST_CASE_FIXTURE(RunFixture, "the new devices of a gang that is leaving its old
   CHECK(names(due(setup, plan, now)) == std::vector<std::string>{"moves"});
 }
 
+TEST_CASE_FIXTURE(RunFixture, "devices that are kept for trials are nobody's, and nobody's next") {
+  add("running", {0}, 0);
+  add("next", {0}, 5);
+  add("other", {1}, 0);
+  RunState now;
+  apply(now, GangStarted{0, "running", "ddp", {}, "n0", {0}});
+  CHECK(names(due(setup, plan, now, {"running"})) == std::vector<std::string>{"next", "other"});
+  apply(now, MeasuringStarted{1, "n0", {0}});
+  CHECK(names(due(setup, plan, now, {"running"})) == std::vector<std::string>{"other"});
+  apply(now, MeasuringStarted{1, "n0", {0, 1}});
+  CHECK(due(setup, plan, now, {"running"}).empty());
+  apply(now, MeasuringEnded{2, "measured"});
+  CHECK(names(due(setup, plan, now, {"running"})) == std::vector<std::string>{"next", "other"});
+}
+
 TEST_CASE_FIXTURE(RunFixture,
                   "a session after a killed one finds nothing running, and what failed or grew waiting") {
   for (const char* name : {"running", "failed", "longer", "done"}) add(name, {0}, 0);

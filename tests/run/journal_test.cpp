@@ -32,6 +32,8 @@ std::vector<Record> examples() {
           ConfigurationRuledOut{7.7, "b", "ddp", {{"bucket_mb", "25"}}, "cpu", 2, "out of memory: 2 over 1"},
           DevicesWentAway{7.8, "n0", {0, 3}, "NVML: GPU is lost"},
           DevicesCameBack{7.9, "n0", {3}},
+          MeasuringStarted{7.92, "n0", {1, 2}},
+          MeasuringEnded{7.95, "3 trials measured"},
           SessionEnded{8, "done"}};
 }
 

@@ -22,6 +22,7 @@ struct RunFixture {
   std::map<std::string, std::vector<SimulatedGang>> next_behaviours;  ///< of a task's later gangs, in order
   std::vector<Outage> outages;
   RunRequests* requests = nullptr;
+  LiveTrials* trials = nullptr;
   std::vector<std::string> messages;
   Interrupt interrupt;
   std::vector<std::string> starts;  ///< "task@seconds"
@@ -83,8 +84,9 @@ struct RunFixture {
     const auto store = make_directory_store(setup.directory, journal);
     Recorder recorder(*this);
     const std::unique_ptr<Launcher> told = around ? around(*launcher) : nullptr;
-    Executor executor(setup, plan, replay(journal.past()),
-                      {told ? *told : *launcher, clock, *store, recorder, interrupt, introspector, requests});
+    Executor executor(
+        setup, plan, replay(journal.past()),
+        {told ? *told : *launcher, clock, *store, recorder, interrupt, introspector, requests, trials});
     const RunEnd end = executor.run();
     state = executor.state();
     plan = executor.plan();
