@@ -34,9 +34,9 @@ TEST_CASE("Pinned lines of a plan become pins; those that fit nothing are all re
   CHECK(problem.tasks[0].pin->start_seconds == 1.5);
   CHECK_FALSE(problem.tasks[1].pin.has_value());
 
-  plan.assignments = {{"a", "ddp", {}, "n9", {0}, 0, 4.0, PinnedParts::whole(), {3, 5}},
-                      {"c", "ddp", {}, "n0", {0}, 0, 4.0, PinnedParts::whole(), {4, 5}},
-                      {"b", "ddp", {}, "n0", {0, 1}, 0, 4.0, PinnedParts::whole(), {5, 5}}};
+  plan.assignments = {{"a", "ddp", {}, "n9", {0}, 0, 4.0, PinnedParts::whole(), false, {3, 5}},
+                      {"c", "ddp", {}, "n0", {0}, 0, 4.0, PinnedParts::whole(), false, {4, 5}},
+                      {"b", "ddp", {}, "n0", {0, 1}, 0, 4.0, PinnedParts::whole(), false, {5, 5}}};
   std::string text;
   try {
     apply_pins(problem, plan);
@@ -97,11 +97,12 @@ TEST_CASE("Pinned lines that are in each other's way are named, each with its li
   Plan plan;
   plan.file = "plan.json";
   plan.assignments = {
-      {"a", "ddp", {}, "n0", {0, 1}, 0, 9.0, PinnedParts::whole(), {3, 5}},  // takes 3 s, whatever it says
-      {"b", "ddp", {}, "n0", {1}, 2, 4.0, PinnedParts::whole(), {4, 5}},
-      {"c", "ddp", {}, "n1", {0}, 1, 1.0, PinnedParts::whole(), {5, 5}},
-      {"c", "ddp", {}, "n1", {0}, 5, 1.0, PinnedParts::whole(), {6, 5}},
-      {"d", "ddp", {}, "n0", {7}, 0, 1.0, PinnedParts::whole(), {7, 5}}};
+      {"a", "ddp", {}, "n0", {0, 1}, 0, 9.0, PinnedParts::whole(), false, {3, 5}},  // takes 3 s, whatever it
+                                                                                    // says
+      {"b", "ddp", {}, "n0", {1}, 2, 4.0, PinnedParts::whole(), false, {4, 5}},
+      {"c", "ddp", {}, "n1", {0}, 1, 1.0, PinnedParts::whole(), false, {5, 5}},
+      {"c", "ddp", {}, "n1", {0}, 5, 1.0, PinnedParts::whole(), false, {6, 5}},
+      {"d", "ddp", {}, "n0", {7}, 0, 1.0, PinnedParts::whole(), false, {7, 5}}};
   plan.assignments[4].start_known = false;
   CHECK(error_of(problem, plan) ==
         "plan.json:4:5: error: task 'a' and task 'b' both use device 1 of node 'n0' from 2.0 s to 3.0 s\n"
