@@ -77,9 +77,9 @@ TEST_CASE("Of a line pinned in parts the rest is open, and what it says of the r
   for (const Assignment& line : solved.assignments)
     CHECK(line.pinned == (line.task == "a" ? configuration : line.task == "b" ? node : devices));
 
-  plan.assignments = {{"a", "fsdp", {}, "n0", {0, 1}, 0, 3.0, configuration, {3, 5}},
-                      {"b", "ddp", {}, "n1", {3}, 0, 4.0, devices, {4, 5}},
-                      {"c", "ddp", {}, "n1", {0, 1, 2}, 0, 4.0, devices, {5, 5}}};
+  plan.assignments = {{"a", "fsdp", {}, "n0", {0, 1}, 0, 3.0, configuration, false, {3, 5}},
+                      {"b", "ddp", {}, "n1", {3}, 0, 4.0, devices, false, {4, 5}},
+                      {"c", "ddp", {}, "n1", {0, 1, 2}, 0, 4.0, devices, false, {5, 5}}};
   CHECK(
       error_of(problem, plan) ==
       "plan.json:3:5: error: task 'a' is pinned to fsdp on 2 device(s), which was not measured; it was as "
