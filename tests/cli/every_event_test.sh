@@ -34,14 +34,14 @@ defaults:
   batch_size: 8
   parallelisms: [ddp]
 tasks:
-  - {name: whole, steps: 6000}
-  - {name: dropped, steps: 6001}
+  - {name: whole, steps: 20000}
+  - {name: dropped, steps: 20001}
   - {name: early, steps: 100000, validate_every_steps: 100, stop: {patience: 3, min_improvement: 100}}
   - {name: greedy, steps: 400, arguments: {}, parallelisms: [hungry, modest]}
 profile: {trial_time: 200ms, max_steps: 30}
 run: {introspection_interval: 0, checkpoint_interval: 500ms}
 EOF
-sed -e '/name: \(dropped\|early\|greedy\)/d' -e 's/name: whole, steps: 6000/name: added, steps: 300, optimizer: {lr: 2e-3}/' events.yaml >more.yaml
+sed -e '/name: \(dropped\|early\|greedy\)/d' -e 's/name: whole, steps: 20000/name: added, steps: 300, optimizer: {lr: 2e-3}/' events.yaml >more.yaml
 
 journal=runs/events/journal.jsonl
 # happened RECORD TASK [TIMES]: the journal has so many such records of the task.
