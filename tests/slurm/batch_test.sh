@@ -3,19 +3,9 @@
 # batch_test.sh BIN_DIRECTORY ROOT: the template of a batch script on a real Slurm: a sweep on one node, stopped by the signal
 # that comes before the time limit, submitted again and requeued on the way, comes to its end. No worker is needed: the
 # tasks are shell scripts.
-# shellcheck source=tests/cli/harness.sh
-. "${BASH_SOURCE[0]%/*}/../cli/harness.sh"
-cluster=$2/scripts/slurm/test-cluster
-unset CUDA_VISIBLE_DEVICES
-environment=$(TMPDIR=$work "$cluster" start --until-pid $$ 1x2,1x1) # 77: skipped
-eval "$environment"
-end_slurm() { # before the folder goes
-  local code=$?
-  "$cluster" stop || true
-  (exit $code)
-  end
-}
-trap end_slurm EXIT
+# shellcheck source=tests/slurm/harness.sh
+. "${BASH_SOURCE[0]%/*}/harness.sh"
+start_slurm 1x2,1x1
 export SATURN=$saturn
 
 cat >run.sh <<'EOF2'

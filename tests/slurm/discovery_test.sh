@@ -1,20 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # discovery_test.sh BIN_DIRECTORY ROOT: what `saturn` makes of allocations of a real Slurm.
-# shellcheck source=tests/cli/harness.sh
-. "${BASH_SOURCE[0]%/*}/../cli/harness.sh"
-cluster=$2/scripts/slurm/test-cluster
-unset CUDA_VISIBLE_DEVICES
-environment=$(TMPDIR=$work "$cluster" start --until-pid $$ 1x4:h100,1x2:h100+1:a100,1x2) # 77: skipped
-eval "$environment"
+# shellcheck source=tests/slurm/harness.sh
+. "${BASH_SOURCE[0]%/*}/harness.sh"
+start_slurm 1x4:h100,1x2:h100+1:a100,1x2
 unset SLURM_JOB_ID
-end_slurm() { # before the folder goes
-  local code=$?
-  "$cluster" stop || true
-  (exit $code)
-  end
-}
-trap end_slurm EXIT
 
 workload() { # CLUSTER [MORE LINES]
   cat >w.yaml <<YAML

@@ -1,21 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # nodes_test.sh BIN_DIRECTORY ROOT: a sweep over the nodes of a real Slurm's allocation, measured and run by an agent on each;
-# a node is powered off on the way, its tasks go on on the others, and it comes back. The tasks are shell scripts.
-# shellcheck source=tests/cli/harness.sh
-. "${BASH_SOURCE[0]%/*}/../cli/harness.sh"
-cluster=$2/scripts/slurm/test-cluster
-unset CUDA_VISIBLE_DEVICES
-environment=$(TMPDIR=$work "$cluster" start --until-pid $$ 3x2) # 77: skipped
-eval "$environment"
+# a node is powered off on the way, and its tasks go on on the others. The tasks are shell scripts.
+# shellcheck source=tests/slurm/harness.sh
+. "${BASH_SOURCE[0]%/*}/harness.sh"
+start_slurm 3x2
 unset SLURM_JOB_ID
-end_slurm() { # before the folder goes
-  local code=$?
-  "$cluster" stop || true
-  (exit $code)
-  end
-}
-trap end_slurm EXIT
 
 cat >run.sh <<EOF2
 hostname >>$work/hosts
