@@ -4,14 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <deque>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <map>
 #include <poll.h>
 #include <set>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -19,6 +17,7 @@
 #include "base/subprocess.h"
 #include "launch/agent_message.h"
 #include "launch/log_file.h"
+#include "launch/news_queue.h"
 
 namespace saturn {
 namespace {
@@ -62,8 +61,7 @@ std::string last_words(const Agent& agent) {
 class AgentsLauncher final : public Launcher {
  public:
   AgentsLauncher(std::vector<AgentNode> nodes, AgentTimes times, std::string version)
-      : times_(times), version_(std::move(version)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!wake_) throw SystemError("create", "an event descriptor", errno, "raise the limit on open files");
+      : times_(times), version_(std::move(version)) {
     ::signal(SIGPIPE, SIG_IGN);
     for (AgentNode& node : nodes) {
       Agent& agent = agents_[node.name];
@@ -79,10 +77,7 @@ class AgentsLauncher final : public Launcher {
   void stop(GangId gang, Seconds grace) override { order(gang, StopOrder{gang, grace}); }
   void kill(GangId gang) override { order(gang, KillOrder{gang}); }
   std::optional<GangNews> wait(Seconds timeout) override;
-  void wake() override {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
-  }
+  void wake() override { news_.wake(); }
 
  private:
   void begin(Agent& agent);
@@ -101,10 +96,9 @@ class AgentsLauncher final : public Launcher {
   AgentTimes times_;
   std::string version_;
   SteadyClock clock_;
-  FileDescriptor wake_;
   std::map<std::string, Agent> agents_;   ///< by node
   std::map<GangId, std::string> places_;  ///< the node of every gang that runs
-  std::deque<GangNews> news_;
+  NewsQueue news_;
   GangId next_id_ = 0;
 };
 
@@ -183,22 +177,11 @@ void AgentsLauncher::flush(Agent& agent) {
 }
 
 std::optional<GangNews> AgentsLauncher::wait(Seconds timeout) {
-  const Seconds deadline = clock_.now() + timeout;
-  while (news_.empty()) {
-    const Seconds left = deadline - clock_.now();
-    poll_once(std::max(left, Seconds(0)));
-    std::uint64_t count = 0;
-    if (::read(wake_.get(), &count, sizeof count) > 0) break;
-    if (left <= Seconds(0)) break;
-  }
-  if (news_.empty()) return {};
-  GangNews first = std::move(news_.front());
-  news_.pop_front();
-  return first;
+  return news_.wait(timeout, [this](Seconds at_most) { poll_once(at_most); });
 }
 
 void AgentsLauncher::poll_once(Seconds timeout) {
-  std::vector<pollfd> polled{{wake_.get(), POLLIN, 0}};
+  std::vector<pollfd> polled{{news_.descriptor(), POLLIN, 0}};
   std::vector<Agent*> watched{nullptr};
   for (auto& [name, agent] : agents_) {
     timeout = std::min(timeout, std::max(next_look(agent) - clock_.now(), Seconds(0)));
@@ -275,15 +258,15 @@ void AgentsLauncher::take(Agent& agent, std::string_view line) {
   agent.heard = clock_.now();
   if (const auto* up = std::get_if<AgentUp>(&*report)) return take_up(agent, *up);
   if (const auto* event = std::get_if<GangReport>(&*report)) {
-    if (agent.gangs.contains(event->gang)) news_.push_back({event->gang, event->event});
+    if (agent.gangs.contains(event->gang)) news_.push({event->gang, event->event});
     return;
   }
   const auto* gone = std::get_if<GangGone>(&*report);
   if (gone == nullptr || agent.gangs.erase(gone->gang) == 0) return;
   places_.erase(gone->gang);
   if (!gone->not_started.empty())
-    news_.push_back({gone->gang, Event(Failed{Failed::Reason::kError, gone->not_started})});
-  news_.push_back({gone->gang, gone->exited});
+    news_.push({gone->gang, Event(Failed{Failed::Reason::kError, gone->not_started})});
+  news_.push({gone->gang, gone->exited});
 }
 
 void AgentsLauncher::take_up(Agent& agent, const AgentUp& up) {
@@ -294,17 +277,17 @@ void AgentsLauncher::take_up(Agent& agent, const AgentUp& up) {
   agent.up = true;
   agent.why.clear();
   if (!std::exchange(agent.lost, false)) return;
-  news_.push_back({kNoGang, DevicesBack{agent.node.name, agent.node.devices}});
+  news_.push({kNoGang, DevicesBack{agent.node.name, agent.node.devices}});
 }
 
 void AgentsLauncher::lose(Agent& agent) {
   end(agent);
   agent.ended = clock_.now();
   if (std::exchange(agent.lost, true)) return;
-  news_.push_back({kNoGang, DevicesLost{agent.node.name, agent.node.devices, agent.why}});
+  news_.push({kNoGang, DevicesLost{agent.node.name, agent.node.devices, agent.why}});
   for (const GangId gang : agent.gangs) {
     places_.erase(gang);
-    news_.push_back({gang, GangExited{kKilled, 0}});
+    news_.push({gang, GangExited{kKilled, 0}});
   }
   agent.gangs.clear();
 }

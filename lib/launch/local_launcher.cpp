@@ -2,12 +2,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <deque>
 #include <fcntl.h>
 #include <map>
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,6 +15,7 @@
 #include "base/supervisor.h"
 #include "launch/launcher.h"
 #include "launch/log_file.h"
+#include "launch/news_queue.h"
 
 namespace saturn {
 namespace {
@@ -73,9 +72,7 @@ std::vector<std::string> with_descriptors(std::vector<std::string> argv) {
 
 class LocalLauncher final : public Launcher {
  public:
-  explicit LocalLauncher(std::unique_ptr<DeviceWatch> devices)
-      : devices_(std::move(devices)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!wake_) throw SystemError("create", "an event descriptor", errno, "raise the limit on open files");
+  explicit LocalLauncher(std::unique_ptr<DeviceWatch> devices) : devices_(std::move(devices)) {
     ::signal(SIGPIPE, SIG_IGN);  // a gang may die before it reads "go"
   }
   ~LocalLauncher() override {
@@ -91,7 +88,7 @@ class LocalLauncher final : public Launcher {
   void watch_devices(const Cluster& cluster) override {
     if (devices_) devices_->watch(cluster);
   }
-  void wake() override;
+  void wake() override { news_.wake(); }
 
  private:
   struct Watched {
@@ -112,9 +109,8 @@ class LocalLauncher final : public Launcher {
 
   SteadyClock clock_;
   std::unique_ptr<DeviceWatch> devices_;
-  FileDescriptor wake_;
   std::map<GangId, Gang> gangs_;
-  std::deque<GangNews> news_;
+  NewsQueue news_;
   GangId next_id_ = 0;
 };
 
@@ -197,25 +193,8 @@ void LocalLauncher::kill(GangId id) {
   ::kill(-found->second.process_group, SIGKILL);
 }
 
-void LocalLauncher::wake() {
-  const std::uint64_t one = 1;
-  // Full means that a wake-up is pending already.
-  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
-}
-
 std::optional<GangNews> LocalLauncher::wait(Seconds timeout) {
-  const Seconds deadline = clock_.now() + timeout;
-  while (news_.empty()) {
-    const Seconds left = deadline - clock_.now();
-    poll_once(std::max(left, Seconds(0)));
-    std::uint64_t count = 0;
-    if (::read(wake_.get(), &count, sizeof count) > 0) break;
-    if (left <= Seconds(0)) break;
-  }
-  if (news_.empty()) return {};
-  GangNews first = std::move(news_.front());
-  news_.pop_front();
-  return first;
+  return news_.wait(timeout, [this](Seconds at_most) { poll_once(at_most); });
 }
 
 Seconds LocalLauncher::until_next_kill(Seconds timeout) const {
@@ -226,7 +205,7 @@ Seconds LocalLauncher::until_next_kill(Seconds timeout) const {
 }
 
 void LocalLauncher::poll_once(Seconds timeout) {
-  std::vector<pollfd> polled{{wake_.get(), POLLIN, 0}};
+  std::vector<pollfd> polled{{news_.descriptor(), POLLIN, 0}};
   std::vector<Watched> watched{{kNoGang, -1}};
   if (devices_ && devices_->descriptor() >= 0) {
     polled.push_back({devices_->descriptor(), POLLIN, 0});
@@ -273,7 +252,7 @@ void LocalLauncher::kill_overdue() {
 
 void LocalLauncher::hear_of_devices() {
   for (DeviceNews& news : devices_->read())
-    std::visit([&](auto& what) { news_.push_back({kNoGang, std::move(what)}); }, news);
+    std::visit([&](auto& what) { news_.push({kNoGang, std::move(what)}); }, news);
 }
 
 void LocalLauncher::read_output(Gang& gang) {
@@ -299,7 +278,7 @@ void LocalLauncher::read_output(Gang& gang) {
 
 void LocalLauncher::take_line(Gang& gang, std::string_view line) {
   if (auto event = parse_event(line)) {
-    news_.push_back({gang.id, std::move(*event)});
+    news_.push({gang.id, std::move(*event)});
   } else {
     (void)write_all(gang.log.get(), std::string(line) + "\n");  // a full disk does not stop the supervisor
   }
@@ -328,7 +307,7 @@ void LocalLauncher::finish_if_gone(Gang& gang) {
   if (gang.running()) return;
   read_output(gang);  // what was written before the end; a grandchild may keep the pipe open
   if (!gang.partial_line.empty()) take_line(gang, gang.partial_line);
-  news_.push_back({gang.id, gang.exited});
+  news_.push({gang.id, gang.exited});
   gang.ranks.clear();
 }
 
