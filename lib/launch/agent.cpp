@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/host.h"
 #include "launch/agent_message.h"
 #include "launch/launcher.h"
 
@@ -143,11 +144,6 @@ class Agent {
   std::map<GangId, GangId> ours_;    ///< by the supervisor's number
   std::map<GangId, GangId> theirs_;  ///< the other way round
 };
-
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
 
 }  // namespace
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/host.h"
 
 namespace saturn {
 namespace {
@@ -28,11 +29,6 @@ constexpr double kStepsWithoutNews = 10;
 std::string signal_name(int signal) {
   const char* name = ::sigabbrev_np(signal);
   return name == nullptr ? fmt::format("signal {}", signal) : fmt::format("SIG{}", name);
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
 /// Whether the record can change what is due to be started. A start does not: all that was due is started.

@@ -11,17 +11,13 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/host.h"
 #include "workload/settings_reader.h"
 
 namespace saturn {
 namespace {
 
 constexpr const char* kSchema = "saturn.run/1";
-
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
 
 std::map<std::string, const TaskSpec*> by_name(const std::vector<TaskSpec>& tasks) {
   std::map<std::string, const TaskSpec*> map;
