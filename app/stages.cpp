@@ -193,8 +193,10 @@ Profile make_profile(const Session& session, const CommonOptions& options, const
   if (fresh && !options.no_cache && !(request.retry_failed && has_failed(known))) return known;
   const RunLock lock({run.scratch});  // two that measure at once would spoil each other's figures and files
   const SteadyClock clock;
-  const bool any_missing = !known_trials(trials, session.cluster, run).missing.empty();
-  const auto launcher = any_missing ? make_launcher(session) : make_local_launcher();
+  // Agents are not started for nothing.
+  const bool on_agents =
+      on_other_machines(session) && !known_trials(trials, session.cluster, run).missing.empty();
+  const auto launcher = on_agents ? make_launcher(session) : make_local_launcher();
   const Waking waking = interrupts.wakes(*launcher);
   ProfileView view;
   run.progress = [&](const ProfileProgress& now) { view.show(now); };
