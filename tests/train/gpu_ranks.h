@@ -33,7 +33,7 @@ inline std::map<std::string, std::string> sharing_environment(int rank, int size
 /// This process's accelerator; opened by the first to ask.
 inline Accelerator& gpu(int rank = 0) {
   static Accelerator* const instance =
-      open_accelerator("gpu", {.index = 0, .uuid = gpu_of_rank(rank).uuid}).release();
+      open_accelerator("gpu", {.index = 0, .uuid = gpu_of_rank(rank).uuid})().release();
   return *instance;
 }
 
