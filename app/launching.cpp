@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launching.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 #include <utility>
 
 #include "base/error.h"
@@ -13,41 +13,35 @@
 namespace saturn {
 namespace {
 
+/// What a batch script was asked for is in srun's environment, and would count for the step: it is against
+/// what the step asks for, or less than the job has.
+constexpr const char* kOfTheBatchScript[] = {
+    "SLURM_NTASKS",         "SLURM_NPROCS",        "SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE",
+    "SLURM_NTASKS_PER_GPU", "SLURM_CPUS_PER_TASK", "SRUN_CPUS_PER_TASK",    "SLURM_CPUS_PER_GPU",
+    "SLURM_GPUS",           "SLURM_GPUS_PER_NODE", "SLURM_GPUS_PER_SOCKET", "SLURM_GPUS_PER_TASK",
+    "SLURM_GPU_BIND",       "SLURM_MEM_PER_CPU",   "SLURM_MEM_PER_GPU",     "SLURM_MEM_PER_NODE"};
+
 /// A step of the job that shares all that the job has on the node with the others.
-std::vector<std::string> agent_command(const std::string& host) {
-  return {"srun",
-          "--overlap",
-          "--nodes=1",
-          "--ntasks=1",
-          "--nodelist=" + host,
-          "--cpu-bind=none",
-          "--mem=0",
-          "--job-name=saturn-agent",
-          this_program(),
-          kAgentCommand};
+std::vector<std::string> agent_command(const SlurmPlace& place) {
+  std::vector<std::string> command{"env"};
+  for (const char* name : kOfTheBatchScript) command.insert(command.end(), {"-u", name});
+  command.insert(command.end(), {"srun", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=" + place.host,
+                                 "--cpu-bind=none", "--mem=0", "--job-name=saturn-agent"});
+  // Of no type: a step that names types is refused where a node has several.
+  command.push_back(place.gpus > 0 ? fmt::format("--gpus={}", place.gpus) : "--gres=none");
+  command.insert(command.end(), {this_program(), kAgentCommand});
+  return command;
 }
 
 }  // namespace
 
-void require_launchable(const Session& session) {
-  const auto& nodes = session.cluster.nodes;
-  const bool cpus =
-      std::all_of(nodes.begin(), nodes.end(), [](const Node& n) { return is_cpu_kind(n.kind); });
-  if (cpus || !on_other_machines(session)) return;
-  throw SystemError("start anything on", "GPUs of several nodes",
-                    "processes on other machines are started on CPU slots alone as yet",
-                    "ask Slurm for one node (--nodes=1); planning works for any number");
-}
-
 std::unique_ptr<Launcher> make_launcher(const Session& session, std::unique_ptr<DeviceWatch> watch) {
   if (!on_other_machines(session)) return make_local_launcher(std::move(watch));
-  require_launchable(session);
   const auto& nodes = session.cluster.nodes;
   make_directories(session.directory.path / "agents");
   std::vector<AgentNode> agents;
   for (size_t i = 0; i < nodes.size(); ++i) {
-    AgentNode agent{
-        .name = nodes[i].name, .devices = {}, .command = agent_command(session.places.at(i).host)};
+    AgentNode agent{.name = nodes[i].name, .devices = {}, .command = agent_command(session.places.at(i))};
     for (const Device& device : nodes[i].devices) agent.devices.push_back(device.index);
     agent.log = session.directory.path / "agents" / (nodes[i].name + ".log");
     agents.push_back(std::move(agent));

@@ -8,12 +8,8 @@
 
 namespace saturn {
 
-/// Errors: SystemError when the cluster has GPUs of other machines.
-void require_launchable(const Session& session);
-
 /// What starts the session's gangs: processes of this machine (which `watch` may look after), or where the
-/// cluster is a Slurm allocation on other machines, an agent on each of its nodes, started by srun. Errors:
-/// SystemError (GPUs of other machines).
+/// cluster is a Slurm allocation on other machines, an agent on each of its nodes, started by srun.
 std::unique_ptr<Launcher> make_launcher(const Session& session, std::unique_ptr<DeviceWatch> watch = nullptr);
 
 }  // namespace saturn

@@ -2,8 +2,10 @@
 #include "cluster/cluster.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/file.h"
 
 namespace saturn {
@@ -54,6 +56,7 @@ nlohmann::ordered_json to_json(const Device& device) {
       {"index", device.index}, {"cores", device.cores}, {"memory_bytes", device.memory_bytes}};
   if (!device.uuid.empty()) json["uuid"] = device.uuid;
   if (!device.name.empty()) json["name"] = device.name;
+  if (device.ordinal >= 0) json["ordinal"] = device.ordinal;
   return json;
 }
 
@@ -68,6 +71,7 @@ Device device_from_value(const Value& value, const std::string& what, Diagnostic
   device.memory_bytes = reader.bytes("memory_bytes", 0);
   device.uuid = reader.text("uuid");
   device.name = reader.text("name");
+  device.ordinal = static_cast<int>(reader.integer("ordinal", -1, -1, kMaxIndex));
   reader.finish();
   return device;
 }
@@ -88,10 +92,51 @@ Cluster cluster_from_value(const Value& value, Diagnostics& diagnostics) {
   return cluster;
 }
 
+namespace {
+
+std::vector<std::string> entries_of(std::string_view list) {
+  std::vector<std::string> entries;
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    entries.emplace_back(list.substr(0, comma));
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return entries;
+}
+
+/// What CUDA_VISIBLE_DEVICES takes for it.
+std::string name_of_gpu(int ordinal, const char* visible) {
+  if (visible == nullptr) return std::to_string(ordinal);
+  const std::vector<std::string> entries = entries_of(visible);
+  if (static_cast<std::size_t>(ordinal) < entries.size()) return entries[static_cast<std::size_t>(ordinal)];
+  throw SystemError("use", fmt::format("GPU {} of the job's on this node", ordinal),
+                    fmt::format("CUDA_VISIBLE_DEVICES is '{}' here", visible),
+                    "start saturn in the allocation itself, not in a smaller step");
+}
+
+}  // namespace
+
+void settle(std::vector<Device>& devices, const std::string& kind, const std::vector<int>& cores,
+            const char* visible) {
+  for (Device& device : devices) {
+    if (device.ordinal < 0) continue;
+    if (!is_cpu_kind(kind)) device.uuid = name_of_gpu(device.ordinal, visible);
+    const bool all_there = std::all_of(device.cores.begin(), device.cores.end(), [&](int place) {
+      return static_cast<std::size_t>(place) < cores.size();
+    });
+    if (!all_there) device.cores.clear();
+    for (int& core : device.cores) core = cores[static_cast<std::size_t>(core)];
+    device.ordinal = -1;
+  }
+}
+
 std::string cluster_hash(const Cluster& cluster) {
   Cluster counted = cluster;
   for (Node& node : counted.nodes) {
-    for (Device& device : node.devices) device.uuid.clear();
+    for (Device& device : node.devices) {
+      device.uuid.clear();
+      device.ordinal = -1;
+    }
   }
   return content_hash(to_json(counted).dump());
 }

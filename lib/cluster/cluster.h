@@ -20,6 +20,10 @@ struct Device {
   Bytes memory_bytes = 0;  ///< budget of the slot's or the GPU's memory; 0 = unlimited
   std::string uuid;        ///< of a GPU: by this it is known, whatever the order of enumeration
   std::string name;        ///< of a GPU: its model
+  /// On a machine of a Slurm job: its place among the job's GPUs there, or a slot's among the slots; `cores`
+  /// are places, too, among the CPUs that a process of the job has there. -1: they are the machine's own
+  /// numbers.
+  int ordinal = -1;
 
   bool operator==(const Device&) const = default;
 };
@@ -75,7 +79,14 @@ Device device_from_value(const Value& value, const std::string& what, Diagnostic
 nlohmann::ordered_json to_json(const Cluster& cluster);
 Cluster cluster_from_value(const Value& value, Diagnostics& diagnostics);
 
-/// Hash of everything in it but the GPUs' uuids: a plan is as good on another machine with the same ones.
+/// On the machine of these devices: makes places into the machine's own numbers. `cores`: that this process
+/// may use; a device whose cores are not all there is pinned to none. GPUs (`kind`) get as `uuid` what stands
+/// at their place in `visible`, the CUDA_VISIBLE_DEVICES that Slurm has given this process (null, not set:
+/// their ordinal). Errors: SystemError, when fewer are visible.
+void settle(std::vector<Device>& devices, const std::string& kind, const std::vector<int>& cores,
+            const char* visible);
+
+/// Hash of everything in it but which GPUs they are: a plan is as good on another machine with the same ones.
 std::string cluster_hash(const Cluster& cluster);
 
 }  // namespace saturn

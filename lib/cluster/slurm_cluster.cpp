@@ -17,10 +17,11 @@ std::string kind_of(const SlurmGpu& gpu) {
   return gpu_kind(gpu.type.empty() ? "gpu" : gpu.type);
 }
 
-/// The node as `discover` knows machines. A GPU's uuid says its place among those of the job there.
+/// The node as `discover` knows machines. CPUs are numbered by their place among the job's there (Slurm's own
+/// numbers need not be the kernel's); a GPU's uuid is its place.
 Machine machine_of(const SlurmNode& node) {
   Machine machine;
-  machine.cores = node.cpus;
+  for (int place = 0; place < std::ssize(node.cpus); ++place) machine.cores.push_back(place);
   machine.memory_bytes = node.memory_bytes;
   for (const SlurmGpu& gpu : node.gpus) {
     const auto place = static_cast<int>(machine.gpus.gpus.size());
@@ -116,15 +117,14 @@ class Placement {
     }
   }
 
-  void add(Node node, const std::string& host) {
-    SlurmPlace place{host, {}};
+  void add(Node node, const SlurmNode& host) {
     for (Device& device : node.devices) {
-      if (!device.uuid.empty()) place.gpus.push_back(std::stoi(device.uuid));
+      device.ordinal = device.uuid.empty() ? device.index : std::stoi(device.uuid);
       device.uuid.clear();
       device.name.clear();
     }
     found_.cluster.nodes.push_back(std::move(node));
-    found_.places.push_back(std::move(place));
+    found_.places.push_back({host.name, static_cast<int>(host.gpus.size())});
   }
 
   // ---- cluster: auto
@@ -156,7 +156,7 @@ class Placement {
       }
       for (Node& part : discovered(spec, node)) {
         part.name.replace(0, std::string_view("local").size(), node.name);
-        add(std::move(part), node.name);
+        add(std::move(part), node);
       }
     }
   }
@@ -167,7 +167,7 @@ class Placement {
     for (const SlurmNode& node : job_.nodes) {
       for (Node& part : discovered(spec, node)) {
         part.name = node.name;
-        add(std::move(part), node.name);
+        add(std::move(part), node);
       }
     }
   }
@@ -199,7 +199,11 @@ class Placement {
       for (Node& one : discovered(part, node)) made[one.name] = std::move(one);
     }
     throw_if_any();
-    for (std::size_t i = 0; i < wanted.size(); ++i) add(std::move(made.at(wanted[i].name)), host_of[i]);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const auto host = std::find_if(job_.nodes.begin(), job_.nodes.end(),
+                                     [&](const SlurmNode& node) { return node.name == host_of[i]; });
+      add(std::move(made.at(wanted[i].name)), *host);
+    }
   }
 
   const Host* named(const NodeSpec& spec) const {

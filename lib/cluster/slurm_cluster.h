@@ -11,8 +11,8 @@ namespace saturn {
 
 /// Where a node of the cluster lies in the job.
 struct SlurmPlace {
-  std::string host;       ///< Slurm's name of it
-  std::vector<int> gpus;  ///< of every device: its place among the job's GPUs there; empty for CPU slots
+  std::string host;  ///< Slurm's name of it
+  int gpus = 0;      ///< that the job has there, whatever the cluster uses of them
 
   bool operator==(const SlurmPlace&) const = default;
 };

@@ -56,7 +56,9 @@ bool wait_for_go(int stop_signals) {
 
 int run(const ScriptRankOptions& options, int events, int stop_signals, const Clock& clock) {
   const char* python_path = std::getenv("PYTHONPATH");
-  const RankSetup setup{read_job(options.job),
+  Job job = read_job(options.job);
+  settle(job.devices, job.device_kind, this_machine().cores, std::getenv("CUDA_VISIBLE_DEVICES"));
+  const RankSetup setup{std::move(job),
                         clock,
                         events,
                         stop_signals,

@@ -32,7 +32,8 @@ std::string visible_gpus(const Job& job) {
 std::map<std::string, std::string> library_variables(const Job& job, const ScriptStart& start) {
   std::map<std::string, std::string> variables;
   variables["CUDA_VISIBLE_DEVICES"] = visible_gpus(job);
-  std::size_t threads = 0;  // of one device: a launcher starts a process for each
+  variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // as Slurm and nvidia-smi count
+  std::size_t threads = 0;                        // of one device: a launcher starts a process for each
   for (const Device& device : job.devices) threads = std::max(threads, device.cores.size());
   if (threads > 0) {
     for (const char* name : {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"})

@@ -74,6 +74,7 @@ TakeDevice open_accelerator(const std::string& device_kind, const Device& device
   if (is_cpu_kind(device_kind)) return make_cpu_accelerator;
   const std::string visible = device.uuid.empty() ? std::to_string(device.index) : device.uuid;
   ::setenv("CUDA_VISIBLE_DEVICES", visible.c_str(), /*overwrite=*/1);
+  ::setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", /*overwrite=*/1);  // as Slurm and nvidia-smi count
   return load_accelerator(module_path());
 }
 

@@ -53,6 +53,7 @@ int claim_standard_output() {
 
 Job read_checked_job(const WorkerOptions& options, const std::filesystem::path& file) {
   Job job = read_job(file);
+  settle(job.devices, job.device_kind, this_machine().cores, std::getenv("CUDA_VISIBLE_DEVICES"));
   if (options.rank < 0 || options.rank >= job.world_size()) {
     throw InputError(fmt::format("--rank {}: the job has {} ranks", options.rank, job.world_size()));
   }

@@ -49,11 +49,6 @@ says err "error: cluster: node 'x' asks for 5 GPUs of kind 'h100'; free in Slurm
 says err "error: cluster: node 'y' asks for 1 GPU of kind 'h200'; free in Slurm job"
 [ ! -e runs ] || fail "something was begun"
 
-# Several nodes are planned for; nothing is started on them as yet.
-workload auto
-expect 3 salloc -w n[1-2] --exclusive "$saturn" run w.yaml
-says err 'cannot start anything on GPUs of several nodes: processes on other machines are started on CPU slots alone as yet'
-
 # Not in an allocation; of one that has ended; of one that nobody knows; without scontrol, and with one that fails.
 workload slurm
 expect 2 "$saturn" cluster w.yaml

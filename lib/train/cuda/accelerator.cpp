@@ -47,8 +47,10 @@ class CudaAccelerator final : public Accelerator {
   void set_memory_budget(Bytes budget) override {
     std::size_t free = 0, total = 0;
     check(cudaMemGetInfo(&free, &total), "ask for the memory of");
+    // What a GPU of another machine has is not known where the job is written.
+    if (budget == 0) budget = gpu_memory_budget(static_cast<Bytes>(total));
     const double share = static_cast<double>(budget) / static_cast<double>(total);
-    allocator::setMemoryFraction(budget > 0 ? std::min(share, 1.0) : 1.0, kDevice);
+    allocator::setMemoryFraction(std::min(share, 1.0), kDevice);
   }
   Bytes memory_in_use() const override { return allocated().current; }
   Bytes peak_memory() const override { return allocated().peak; }
