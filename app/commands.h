@@ -7,6 +7,7 @@
 
 #include "simulate.h"
 #include "stages.h"
+#include "time_limit.h"
 
 namespace saturn {
 
@@ -59,6 +60,7 @@ struct RunCommand {
   bool dry_run = false;
   bool fail_fast = false;  ///< end with the first task that is given up
   SimulateOptions simulate;
+  TimeLimitOptions time_limit;
 };
 int run_run(const RunCommand& command, const CommonOptions& options, InterruptGuard& interrupts);
 

@@ -33,6 +33,14 @@ class InterruptGuard {
   const std::atomic<bool>& requested() const;
   /// 128 + the signal that came, 0 when none did.
   int exit_code() const;
+
+  /// From now on that signal (also SIGUSR1 or SIGUSR2), too, makes `requested` true. It asks to leave in good
+  /// time: after another signal, and once more, it changes nothing.
+  void leave_on(int signal);
+  /// As if that signal came so long from now. Errors: SystemError.
+  void leave_after(Seconds time);
+  /// That signal, or that time, came before any other.
+  bool leaves() const;
 };
 
 }  // namespace saturn

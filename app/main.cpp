@@ -128,6 +128,16 @@ void add_run(CLI::App& app, CommonOptions& options, Action& action) {
   sub->add_flag("--keep-going{false}", command->fail_fast,
                 "Go on with the other tasks when one fails (the default)")
       ->excludes(fail_fast);
+  TimeLimitOptions& limit = command->time_limit;
+  sub->add_option(
+         "--time-reserve", limit.reserve,
+         "In a Slurm allocation: leave so long before its end, every task with a checkpoint, and exit "
+         "with 0 (default: 2min, or a tenth of the time where that is less)")
+      ->type_name("TIME");
+  sub->add_option("--leave-on", limit.signal, "The signal that asks for the same (default: USR1)")
+      ->check(CLI::IsMember({"USR1", "USR2", "TERM"}));
+  sub->add_flag("--requeue", limit.requeue,
+                "Then have Slurm start the job again, if work is left and some was done in this allocation");
   SimulateOptions& simulate = command->simulate;
   CLI::Option* simulated = sub->add_flag("--simulate", simulate.on,
                                          "Train nothing: run the plan in simulated time, at the profile's "

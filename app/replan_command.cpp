@@ -294,6 +294,7 @@ int change_running(const Change& change, const KnownFigures& known, const Plan& 
   const std::string id = fmt::format("{} {}", utc_timestamp(), ::getpid());
   RunChange asked{id, change.run, change.session.setup(profile).tasks, {}};
   if (change.cluster) asked.cluster = change.session.cluster;
+  asked.budget = change.session.workload.run.budget;
   const auto answer = ask_run(directory, asked, SteadyClock(), kPatience);
   if (!answer) {
     throw SystemError("reach", "the run in " + directory.path.string(), "it does not answer",

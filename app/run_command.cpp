@@ -27,6 +27,7 @@
 #include "run_view.h"
 #include "script/script_files.h"
 #include "summary.h"
+#include "time_limit.h"
 
 namespace saturn {
 namespace {
@@ -196,6 +197,13 @@ void say_that_budget_is_spent(const Session& session, const RunState& state, con
       to_text(session.workload.run.budget), finished, session.workload.tasks.size(), target));
 }
 
+/// A plan that is longer than what is left of the allocation.
+void say_how_far(const Plan& plan, Seconds left) {
+  if (plan.makespan_seconds <= left.count()) return;
+  say(fmt::format("the allocation ends in {}: by the plan {}", to_text_duration(left),
+                  how_far(plan, left.count())));
+}
+
 /// What the script would go on from.
 std::string checkpoint_of(const Job& job) {
   return ScriptCheckpoints(job.directory, job.keep_checkpoints).latest().path;
@@ -318,21 +326,31 @@ Prepared prepare_run(Session& session, const std::optional<fs::path>& plan_file,
   return prepared;
 }
 
-int train(Session& session, const std::optional<fs::path>& plan_file, const RunCommand& command,
-          const CommonOptions& options, InterruptGuard& interrupts) {
+/// How a run came to its end.
+struct Ended {
+  int exit_code = kEnvironment;
+  bool left = false;            ///< in time before the allocation ends
+  std::int64_t kept_steps = 0;  ///< more than when it began
+};
+
+Ended train(Session& session, const std::optional<fs::path>& plan_file, const std::optional<Seconds>& ends_at,
+            const RunCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
   const RunLock lock(session.directory);
   Prepared prepared = prepare_run(session, plan_file, options, interrupts);
   if (plan_file || prepared.replanned) replace_plan(session.directory.plan_file(), prepared.plan);
   write_file_atomically(session.directory.run_file(), to_text(prepared.run));
   say(plan_summary(prepared.plan));
+  if (ends_at) say_how_far(prepared.plan, *ends_at - SteadyClock().now());
+  const std::int64_t kept_before = kept_steps(prepared.state);
   const RunEnd end = execute(session, prepared, options, interrupts);
+  const std::int64_t kept = kept_steps(prepared.state) - kept_before;
   report(session, prepared.state, read_journal(session.directory.journal_file()), options);
   if (end == RunEnd::kInterrupted) {
     say(fmt::format("stopped; the same command goes on: saturn run {}", command.target));
-    return interrupts.exit_code();
+    return {interrupts.leaves() ? 0 : interrupts.exit_code(), interrupts.leaves(), kept};
   }
   if (end == RunEnd::kOutOfBudget) say_that_budget_is_spent(session, prepared.state, command.target);
-  return exit_code(end);
+  return {exit_code(end), false, kept};
 }
 
 RunOutcome outcome_of(const Session& session, int exit_code) {
@@ -365,23 +383,36 @@ void finish(const Session& session, int exit_code, const InterruptGuard& interru
   if (!wrong.empty()) say(fmt::format("warning: run.on_finish: {}", wrong));
 }
 
+/// An allocation in which nothing was done would be followed by others like it.
+void start_again(const Session& session, const Ended& ended) {
+  if (ended.kept_steps <= 0) {
+    throw SystemError("requeue", "Slurm job " + session.allocation->job.id,
+                      "no task has kept a step in this allocation, and none would in the next",
+                      "ask for more time, or see in the tasks' logs what took it");
+  }
+  say(fmt::format("Slurm job {} is requeued", session.allocation->job.id));
+  requeue(*session.allocation);
+}
+
 /// `train` and what follows it, however it ends. Bad input has begun nothing.
-int train_and_finish(Session& session, const std::optional<fs::path>& plan_file, const RunCommand& command,
+int train_and_finish(Session& session, const std::optional<fs::path>& plan_file,
+                     const std::optional<Seconds>& ends_at, const RunCommand& command,
                      const CommonOptions& options, InterruptGuard& interrupts) {
-  int exit_code = kEnvironment;
+  Ended ended;
   try {
-    exit_code = train(session, plan_file, command, options, interrupts);
+    ended = train(session, plan_file, ends_at, command, options, interrupts);
   } catch (const InputError&) {
     throw;
   } catch (const Interrupted&) {
     finish(session, interrupts.exit_code(), interrupts);
     throw;
   } catch (const std::exception&) {
-    finish(session, exit_code, interrupts);
+    finish(session, ended.exit_code, interrupts);
     throw;
   }
-  finish(session, exit_code, interrupts);
-  return exit_code;
+  finish(session, ended.exit_code, interrupts);
+  if (ended.left && command.time_limit.requeue) start_again(session, ended);
+  return ended.exit_code;
 }
 
 }  // namespace
@@ -396,8 +427,8 @@ int run_run(const RunCommand& command, const CommonOptions& options, InterruptGu
   Session session = open_session(workload_file, options);
   session.fail_fast = command.fail_fast;
   if (!command.dry_run && !command.simulate.on) {
-    require_launchable(session);
-    return train_and_finish(session, plan_file, command, options, interrupts);
+    const auto ends_at = mind_time_limit(command.time_limit, session.allocation, interrupts);
+    return train_and_finish(session, plan_file, ends_at, command, options, interrupts);
   }
   const Prepared prepared = prepare_run(session, plan_file, options, interrupts);
   if (command.simulate.on) return simulated_run(session, prepared, command.simulate, options);

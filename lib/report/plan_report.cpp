@@ -138,6 +138,18 @@ std::string plan_summary(const Plan& plan) {
                             std::abs(saved) * 100);
 }
 
+std::string how_far(const Plan& plan, double seconds) {
+  const auto count = [&](auto&& is) {
+    return std::count_if(plan.assignments.begin(), plan.assignments.end(), is);
+  };
+  const auto ended = count([&](const Assignment& line) { return line.end_seconds() <= seconds; });
+  const auto begun = count([&](const Assignment& line) { return line.start_seconds < seconds; });
+  const auto all = static_cast<std::ptrdiff_t>(plan.assignments.size());
+  return fmt::format("{} of {} task{} end in it, {} {} under way then, {} {} left for later", ended, all,
+                     all == 1 ? "" : "s", begun - ended, begun - ended == 1 ? "is" : "are", all - begun,
+                     all - begun == 1 ? "is" : "are");
+}
+
 std::string solve_text(const SolveProgress& progress) {
   if (!progress.value)
     return progress.bound > 0 ? "no plan yet, lower bound " + duration_text(progress.bound) : "no plan yet";

@@ -17,6 +17,10 @@ std::string plan_table(const Plan& plan, const Style& style);
 /// time and the tasks' mean end, what ends within a budget, and the baseline beside it. A line each.
 std::string plan_summary(const Plan& plan);
 
+/// How far the plan comes in an allocation that ends after so many seconds: "7 of 12 tasks end in it, 2 are
+/// under way then, 3 are left for later".
+std::string how_far(const Plan& plan, double seconds);
+
 /// Of a solve under way: "makespan 1:54, lower bound 1:50: gap 3.51 % (annealing; lanes)".
 std::string solve_text(const SolveProgress& progress);
 

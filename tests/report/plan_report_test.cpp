@@ -48,6 +48,13 @@ TEST_CASE("a plan without knobs and pins has no columns for them") {
         "tiny  ddp          local  1         40 s  1:11    30.5 s\n");
 }
 
+TEST_CASE("how far a plan comes in an allocation") {
+  CHECK(how_far(example(), 75) == "3 of 3 tasks end in it, 0 are under way then, 0 are left for later");
+  CHECK(how_far(example(), 72) == "2 of 3 tasks end in it, 1 is under way then, 0 are left for later");
+  CHECK(how_far(example(), 40) == "1 of 3 tasks end in it, 0 are under way then, 2 are left for later");
+  CHECK(how_far(example(), 39.9) == "0 of 3 tasks end in it, 1 is under way then, 2 are left for later");
+}
+
 TEST_CASE("the summary gives the gap, the methods and the saving") {
   CHECK(plan_summary(example()) ==
         "makespan 1:15, lower bound 1:12: gap 4.00 % (found by MILP, bound by area)\n"
