@@ -192,6 +192,8 @@ class Executor {
   std::string apply_change(const RunChange& change, const std::vector<LiveTrials::Need>& needs);
   std::vector<std::string> change_tasks(const RunChange& change);
   std::vector<std::string> change_cluster(const RunChange& asked);
+  std::vector<std::string> change_budget(const BudgetSettings& settings);
+  Budget new_budget(const BudgetSettings& settings) const;
   void stop_changed(const std::set<std::string>& names);
   const Node* node_to_lend(const LiveTrials::Need& need) const;
   std::vector<Device> standing_devices(const Node& node) const;

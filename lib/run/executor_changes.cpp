@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cluster/cluster_change.h"
+#include "run/budget.h"
 #include "run/continuation.h"
 #include "run/executor.h"
 
@@ -48,13 +49,41 @@ std::string Executor::refusal(const RunChange& change) const {
     const std::string wrong = begun && before != nullptr ? forbidden_change(*before, task) : "";
     if (!wrong.empty()) text += fmt::format("{}{} after it was started", text.empty() ? "" : "\n", wrong);
   }
+  const double ends_at = change.budget ? new_budget(*change.budget).seconds : setup_.budget.seconds;
+  if (ends_at <= now()) {
+    text += fmt::format("{}run.budget: the deadline {} has passed", text.empty() ? "" : "\n",
+                        change.budget->deadline_text);
+  }
   return text;
+}
+
+/// As this session counts.
+Budget Executor::new_budget(const BudgetSettings& settings) const {
+  return session_budget(settings, state_, state_.session_began_at);
+}
+
+/// What has changed, a line.
+std::vector<std::string> Executor::change_budget(const BudgetSettings& settings) {
+  if (settings == setup_.settings.budget) return {};
+  const auto text = [](const BudgetSettings& budget) {
+    const std::string written = to_text(budget);
+    return written.empty() ? "none" : written;
+  };
+  const std::string line = fmt::format("run.budget: {} -> {}", text(setup_.settings.budget), text(settings));
+  setup_.settings.budget = settings;
+  setup_.budget = new_budget(settings);
+  next_budget_check_ = 0;
+  return {line};
 }
 
 std::string Executor::apply_change(const RunChange& change, const std::vector<LiveTrials::Need>& needs) {
   std::vector<std::string> lines = change_tasks(change);
   if (change.cluster) {
     const std::vector<std::string> more = change_cluster(change);
+    lines.insert(lines.end(), more.begin(), more.end());
+  }
+  if (change.budget) {
+    const std::vector<std::string> more = change_budget(*change.budget);
     lines.insert(lines.end(), more.begin(), more.end());
   }
   if (lines.empty()) return kNothingChanged;

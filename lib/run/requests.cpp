@@ -30,7 +30,7 @@ RunChange read_request(const fs::path& file) {
   Diagnostics diagnostics(document);
   MapReader reader(document.root, "request", diagnostics);
   reader.choice("schema", "", {kRequestSchema});
-  RunChange change{reader.text("id"), {}, {}, {}};
+  RunChange change{.id = reader.text("id"), .run = {}, .tasks = {}};
   if (reader.require("run")) {
     MapReader run(*reader.value("run"), "run", diagnostics);
     change.run = run_identity_from(run);
@@ -41,9 +41,22 @@ RunChange read_request(const fs::path& file) {
   }
   if (const Value* cluster = reader.value("cluster"))
     change.cluster = cluster_from_value(*cluster, diagnostics);
+  if (const Value* limits = reader.value("limits")) {
+    MapReader run(*limits, "limits", diagnostics);
+    change.budget = read_budget(run);
+    run.finish();
+  }
   reader.finish();
   diagnostics.throw_if_any();
   return change;
+}
+
+/// The map whose key `budget` is read as the same.
+nlohmann::ordered_json limits(const BudgetSettings& budget) {
+  nlohmann::ordered_json limits = nlohmann::ordered_json::object();
+  if (budget.deadline != BudgetSettings::Deadline::kNone) limits["deadline"] = budget.deadline_text;
+  if (budget.device_hours > 0) limits["device_hours"] = budget.device_hours;
+  return limits.empty() ? limits : nlohmann::ordered_json{{"budget", limits}};
 }
 
 std::optional<RunAnswer> read_answer(const fs::path& file) {
@@ -115,6 +128,7 @@ std::optional<RunAnswer> ask_run(const RunDirectory& directory, const RunChange&
   nlohmann::ordered_json json = {
       {"schema", kRequestSchema}, {"id", change.id}, {"run", to_json(change.run)}, {"tasks", tasks}};
   if (change.cluster) json["cluster"] = to_json(*change.cluster);
+  if (change.budget) json["limits"] = limits(*change.budget);
   write_file_atomically(directory.request_file(), json.dump(2) + "\n");
   const Seconds deadline = clock.now() + patience;
   while (clock.now() < deadline) {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "profile/profile.h"
 #include "run/run_directory.h"
+#include "workload/budget_settings.h"
 
 namespace saturn {
 
@@ -17,7 +18,8 @@ struct RunChange {
   std::string id;  ///< chosen by whoever asks
   RunIdentity run;
   std::vector<TaskSpec> tasks;  ///< those of `run` with their steps, also where only the profile tells them
-  std::optional<Cluster> cluster{};  ///< to run on from now on; empty: the cluster stays
+  std::optional<Cluster> cluster{};        ///< to run on from now on; empty: the cluster stays
+  std::optional<BudgetSettings> budget{};  ///< from now on; empty: the budget stays
 };
 
 /// What a run says to a change that is none.

@@ -463,6 +463,37 @@ struct OneRequest final : RunRequests {
   void answer(const RunAnswer& answer) override { answers.push_back(answer); }
 };
 
+TEST_CASE_FIXTURE(RunFixture, "a run that goes on gets another deadline, and none that has passed") {
+  add("long", {0}, 0, {.steps = 60});
+  OneRequest request(clock, 10, setup.tasks);
+  BudgetSettings budget;
+  budget.deadline = BudgetSettings::Deadline::kAfter;
+  budget.deadline_seconds = 30;
+  budget.deadline_text = "30s";
+  request.change.budget = budget;
+  requests = &request;
+  CHECK(run() == RunEnd::kOutOfBudget);
+  REQUIRE(request.answers.size() == 1);
+  CHECK(request.answers[0].text == "run.budget: none -> deadline 30s");
+  CHECK(clock.now().count() <= 30);
+  CHECK(state.tasks["long"].step > 10);
+}
+
+TEST_CASE_FIXTURE(RunFixture, "a run is not told to end in the past") {
+  add("long", {0}, 0, {.steps = 60});
+  OneRequest request(clock, 10, setup.tasks);
+  BudgetSettings budget;
+  budget.deadline = BudgetSettings::Deadline::kAfter;
+  budget.deadline_seconds = 5;
+  budget.deadline_text = "5s";
+  request.change.budget = budget;
+  requests = &request;
+  CHECK(run() == RunEnd::kDone);
+  REQUIRE(request.answers.size() == 1);
+  CHECK_FALSE(request.answers[0].taken);
+  CHECK(request.answers[0].text == "run.budget: the deadline 5s has passed");
+}
+
 TEST_CASE_FIXTURE(RunFixture,
                   "a task is dropped from a run that goes on, and one added, and the others are let be") {
   add("stays", {0}, 0, {.steps = 60});

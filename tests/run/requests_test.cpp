@@ -60,7 +60,12 @@ TEST_CASE("a request reaches the run that goes on, and its answer comes back") {
   const auto requests = make_directory_requests(run);
   CHECK_FALSE(requests->take().has_value());
   const Cluster cluster{{{"n", "cpu", {{0, {1, 2}, 5, "", ""}}}}};
-  const RunChange change{"7", {"/w.yaml", {task_named("a")}, {"b"}, {}}, {task_named("a")}, cluster};
+  BudgetSettings budget;
+  budget.deadline = BudgetSettings::Deadline::kAfter;
+  budget.deadline_seconds = 7200;
+  budget.deadline_text = "2h";
+  budget.device_hours = 1.5;
+  const RunChange change{"7", {"/w.yaml", {task_named("a")}, {"b"}, {}}, {task_named("a")}, cluster, budget};
   std::optional<RunAnswer> answer;
   std::thread asking([&] { answer = ask_run(run, change, SteadyClock(), Seconds(20)); });
   std::optional<RunChange> taken;
@@ -74,6 +79,7 @@ TEST_CASE("a request reaches the run that goes on, and its answer comes back") {
   CHECK(taken->run.dropped == std::vector<std::string>{"b"});
   CHECK(names_of(taken->tasks) == std::vector<std::string>{"a"});
   CHECK(taken->cluster == cluster);
+  CHECK(taken->budget == budget);
   REQUIRE(answer.has_value());
   CHECK(answer->taken);
   CHECK(answer->text == "done\nand more");
