@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what Saturn is built from, where it is missing: Debian packages (apt, as root) and LibTorch (pinned PyPI wheels).
 # Prints LibTorch's folder on stdout and everything else on stderr. Run it again at any time: it does what is left to do.
-#   --for-tests        also clang-format, shellcheck and Slurm, if this is root (without them some tests are skipped)
+#   --for-tests        also clang-format, shellcheck, patchelf and Slurm, if this is root (without them some tests are skipped)
 #   SATURN_DEPS_DIR    where LibTorch is unpacked (default: build/deps in the checkout); an absolute path
 #   SATURN_TORCH_DIR   the torch folder of an existing PyTorch or LibTorch, an absolute path; nothing is downloaded then
 #   SATURN_CUDA        yes, no, or auto (default: where there is a GPU): also the CUDA libraries that PyTorch uses, with
@@ -203,7 +203,7 @@ download_cuda() {
 # ---- main
 
 if [[ ${1:-} == --for-tests && $(id -u) == 0 ]]; then
-  tools+=(clang-format:clang-format shellcheck:shellcheck)
+  tools+=(clang-format:clang-format shellcheck:shellcheck patchelf:patchelf)
   tools+=(slurmctld:slurmctld slurmd:slurmd sbatch:slurm-client munged:munge)
 fi
 here=${BASH_SOURCE[0]%/*}
