@@ -79,6 +79,7 @@ class CountedLauncher final : public Launcher {
  public:
   explicit CountedLauncher(Launcher& inner) : inner_(inner) {}
   GangId start(const GangSpec& spec) override { return inner_.start(spec); }
+  void admit(GangId gang) override { inner_.admit(gang); }
   void release(GangId gang) override { inner_.release(gang); }
   void stop(GangId gang, Seconds grace) override { inner_.stop(gang, grace); }
   void kill(GangId gang) override { inner_.kill(gang); }
