@@ -25,9 +25,8 @@ Range part_of(Range whole, int index, int parts) {
 
 }  // namespace
 
-void SharedCommunicator::check_parts(const Buffer& part, const Buffer& whole) const {
-  const bool right =
-      part.dtype == whole.dtype && whole.count == part.count * static_cast<std::size_t>(size());
+void check_parts(const Buffer& part, const Buffer& whole, int size) {
+  const bool right = part.dtype == whole.dtype && whole.count == part.count * static_cast<std::size_t>(size);
   if (!right) throw std::logic_error("a buffer of size() parts is not size() times as long as one part");
 }
 
@@ -101,7 +100,7 @@ void SharedCommunicator::reduce_rounds(Buffer buffer, Reduction reduction) {
 /// Stage k+1: my slot k % 2 is full. It is filled again for round k+2 when all have come to stage k+2, which
 /// they do after they have read round k.
 void SharedCommunicator::reduce_scatter(Buffer input, Buffer output) {
-  check_parts(output, input);
+  check_parts(output, input, size());
   enter(call_of(Operation::kReduceScatter, output), nullptr, 0);
   const std::size_t element = size_of(output.dtype);
   const std::size_t part = slot_bytes_ / element / static_cast<std::size_t>(size()) & ~std::size_t{31};
@@ -134,7 +133,7 @@ void SharedCommunicator::reduce_scatter(Buffer input, Buffer output) {
 }
 
 void SharedCommunicator::all_gather(Buffer input, Buffer output) {
-  check_parts(input, output);
+  check_parts(input, output, size());
   enter(call_of(Operation::kAllGather, input), nullptr, 0);
   const std::size_t bytes = input.count * size_of(input.dtype);
   const std::size_t rounds = (bytes + slot_bytes_ - 1) / slot_bytes_;

@@ -12,6 +12,8 @@ namespace {
 /// How often a sleeping rank looks after its peers.
 constexpr Seconds kLookEvery{0.02};
 
+}  // namespace
+
 std::string describe(const Call& call) {
   static constexpr const char* kNames[] = {"all_reduce", "all_gather", "reduce_scatter",
                                            "broadcast",  "barrier",    "message"};
@@ -24,8 +26,6 @@ std::string describe(const Call& call) {
   if (operation == Operation::kBroadcast) text += fmt::format(" from rank {}", call.argument);
   return text;
 }
-
-}  // namespace
 
 SharedCommunicator::SharedCommunicator(std::shared_ptr<const SharedSegment> segment, int rank,
                                        Seconds timeout)
@@ -52,8 +52,8 @@ void SharedCommunicator::wait(Gate& gate, std::uint32_t target, int peer) {
     if (reached(gate, target)) return;  // it came before it went
     if (!loss.empty()) die(loss);
     if (Seconds(std::chrono::steady_clock::now() - start) > timeout_) {
-      die(fmt::format("rank {} waited {} for rank {}, which did not come", rank_, to_text_duration(timeout_),
-                      peer));
+      die(fmt::format("rank {} waited {} for rank {}, which did not come", segment_->number_of(rank_),
+                      to_text_duration(timeout_), segment_->number_of(peer)));
     }
     if (wait_at_gate(gate, target, kLookEvery)) return;
   }
@@ -76,7 +76,8 @@ void SharedCommunicator::check_calls(const Call& mine) {
   for (int peer = 1; peer < size(); ++peer) {
     const Call& call = peer == rank_ ? mine : record(peer).entries[sequence_ % 2].call;
     if (call == first) continue;
-    die(fmt::format("rank {} calls {}, rank 0 calls {}", peer, describe(call), describe(first)));
+    die(fmt::format("rank {} calls {}, rank {} calls {}", segment_->number_of(peer), describe(call),
+                    segment_->number_of(0), describe(first)));
   }
 }
 
@@ -105,8 +106,8 @@ void SharedCommunicator::receive_chunk(Message& message, int from) {
   wait(channel.written, read + 1, from);
   const Call sent = channel.calls[read % 2];
   if (sent != expected) {
-    die(fmt::format("rank {} sends a {}, rank {} expects a {}", from, describe(sent), rank_,
-                    describe(expected)));
+    die(fmt::format("rank {} sends a {}, rank {} expects a {}", segment_->number_of(from), describe(sent),
+                    segment_->number_of(rank_), describe(expected)));
   }
   const std::size_t n = std::min(channel_bytes_, message.bytes - message.done);
   if (n > 0) std::memcpy(message.next(), segment_->channel_slot(from, rank_, read), n);

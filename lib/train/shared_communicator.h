@@ -24,6 +24,12 @@ inline Call call_of(Operation operation, const Buffer& buffer, std::uint32_t arg
           buffer.count};
 }
 
+/// "all_reduce of 5 float32 (sum)".
+std::string describe(const Call& call);
+
+/// Errors: std::logic_error when `whole` is not `size` parts like `part`.
+void check_parts(const Buffer& part, const Buffer& whole, int size);
+
 /// Every collective begins with an entry: the ranks write down what they are about to do and meet. Whoever
 /// has met everybody knows that all slots are free, since each has finished what it did before. Small
 /// payloads come with the entry; larger ones go in rounds through two slots a rank, so that a rank fills one
@@ -44,7 +50,9 @@ class SharedCommunicator final : public Communicator {
   void send(Buffer buffer, int to) override;
   void receive(Buffer buffer, int from) override;
   void exchange(Buffer sent, Buffer received, int peer) override;
-  void barrier() override { enter(call_of(Operation::kBarrier, {}), nullptr, 0); }
+  void barrier() override { meet(call_of(Operation::kBarrier, {})); }
+  /// Waits until every rank calls it, and compares what they are about to do.
+  void meet(const Call& call) { enter(call, nullptr, 0); }
 
   void abort(const std::string& reason) override { segment_->abort(reason); }
   std::string aborted() const override { return segment_->abort_reason(); }
@@ -93,7 +101,6 @@ class SharedCommunicator final : public Communicator {
   void reduce_rounds(Buffer buffer, Reduction reduction);
   /// What the ranks' slots (this rank's own part: `own`) hold of part rank(), in the order of ranks.
   std::vector<const void*> sources(std::size_t round, std::size_t part_bytes, const void* own) const;
-  void check_parts(const Buffer& part, const Buffer& whole) const;
   void check_peer(int peer, const char* what) const;
 
   std::shared_ptr<const SharedSegment> segment_;

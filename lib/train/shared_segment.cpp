@@ -22,7 +22,7 @@
 namespace saturn {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x53415455524e0001;  // "SATURN", layout 1
+constexpr std::uint64_t kMagic = 0x53415455524e0002;  // "SATURN", layout 2
 constexpr const char* kMemoryAdvice = "free memory, or raise the limit of shared memory (/dev/shm)";
 
 constexpr std::size_t round_up(std::size_t bytes) {
@@ -55,13 +55,6 @@ Life life_of(int process) {
   for (int i = 0; i < 20 && field != nullptr; ++i) field = std::strchr(field + 1, ' ');
   if (field != nullptr) life.started = std::strtoull(field, nullptr, 10);
   return life;
-}
-
-/// "rank 1 (process 17) died"; empty while the process lives.
-std::string death_of(int rank, std::int32_t process, std::uint64_t started) {
-  const Life life = life_of(process);
-  const bool same = life.started == 0 || life.started == started;
-  return life.alive && same ? "" : fmt::format("rank {} (process {}) died", rank, process);
 }
 
 void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t seen, Seconds slice) {
@@ -185,11 +178,24 @@ void SharedSegment::reserve_channel(int from, int to) const {
   reserve(static_cast<std::size_t>(channel_slot(from, to, 0) - base_), 2 * shape_.channel_bytes);
 }
 
+std::string SharedSegment::describe(int rank, std::int32_t process) const {
+  const std::string where = shape_.host.empty() ? "" : " on " + shape_.host;
+  return fmt::format("rank {} (process {}{})", number_of(rank), process, where);
+}
+
+/// "rank 1 (process 17) died"; empty while the process lives.
+std::string SharedSegment::death_of(int rank, std::int32_t process, std::uint64_t started) const {
+  const Life life = life_of(process);
+  const bool same = life.started == 0 || life.started == started;
+  return life.alive && same ? "" : describe(rank, process) + " died";
+}
+
 void SharedSegment::enter(int rank) const {
   RankRecord& record = this->rank(rank);
   std::int32_t taken = 0;
   if (!record.process.compare_exchange_strong(taken, ::getpid())) {
-    throw CommunicatorError(fmt::format("rank {} of {} is taken by process {}", rank, name_, taken));
+    throw CommunicatorError(
+        fmt::format("rank {} of {} is taken by process {}", number_of(rank), name_, taken));
   }
   record.started = life_of(::getpid()).started;
   record.presence = Presence::kPresent;
@@ -205,7 +211,7 @@ std::string SharedSegment::loss_of(int rank) const {
   const Presence presence = record.presence;
   if (presence == Presence::kAbsent) return loss_since_last_generation(rank);
   const std::int32_t process = record.process;
-  if (presence == Presence::kLeft) return fmt::format("rank {} (process {}) has left", rank, process);
+  if (presence == Presence::kLeft) return describe(rank, process) + " has left";
   return death_of(rank, process, record.started);
 }
 

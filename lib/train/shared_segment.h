@@ -32,6 +32,9 @@ struct SegmentShape {
   std::size_t slot_bytes = std::size_t{512} << 10;
   /// Of one of the two buffers from one rank to another.
   std::size_t channel_bytes = std::size_t{256} << 10;
+  /// How messages name the ranks, of a gang that goes on on other hosts: numbers begin with this.
+  int first_rank = 0;
+  std::string host{};  ///< named with them; empty: there is no other
 };
 
 /// What a rank says it is about to do; peers compare.
@@ -56,6 +59,9 @@ struct RankRecord {
   std::atomic<std::uint64_t> started;  ///< of the process, so that a reused id is no sign of life
   Gate arrival;                        ///< 1 when the rank is there
   Gate progress;                       ///< stages of collectives behind it
+  /// Of a gang on several hosts (hosts_collectives.cpp): pieces that it has contributed, has published the
+  /// results of, and has done with.
+  Gate contributed, published, finished;
   std::array<Entry, 2> entries;
 };
 struct ChannelRecord {
@@ -85,6 +91,8 @@ class SharedSegment {
   int size() const { return size_; }
   std::size_t slot_bytes() const { return shape_.slot_bytes; }
   std::size_t channel_bytes() const { return shape_.channel_bytes; }
+  /// The number of this rank in the gang, which messages name.
+  int number_of(int rank) const { return shape_.first_rank + rank; }
   SegmentHeader& header() const { return *reinterpret_cast<SegmentHeader*>(base_); }
   RankRecord& rank(int rank) const;
   std::byte* slot(int rank, std::uint32_t round) const;
@@ -112,6 +120,8 @@ class SharedSegment {
   void reserve(std::size_t offset, std::size_t bytes) const;
   void claim() const;
   std::string loss_since_last_generation(int rank) const;
+  std::string death_of(int rank, std::int32_t process, std::uint64_t started) const;
+  std::string describe(int rank, std::int32_t process) const;
 
   std::string name_;
   int size_;

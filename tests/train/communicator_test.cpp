@@ -8,50 +8,11 @@
 #include <fmt/format.h>
 #include <signal.h>
 
-#include "train/collectives.h"
+#include "train/communicator_bodies.h"
 #include "train/gang.h"
 #include "train/reduce.h"
 
 using namespace saturn;
-
-namespace {
-
-std::string try_everything(Communicator& communicator) {
-  std::string wrong;
-  for (const Dtype dtype : {Dtype::kFloat32, Dtype::kFloat64, Dtype::kBFloat16, Dtype::kInt64}) {
-    const std::size_t chunk = kSmall.slot_bytes / size_of(dtype);
-    const std::size_t inline_count = kInlineBytes / size_of(dtype);
-    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{7}, inline_count,
-                                    inline_count + 1, chunk - 1, chunk, chunk + 1, 5 * chunk + 3}) {
-      wrong += try_collectives(communicator, count, dtype);
-    }
-  }
-  return wrong;
-}
-
-double noise(int rank, std::size_t i) {
-  return std::sin(static_cast<double>(i * 37 % 1009) + rank * 0.37) * std::pow(10.0, rank * 2 - 3);
-}
-
-/// The sum that rank 0 + rank 1 + ... gives, as bytes, for a payload of either path.
-std::string try_order(Communicator& c, std::size_t count, Dtype dtype) {
-  std::vector<Numbers> all;
-  std::vector<const void*> sources;
-  for (int r = 0; r < c.size(); ++r) all.emplace_back(count, dtype, [r](auto i) { return noise(r, i); });
-  for (Numbers& numbers : all) sources.push_back(numbers.buffer().data);
-  Numbers expected(count, dtype, [](auto) { return 0.0; });
-  reduce(sources, count, dtype, Reduction::kSum, expected.buffer().data);
-  Numbers is = all[static_cast<std::size_t>(c.rank())];
-  c.all_reduce(is.buffer(), Reduction::kSum);
-  const bool same = std::memcmp(is.buffer().data, expected.buffer().data, count * size_of(dtype)) == 0;
-  return same ? "" : fmt::format("{} elements of dtype {} differ\n", count, static_cast<int>(dtype));
-}
-
-std::vector<std::string> nothing_wrong(int size) {
-  return std::vector<std::string>(std::size_t(size));
-}
-
-}  // namespace
 
 TEST_CASE("every collective gives the right elements between threads") {
   for (int size = 1; size <= 4; ++size) CHECK(run_as_threads(size, try_everything) == nothing_wrong(size));
@@ -62,15 +23,8 @@ TEST_CASE("every collective gives the right elements between processes") {
 }
 
 TEST_CASE("additions are made in the order of the ranks, whatever the size") {
-  const auto body = [](Communicator& c) {
-    std::string wrong;
-    for (const Dtype dtype : {Dtype::kFloat32, Dtype::kFloat64, Dtype::kBFloat16}) {
-      for (const std::size_t count : {5, 1000, 5000, 40000}) wrong += try_order(c, count, dtype);
-    }
-    return wrong;
-  };
-  CHECK(run_as_processes(3, body) == nothing_wrong(3));
-  CHECK(run_as_processes(2, body) == nothing_wrong(2));
+  CHECK(run_as_processes(3, try_orders) == nothing_wrong(3));
+  CHECK(run_as_processes(2, try_orders) == nothing_wrong(2));
 }
 
 TEST_CASE("bfloat16 is added in float and rounded once, to even") {
@@ -98,60 +52,13 @@ TEST_CASE("send returns before the message is received when it fits into the buf
   CHECK(run_as_processes(2, body) == nothing_wrong(2));
 }
 
-namespace {
-
-/// Rank 0 sends `there` elements and rank 1 `back`, three times over, among sends and receives.
-std::string try_exchange(Communicator& c, std::size_t there, std::size_t back, Dtype dtype) {
-  const int peer = 1 - c.rank();
-  const std::size_t out_count = c.rank() == 0 ? there : back;
-  const std::size_t in_count = c.rank() == 0 ? back : there;
-  std::string wrong;
-  for (int round = 0; round < 3; ++round) {
-    const auto value = [round](int rank, std::size_t i) { return value_of(rank + round, i); };
-    Numbers out(out_count, dtype, [&](auto i) { return value(c.rank(), i); });
-    Numbers in(in_count, dtype, [](auto) { return 0.0; });
-    Numbers before(3, dtype, [&](auto i) { return value(c.rank(), i + 5); });
-    c.send(before.buffer(), peer);  // one message may wait in the channel
-    c.receive(before.buffer(), peer);
-    c.exchange(out.buffer(), in.buffer(), peer);
-    wrong += before.differs("message before", [&](auto i) { return value(peer, i + 5); });
-    wrong += in.differs("exchange", [&](auto i) { return value(peer, i); });
-  }
-  return wrong;
-}
-
-}  // namespace
-
 TEST_CASE("two ranks swap buffers of any two sizes") {
-  const auto body = [](Communicator& c) {
-    std::string wrong;
-    for (const Dtype dtype : {Dtype::kFloat32, Dtype::kFloat64, Dtype::kBFloat16, Dtype::kInt64}) {
-      const std::size_t chunk = kSmall.channel_bytes / size_of(dtype);
-      const std::size_t sizes[] = {0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 9 * chunk + 5};
-      for (const std::size_t there : sizes) {
-        for (const std::size_t back : sizes) wrong += try_exchange(c, there, back, dtype);
-      }
-    }
-    return wrong;
-  };
-  CHECK(run_as_threads(2, body) == nothing_wrong(2));
-  CHECK(run_as_processes(2, body) == nothing_wrong(2));
+  CHECK(run_as_threads(2, try_exchanges) == nothing_wrong(2));
+  CHECK(run_as_processes(2, try_exchanges) == nothing_wrong(2));
 }
 
 TEST_CASE("four ranks exchange with one peer after the other") {
-  const auto body = [](Communicator& c) {
-    std::string wrong;
-    const std::size_t count = 3 * kSmall.channel_bytes;
-    for (int distance = 1; distance < 4; ++distance) {
-      const int peer = c.rank() ^ distance;
-      Numbers out(count, Dtype::kFloat32, [&](auto i) { return value_of(c.rank(), i); });
-      Numbers in(count, Dtype::kFloat32, [](auto) { return 0.0; });
-      c.exchange(out.buffer(), in.buffer(), peer);
-      wrong += in.differs("exchange", [&](auto i) { return value_of(peer, i); });
-    }
-    return wrong;
-  };
-  CHECK(run_as_processes(4, body) == nothing_wrong(4));
+  CHECK(run_as_processes(4, try_exchanges_of_four) == nothing_wrong(4));
 }
 
 TEST_CASE("an exchange with a rank that is killed names it, and one that does not match says why") {

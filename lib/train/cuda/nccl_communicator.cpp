@@ -33,11 +33,6 @@ ncclDataType_t nccl_type(Dtype dtype) {
   throw std::logic_error("an unknown dtype");
 }
 
-void check_parts(const Buffer& part, const Buffer& whole, int size) {
-  if (part.dtype == whole.dtype && whole.count == part.count * static_cast<std::size_t>(size)) return;
-  throw std::logic_error("a buffer of size() parts is not size() times as long as one part");
-}
-
 bool on_gpu(const Buffer& buffer) {
   return buffer.count > 0 && is_gpu_memory(buffer.data);  // for nothing at all the ranks just meet
 }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/units.h"
+
+namespace saturn {
+
+/// A TCP socket that listens on every address of this machine, IPv6 and IPv4, at a port that the system
+/// chooses. Close-on-exec, non-blocking. Errors: SystemError.
+FileDescriptor listen_at_any_port();
+/// The port of a socket; 0 when it has none.
+int port_of(int socket);
+/// The other end's address as a number; empty when it is gone.
+std::string peer_address(int socket);
+
+/// By what names others may reach this machine, best first: its own, then the numbers of its interfaces.
+std::vector<std::string> own_addresses();
+
+/// A connection to `host` (a name or a number), non-blocking, close-on-exec and without Nagle's delay. On
+/// failure, or after `limit`, none, and `why` says why.
+FileDescriptor connect_to(const std::string& host, int port, Seconds limit, std::string& why);
+/// What `listener` has been asked for; none: nothing at the moment. As `connect_to` leaves it.
+FileDescriptor accept_from(int listener);
+
+/// All `bytes`, waiting for them until `limit` has passed. Returns 0 or an errno; ECONNRESET at the other's
+/// end.
+[[nodiscard]] int receive_all(int socket, void* data, std::size_t bytes, Seconds limit);
+[[nodiscard]] int send_all(int socket, const void* data, std::size_t bytes, Seconds limit);
+
+/// The other machine is taken for gone (ETIMEDOUT) when it has not answered for about `silence`, whether
+/// there is something to send or not.
+void limit_silence(int socket, Seconds silence);
+
+}  // namespace saturn
