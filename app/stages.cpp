@@ -227,7 +227,7 @@ void add_rows(Profile& profile, const std::vector<Trial>& rows) {
   for (const Trial& row : rows) {
     const bool known = std::any_of(before.begin(), before.end(), [&](const Trial& trial) {
       return trial.signature == row.signature && trial.parallelism == row.parallelism &&
-             trial.devices == row.devices && trial.device_kind == row.device_kind;
+             trial.devices == row.devices && trial.device_kind == row.device_kind && trial.nodes == row.nodes;
     });
     if (!known) profile.trials.push_back(row);
   }
@@ -251,7 +251,7 @@ KnownFigures known_figures(const Session& session, const std::vector<TaskSpec>& 
   std::erase_if(figures.missing.trials, [&](const PlannedTrial& trial) {
     return std::any_of(figures.profile.trials.begin(), figures.profile.trials.end(), [&](const Trial& row) {
       return row.signature == trial.signature && row.parallelism == trial.parallelism.name &&
-             row.devices == trial.devices && row.device_kind == trial.device_kind;
+             row.devices == trial.devices && row.device_kind == trial.device_kind && row.nodes == 1;
     });
   });
   return figures;

@@ -2,6 +2,7 @@
 #include "profile/profile.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <tuple>
@@ -16,7 +17,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t kMostInteger = std::numeric_limits<std::int64_t>::max();
 
 auto key_of(const Trial& trial) {
-  return std::tie(trial.signature, trial.parallelism, trial.device_kind, trial.devices);
+  return std::tie(trial.signature, trial.parallelism, trial.device_kind, trial.devices, trial.nodes);
 }
 
 double speed_of(const Trial& trial) {
@@ -109,10 +110,10 @@ void order_trials(std::vector<Trial>& trials) {
 }
 
 const Trial* best_trial(const Profile& profile, const std::string& signature, const std::string& parallelism,
-                        std::int64_t devices, const std::string& device_kind) {
+                        std::int64_t devices, const std::string& device_kind, std::int64_t nodes) {
   const Trial* best = nullptr;
   for (const Trial& trial : profile.trials) {
-    if (key_of(trial) != std::tie(signature, parallelism, device_kind, devices)) continue;
+    if (key_of(trial) != std::tie(signature, parallelism, device_kind, devices, nodes)) continue;
     if (speed_of(trial) < (best == nullptr ? kInfinity : speed_of(*best))) best = &trial;
   }
   return best;
@@ -129,11 +130,11 @@ std::int64_t steps_told(const Profile& profile, const TaskSpec& task) {
 }
 
 nlohmann::ordered_json to_json(const Trial& trial) {
-  nlohmann::ordered_json json = {{"signature", trial.signature},
-                                 {"parallelism", trial.parallelism},
-                                 {"devices", trial.devices},
-                                 {"device_kind", trial.device_kind},
-                                 {"knobs", trial.knobs}};
+  nlohmann::ordered_json json = {
+      {"signature", trial.signature}, {"parallelism", trial.parallelism}, {"devices", trial.devices}};
+  if (trial.nodes > 1) json["nodes"] = trial.nodes;
+  json["device_kind"] = trial.device_kind;
+  json["knobs"] = trial.knobs;
   json.update(to_json(trial.outcome));
   return json;
 }
@@ -144,6 +145,10 @@ Trial trial_from_value(const Value& value, Diagnostics& diagnostics) {
   trial.signature = required_text(reader, "signature");
   trial.parallelism = required_text(reader, "parallelism");
   if (reader.require("devices")) trial.devices = reader.integer("devices", 0, 1, 1 << 20);
+  trial.nodes = reader.integer("nodes", 1, 1, 1 << 20);
+  if (trial.devices > 0 && trial.devices % trial.nodes != 0)
+    reader.error("nodes",
+                 fmt::format("is {}, by which 'devices' ({}) cannot be divided", trial.nodes, trial.devices));
   trial.device_kind = required_text(reader, "device_kind");
   trial.knobs = knobs_from(reader);
   trial.outcome = outcome_from(reader);

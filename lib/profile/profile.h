@@ -14,14 +14,15 @@
 
 namespace saturn {
 
-/// One knob setting tried for one (signature, parallelism, device count, device kind).
+/// One knob setting tried for one (signature, parallelism, device count, device kind, number of nodes).
 struct Trial {
   std::string signature;
   std::string parallelism;
-  std::int64_t devices = 0;
+  std::int64_t devices = 0;  ///< of the whole gang
   std::string device_kind;
   Knobs knobs;
   Outcome outcome;
+  std::int64_t nodes = 1;  ///< that the gang was on, as many devices on each
 
   bool operator==(const Trial&) const = default;
 };
@@ -38,18 +39,19 @@ struct Profile {
   /// another one the profile is stale. Empty: trials are missing.
   std::string trials_key;
   std::vector<TaskEntry> tasks;
-  std::vector<Trial> trials;  ///< ordered by signature, parallelism, kind, devices; best candidate first
+  std::vector<Trial>
+      trials;  ///< ordered by signature, parallelism, kind, devices, nodes; best candidate first
 
   bool operator==(const Profile&) const = default;
 };
 
-/// Puts trials in the order of the table: by signature, parallelism, kind and devices; within those, measured
-/// candidates first, the fastest at the head, the others as they came.
+/// Puts trials in the order of the table: by signature, parallelism, kind, devices and nodes; within those,
+/// measured candidates first, the fastest at the head, the others as they came.
 void order_trials(std::vector<Trial>& trials);
 
 /// The fastest measured candidate of that key, or null.
 const Trial* best_trial(const Profile& profile, const std::string& signature, const std::string& parallelism,
-                        std::int64_t devices, const std::string& device_kind);
+                        std::int64_t devices, const std::string& device_kind, std::int64_t nodes = 1);
 
 /// The steps that the task's script told when it was tried; 0: it did not.
 std::int64_t steps_told(const Profile& profile, const TaskSpec& task);

@@ -21,10 +21,10 @@ std::set<std::string> kinds_of(const std::vector<Profile>& profiles) {
   return kinds;
 }
 
-using Key = std::tuple<std::string, std::string, std::string, std::int64_t>;
+using Key = std::tuple<std::string, std::string, std::string, std::int64_t, std::int64_t>;
 
 Key key_of(const Trial& trial) {
-  return {trial.signature, trial.parallelism, trial.device_kind, trial.devices};
+  return {trial.signature, trial.parallelism, trial.device_kind, trial.devices, trial.nodes};
 }
 
 /// Rows by their key, in their order; those of earlier profiles count.
@@ -50,6 +50,21 @@ std::vector<std::string> texts(const Gaps& gaps) {
                                 what.second, signatures.size(), signatures.size() == 1 ? "" : "s"));
   }
   return lines;
+}
+
+/// Rows of gangs across nodes are asked for by nothing: those of wanted tasks, parallelisms and kinds are
+/// taken.
+void add_across_nodes(const TrialPlan& wanted, const std::map<Key, std::vector<Trial>>& rows,
+                      std::vector<Trial>& trials, std::set<std::string>& measured) {
+  std::set<std::tuple<std::string, std::string, std::string>> ways;
+  for (const PlannedTrial& trial : wanted.trials)
+    ways.insert({trial.signature, trial.parallelism.name, trial.device_kind});
+  for (const auto& [key, found] : rows) {
+    const auto& [signature, parallelism, kind, devices, nodes] = key;
+    if (nodes == 1 || !ways.contains({signature, parallelism, kind})) continue;
+    measured.insert(signature);
+    trials.insert(trials.end(), found.begin(), found.end());
+  }
 }
 
 void require_every_task(const std::vector<Profile::TaskEntry>& tasks, const std::set<std::string>& measured) {
@@ -107,7 +122,8 @@ ReusedProfile reuse(const TrialPlan& wanted, const std::vector<Profile>& profile
   std::set<std::string> measured;
   Gaps gaps;
   for (const PlannedTrial& trial : wanted.trials) {
-    const auto found = rows.find({trial.signature, trial.parallelism.name, trial.device_kind, trial.devices});
+    const auto found =
+        rows.find({trial.signature, trial.parallelism.name, trial.device_kind, trial.devices, 1});
     if (found == rows.end()) {
       auto& [counts, signatures] = gaps[{trial.parallelism.name, trial.device_kind}];
       counts.insert(trial.devices);
@@ -117,6 +133,7 @@ ReusedProfile reuse(const TrialPlan& wanted, const std::vector<Profile>& profile
     measured.insert(trial.signature);
     reused.profile.trials.insert(reused.profile.trials.end(), found->second.begin(), found->second.end());
   }
+  add_across_nodes(wanted, rows, reused.profile.trials, measured);
   require_every_task(wanted.tasks, measured);
   order_trials(reused.profile.trials);
   reused.gaps = texts(gaps);

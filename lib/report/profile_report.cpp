@@ -25,7 +25,7 @@ std::map<std::string, std::string> class_names(const Profile& profile) {
 
 bool same_key(const Trial& a, const Trial& b) {
   return a.signature == b.signature && a.parallelism == b.parallelism && a.device_kind == b.device_kind &&
-         a.devices == b.devices;
+         a.devices == b.devices && a.nodes == b.nodes;
 }
 
 /// Rows are ordered, the fastest candidate at the head of its key; one without a rival needs no praise.
@@ -63,6 +63,12 @@ Result result_of(const Outcome& outcome, bool best) {
   return std::visit(Words{best}, outcome);
 }
 
+/// "8"; across nodes "2 x 4": nodes and devices on each.
+std::string devices_text(const Trial& trial) {
+  return trial.nodes == 1 ? std::to_string(trial.devices)
+                          : fmt::format("{} x {}", trial.nodes, trial.devices / trial.nodes);
+}
+
 void add_row(Table& table, std::vector<std::string> cells, const Outcome& outcome) {
   if (std::holds_alternative<Measured>(outcome)) return table.add(std::move(cells));
   table.add(std::move(cells), std::holds_alternative<TrialFailed>(outcome) ? Ink::kRed : Ink::kYellow);
@@ -72,8 +78,9 @@ void add_row(Table& table, std::vector<std::string> cells, const Outcome& outcom
 std::string explanation(const Trial& trial, const std::string& task, const Result& result) {
   if (result.why.empty()) return "";
   const std::string knobs = trial.knobs.empty() ? "" : " " + to_text(trial.knobs);
-  return fmt::format("{}, {}{}, {} device{}: {}: {}\n", task, trial.parallelism, knobs, trial.devices,
-                     trial.devices == 1 ? "" : "s", result.word, one_line(result.why)) +
+  const std::string nodes = trial.nodes == 1 ? "" : fmt::format(" over {} nodes", trial.nodes);
+  return fmt::format("{}, {}{}, {} device{}{}: {}: {}\n", task, trial.parallelism, knobs, trial.devices,
+                     trial.devices == 1 ? "" : "s", nodes, result.word, one_line(result.why)) +
          indented(result.log_tail);
 }
 
@@ -98,7 +105,7 @@ std::string profile_table(const Profile& profile, const Style& style) {
     const std::string shown = name == names.end() ? trial.signature : name->second;
     const Result result = result_of(trial.outcome, beats_the_next(profile.trials, i));
     add_row(table,
-            {shown == last ? "" : shown, trial.parallelism, std::to_string(trial.devices), trial.device_kind,
+            {shown == last ? "" : shown, trial.parallelism, devices_text(trial), trial.device_kind,
              to_text(trial.knobs), result.step, result.memory, result.word},
             trial.outcome);
     explanations += explanation(trial, shown, result);

@@ -25,6 +25,7 @@ Profile example() {
       {"gpt a", "ddp", 2, "cpu", {}, TrialFailed{"rank 1 exited with code 3", "last words\n"}},
       {"gpt b", "ddp", 1, "cpu", {}, OutOfMemory{"needs 2 GiB, the slot has 1 GiB"}},
       {"gpt b", "ddp", 2, "cpu", {}, NotApplicable{"batch of 3 does not divide"}},
+      {"gpt b", "ddp", 2, "cpu", {}, OutOfMemory{"needs 2 GiB, the slot has 1 GiB"}, 2},
   };
   return profile;
 }
@@ -113,6 +114,23 @@ TEST_CASE("the best trial is the fastest measured one of its key") {
   CHECK(best_trial(profile, "gpt a", "ddp", 2, "cpu") == nullptr);
   CHECK(best_trial(profile, "gpt a", "ddp", 1, "gpu") == nullptr);
   CHECK(best_trial(profile, "gpt a", "fsdp", 1, "cpu") == nullptr);
+  CHECK(best_trial(profile, "gpt a", "ddp", 1, "cpu", 2) == nullptr);
+}
+
+TEST_CASE("a gang across nodes is a key of its own") {
+  Profile profile = example();
+  profile.trials.push_back({"gpt a", "ddp", 4, "cpu", {}, measured(1), 2});
+  CHECK(best_trial(profile, "gpt a", "ddp", 4, "cpu") == nullptr);
+  REQUIRE(best_trial(profile, "gpt a", "ddp", 4, "cpu", 2) != nullptr);
+  CHECK(to_json(profile.trials.back()).dump().find(R"("devices":4,"nodes":2,"device_kind":"cpu")") !=
+        std::string::npos);
+  const std::string error = error_of(
+      "{\"schema\": \"saturn.profile/1\", \"hardware\": \"x\", \"tasks\": [], \"trials\": [\n"
+      "{\"signature\": \"s\", \"parallelism\": \"p\", \"devices\": 5, \"nodes\": 2, \"device_kind\": "
+      "\"cpu\", "
+      "\"outcome\": \"out_of_memory\"}]}");
+  CHECK(error.find("'nodes' is 2, by which 'devices' (5) cannot be divided") != std::string::npos);
+  CHECK(error.find("profile.json:2:") == 0);
 }
 
 TEST_CASE("ordering puts keys in order and the fastest candidate first, failures last as they came") {

@@ -44,6 +44,15 @@ TEST_CASE("the profile table is cut to the width and coloured where that is poss
   test::check_golden("profile_narrow_colour", profile_table(example(), {72, true}));
 }
 
+TEST_CASE("rows of gangs across nodes show nodes and devices on each") {
+  Profile profile = example();
+  profile.trials = {{"b", "ddp", 8, "cpu", {}, measured(0.5, 0.01), 2},
+                    {"b", "fsdp", 8, "cpu", {}, OutOfMemory{"needs 2 GiB"}, 4}};
+  const std::string table = profile_table(profile, {});
+  CHECK(table.find(" 2 x 4 ") != std::string::npos);
+  CHECK(table.find("large, fsdp, 8 devices over 4 nodes: out of memory: needs 2 GiB") != std::string::npos);
+}
+
 TEST_CASE("an empty profile says so") {
   CHECK(profile_table({}, {}) == "nothing is measured yet\n");
 }
