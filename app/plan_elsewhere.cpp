@@ -96,7 +96,7 @@ std::string comparison_table(const std::vector<PlanElsewhere>& plans) {
     const double held = devices * made.plan.makespan_seconds;
     double used = 0;
     for (const Assignment& line : made.plan.assignments)
-      used += static_cast<double>(line.devices.size()) * line.duration_seconds;
+      used += static_cast<double>(device_count(line)) * line.duration_seconds;
     table.add({made.shape, std::to_string(devices), to_text_duration(Seconds(made.plan.makespan_seconds)),
                to_text_duration(Seconds(made.plan.lower_bound_seconds)), to_text_duration(Seconds(held)),
                held > 0 ? fmt::format("{:.0f} %", 100 * used / held) : ""});

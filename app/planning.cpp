@@ -79,6 +79,8 @@ Plan solve_by_paper(const Problem& problem, const SolveOptions& options) {
   if (std::any_of(problem.tasks.begin(), problem.tasks.end(),
                   [](const ProblemTask& task) { return task.pin && !task.pin->after.empty(); }))
     throw InputError("the paper's MILP knows no pinned order: leave out the method, or pin starts");
+  if (has_gangs_across_nodes(problem))
+    throw InputError("the paper's MILP knows no gangs across nodes: leave out the method");
   std::optional<Plan> plan = solve_paper(problem, options);
   if (plan) return std::move(*plan);
   if (options.cancel->load()) throw Interrupted{};

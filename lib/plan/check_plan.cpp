@@ -28,8 +28,21 @@ std::string device_list(const std::vector<int>& devices) {
 
 std::string shape_text(const Configuration& configuration) {
   const std::string knobs = to_text(configuration.knobs);
-  return fmt::format("{}{} on {} x {}", configuration.parallelism, knobs.empty() ? "" : " (" + knobs + ")",
-                     configuration.devices, configuration.device_kind);
+  return fmt::format("{}{} on {} x {}{}", configuration.parallelism, knobs.empty() ? "" : " (" + knobs + ")",
+                     configuration.devices, configuration.device_kind, across_text(configuration.nodes));
+}
+
+/// The lead part and the others.
+std::vector<NodeDevices> parts_of(const Assignment& line) {
+  std::vector<NodeDevices> parts{{line.node, line.devices}};
+  parts.insert(parts.end(), line.further.begin(), line.further.end());
+  return parts;
+}
+
+int devices_of(const Assignment& line) {
+  size_t count = 0;
+  for (const NodeDevices& part : parts_of(line)) count += part.devices.size();
+  return static_cast<int>(count);
 }
 
 class Checker {
@@ -64,11 +77,15 @@ class Checker {
                                          did_you_mean(assignment.task, names(tasks_))));
     else
       check_once(assignment);
-    if (node == nodes_.end())
-      error(assignment.mark, fmt::format("task '{}': there is no node '{}'{}", assignment.task,
-                                         assignment.node, did_you_mean(assignment.node, names(nodes_))));
-    else
-      check_devices(assignment, *node->second);
+    for (const NodeDevices& part : parts_of(assignment)) {
+      const auto there = nodes_.find(part.node);
+      if (there == nodes_.end())
+        error(assignment.mark, fmt::format("task '{}': there is no node '{}'{}", assignment.task, part.node,
+                                           did_you_mean(part.node, names(nodes_))));
+      else
+        check_devices(assignment, part.devices, *there->second);
+    }
+    if (!assignment.further.empty()) check_parts(assignment);
     check_times(assignment);
     if (task == tasks_.end() || node == nodes_.end()) return;
     check_configuration(assignment, *task->second, *node->second);
@@ -90,11 +107,32 @@ class Checker {
     error(assignment.mark, fmt::format("task '{}' is planned twice{}", assignment.task, where));
   }
 
-  void check_devices(const Assignment& assignment, const ProblemNode& node) {
-    if (assignment.devices.empty())
-      error(assignment.mark, fmt::format("task '{}' has no devices", assignment.task));
+  /// A gang across nodes: each part on another node, all of one kind, as many devices on each.
+  void check_parts(const Assignment& assignment) {
+    std::set<std::string> seen;
+    for (const NodeDevices& part : parts_of(assignment)) {
+      if (!seen.insert(part.node).second)
+        error(assignment.mark,
+              fmt::format("task '{}' has two parts on node '{}'", assignment.task, part.node));
+      if (part.devices.size() != assignment.devices.size())
+        error(
+            assignment.mark,
+            fmt::format("task '{}' has {} on node '{}', but {} on node '{}': each node of a gang has as many",
+                        assignment.task, part.devices.size(), part.node, assignment.devices.size(),
+                        assignment.node));
+      const auto lead = nodes_.find(assignment.node), there = nodes_.find(part.node);
+      if (lead == nodes_.end() || there == nodes_.end() || lead->second->kind == there->second->kind)
+        continue;
+      error(assignment.mark,
+            fmt::format("task '{}' is on {} of node '{}' and on {} of node '{}'", assignment.task,
+                        lead->second->kind, assignment.node, there->second->kind, part.node));
+    }
+  }
+
+  void check_devices(const Assignment& assignment, const std::vector<int>& devices, const ProblemNode& node) {
+    if (devices.empty()) error(assignment.mark, fmt::format("task '{}' has no devices", assignment.task));
     std::set<int> seen;
-    for (const int device : assignment.devices) {
+    for (const int device : devices) {
       if (device < 0 || device >= static_cast<int>(node.free_at_seconds.size())) {
         error(assignment.mark, fmt::format("task '{}': node '{}' has no device {}; it has {}",
                                            assignment.task, node.name, device, node.free_at_seconds.size()));
@@ -133,32 +171,47 @@ class Checker {
     }
     if (task.running) {
       const Running& running = *task.running;
-      known.push_back(fmt::format("{} for {} from 0 s on, staying on {} of node '{}'",
-                                  shape_text(running.staying), time_text(running.staying.duration_seconds),
-                                  device_list(running.devices),
-                                  problem_.nodes.at(static_cast<size_t>(running.node)).name));
+      std::string place;
+      for (const NodeDevices& part : parts_of(running))
+        place += fmt::format("{}{} of node '{}'", place.empty() ? "" : " and ", device_list(part.devices),
+                             part.node);
+      known.push_back(fmt::format("{} for {} from 0 s on, staying on {}", shape_text(running.staying),
+                                  time_text(running.staying.duration_seconds), place));
     }
-    const Configuration wanted{assignment.parallelism, assignment.knobs, node.kind,
-                               static_cast<int>(assignment.devices.size()), 0};
+    const Configuration wanted{assignment.parallelism,
+                               assignment.knobs,
+                               node.kind,
+                               devices_of(assignment),
+                               0,
+                               static_cast<int>(parts_of(assignment).size())};
     error(assignment.mark, fmt::format("task '{}' was not measured as {}; it was as {}", task.name,
                                        shape_text(wanted), fmt::join(known, ", ")));
   }
 
   /// The gang that runs already goes on as it is.
   bool is_staying(const Assignment& line, const Running& running) const {
-    std::vector<int> devices = running.devices;
-    std::sort(devices.begin(), devices.end());
     const ProblemNode& node = problem_.nodes.at(static_cast<size_t>(running.node));
-    return node.name == line.node && devices == line.devices && same(running.staying, line, node) &&
+    return parts_of(running) == parts_of(line) && same(running.staying, line, node) &&
            std::abs(line.start_seconds) <= kTolerance &&
            std::abs(line.duration_seconds - running.staying.duration_seconds) <= kRounding;
   }
 
+  /// By names, devices ascending.
+  std::vector<NodeDevices> parts_of(const Running& running) const {
+    std::vector<NodeDevices> parts;
+    for_each_part(running, [&](int node, std::vector<int> devices) {
+      std::sort(devices.begin(), devices.end());
+      parts.push_back({problem_.nodes.at(static_cast<size_t>(node)).name, std::move(devices)});
+    });
+    return parts;
+  }
+  static std::vector<NodeDevices> parts_of(const Assignment& line) { return saturn::parts_of(line); }
+
   static bool same(const Configuration& configuration, const Assignment& assignment,
                    const ProblemNode& node) {
     return configuration.parallelism == assignment.parallelism && configuration.knobs == assignment.knobs &&
-           configuration.device_kind == node.kind &&
-           configuration.devices == static_cast<int>(assignment.devices.size());
+           configuration.device_kind == node.kind && configuration.devices == devices_of(assignment) &&
+           configuration.nodes == static_cast<int>(assignment.further.size()) + 1;
   }
 
   void check_pin(const Assignment& assignment, const ProblemTask& task) {
@@ -166,7 +219,8 @@ class Checker {
     if (pin.configuration) {
       const Configuration& wanted = task.configurations.at(static_cast<size_t>(*pin.configuration));
       if (wanted.parallelism != assignment.parallelism || wanted.knobs != assignment.knobs ||
-          wanted.devices != static_cast<int>(assignment.devices.size()))
+          wanted.devices != devices_of(assignment) ||
+          wanted.nodes != static_cast<int>(assignment.further.size()) + 1)
         error(assignment.mark, fmt::format("task '{}' is pinned to {}", task.name, shape_text(wanted)));
     }
     if (pin.node && problem_.nodes.at(static_cast<size_t>(*pin.node)).name != assignment.node)
@@ -176,6 +230,7 @@ class Checker {
     std::sort(devices.begin(), devices.end());
     if (!devices.empty() && devices != assignment.devices)
       error(assignment.mark, fmt::format("task '{}' is pinned to {}", task.name, device_list(devices)));
+    if (pin.node) check_pinned_parts(assignment, pin.further);
     if (pin.start_seconds && std::abs(*pin.start_seconds - assignment.start_seconds) > kRounding)
       error(assignment.mark,
             fmt::format("task '{}' is pinned to start at {}", task.name, time_text(*pin.start_seconds)));
@@ -190,36 +245,60 @@ class Checker {
     }
   }
 
+  /// The nodes of a pinned gang are those that the pin names, no more and no fewer.
+  void check_pinned_parts(const Assignment& assignment, const std::vector<GangPart>& wanted) {
+    if (wanted.size() != assignment.further.size())
+      return error(assignment.mark,
+                   fmt::format("task '{}' is pinned to {} node(s)", assignment.task, wanted.size() + 1));
+    for (size_t p = 0; p < wanted.size(); ++p) {
+      const NodeDevices& part = assignment.further[p];
+      const std::string& name = problem_.nodes.at(static_cast<size_t>(wanted[p].node)).name;
+      std::vector<int> devices = wanted[p].devices;
+      std::sort(devices.begin(), devices.end());
+      if (name != part.node)
+        error(assignment.mark, fmt::format("task '{}' is pinned to node '{}'", assignment.task, name));
+      else if (!devices.empty() && devices != part.devices)
+        error(assignment.mark, fmt::format("task '{}' is pinned to {} of node '{}'", assignment.task,
+                                           device_list(devices), name));
+    }
+  }
+
   void check_missing() {
     for (const ProblemTask& task : problem_.tasks)
       if (!seen_.contains(task.name)) error({}, fmt::format("task '{}' is not in the plan", task.name));
   }
 
   void check_overlaps() {
-    std::map<std::string, std::vector<const Assignment*>> by_node;
-    for (const Assignment& assignment : plan_.assignments) by_node[assignment.node].push_back(&assignment);
-    for (auto& [node, assignments] : by_node) {
-      std::stable_sort(assignments.begin(), assignments.end(), [](const Assignment* a, const Assignment* b) {
-        return a->start_seconds < b->start_seconds;
+    std::map<std::string, std::vector<std::pair<const Assignment*, std::vector<int>>>> by_node;
+    for (const Assignment& assignment : plan_.assignments)
+      for (NodeDevices& part : parts_of(assignment))
+        by_node[part.node].emplace_back(&assignment, std::move(part.devices));
+    for (auto& [node, parts] : by_node) {
+      std::stable_sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) {
+        return a.first->start_seconds < b.first->start_seconds;
       });
-      for (size_t i = 0; i < assignments.size(); ++i)
-        for (size_t j = i + 1; j < assignments.size(); ++j) {
-          if (assignments[j]->start_seconds >= assignments[i]->end_seconds() - kTolerance) break;
-          check_pair(*assignments[i], *assignments[j]);
+      for (size_t i = 0; i < parts.size(); ++i)
+        for (size_t j = i + 1; j < parts.size(); ++j) {
+          if (parts[j].first->start_seconds >= parts[i].first->end_seconds() - kTolerance) break;
+          // Parts of one gang on one node are wrong by themselves.
+          if (parts[i].first != parts[j].first) check_pair(node, parts[i], parts[j]);
         }
     }
   }
 
-  void check_pair(const Assignment& first, const Assignment& second) {
+  using Part = std::pair<const Assignment*, std::vector<int>>;
+
+  void check_pair(const std::string& node, const Part& a, const Part& b) {
+    const Assignment& first = *a.first;
+    const Assignment& second = *b.first;
     std::vector<int> both;
-    for (const int device : first.devices)
-      if (std::find(second.devices.begin(), second.devices.end(), device) != second.devices.end())
-        both.push_back(device);
+    for (const int device : a.second)
+      if (std::find(b.second.begin(), b.second.end(), device) != b.second.end()) both.push_back(device);
     const double end = std::min(first.end_seconds(), second.end_seconds());
     if (both.empty() || end - second.start_seconds < kTolerance) return;
-    error(second.mark, fmt::format("task '{}' and task '{}' both use {} of node '{}' from {} to {}",
-                                   first.task, second.task, device_list(both), first.node,
-                                   time_text(second.start_seconds), time_text(end)));
+    error(second.mark,
+          fmt::format("task '{}' and task '{}' both use {} of node '{}' from {} to {}", first.task,
+                      second.task, device_list(both), node, time_text(second.start_seconds), time_text(end)));
   }
 
   void check_summary() {
@@ -240,7 +319,7 @@ class Checker {
     for (const Assignment& line : plan_.assignments)
       value += plan_.objective.kind == Objective::Kind::kMeanCompletion
                    ? line.end_seconds() / static_cast<double>(plan_.assignments.size())
-                   : line.duration_seconds * static_cast<double>(line.devices.size());
+                   : line.duration_seconds * static_cast<double>(devices_of(line));
     if (plan_.objective.kind == Objective::Kind::kMakespan || plan_.objective_bound <= value + kTolerance)
       return;
     error({}, fmt::format("objective_bound is {}, over the objective's value of {}",

@@ -19,13 +19,21 @@ double rounded(double seconds) {
 
 /// Whether the line is the gang that the task has already, where and as it runs.
 bool is_running(const Problem& problem, const ProblemTask& task, const Assignment& line) {
-  if (!task.running || problem.nodes.at(static_cast<size_t>(task.running->node)).name != line.node)
-    return false;
+  if (!task.running) return false;
   const Running& running = *task.running;
-  return std::is_permutation(running.devices.begin(), running.devices.end(), line.devices.begin(),
-                             line.devices.end()) &&
-         running.staying.parallelism == line.parallelism &&
-         (!line.knobs_known || running.staying.knobs == line.knobs);
+  if (running.staying.parallelism != line.parallelism || running.further.size() != line.further.size())
+    return false;
+  const auto same_part = [&](int node, const std::vector<int>& devices, const std::string& name,
+                             const std::vector<int>& others) {
+    return problem.nodes.at(static_cast<size_t>(node)).name == name &&
+           std::is_permutation(devices.begin(), devices.end(), others.begin(), others.end());
+  };
+  if (!same_part(running.node, running.devices, line.node, line.devices)) return false;
+  for (size_t p = 0; p < line.further.size(); ++p)
+    if (!same_part(running.further[p].node, running.further[p].devices, line.further[p].node,
+                   line.further[p].devices))
+      return false;
+  return !line.knobs_known || running.staying.knobs == line.knobs;
 }
 
 /// The configuration that the line means when its devices are free from then on, or null.
@@ -95,15 +103,19 @@ class Devices {
   }
   double earliest(const Assignment& assignment) {
     double start = 0;
-    for (const int device : assignment.devices) start = std::max(start, free_[{assignment.node, device}]);
+    for_each_part(assignment, [&](const std::string& node, const std::vector<int>& devices) {
+      for (const int device : devices) start = std::max(start, free_[{node, device}]);
+    });
     // Up to the next millisecond, but 0.1 + 0.2 must not cost one.
     return rounded(std::max(0.0, std::ceil(start * 1e3 - 1e-3)) / 1e3);
   }
   void use(const Assignment& assignment) {
-    for (const int device : assignment.devices) {
-      double& free = free_[{assignment.node, device}];
-      free = std::max(free, assignment.end_seconds());
-    }
+    for_each_part(assignment, [&](const std::string& node, const std::vector<int>& devices) {
+      for (const int device : devices) {
+        double& free = free_[{node, device}];
+        free = std::max(free, assignment.end_seconds());
+      }
+    });
   }
 
  private:
@@ -135,7 +147,8 @@ std::optional<int> configuration_of(const ProblemTask& task, const Assignment& a
     const bool same_knobs = !assignment.knobs_known || configuration.knobs == assignment.knobs;
     if (configuration.parallelism == assignment.parallelism && same_knobs &&
         configuration.device_kind == kind &&
-        configuration.devices == static_cast<int>(assignment.devices.size()))
+        configuration.devices == static_cast<int>(device_count(assignment)) &&
+        configuration.nodes == node_count(assignment))
       return static_cast<int>(c);
   }
   return std::nullopt;

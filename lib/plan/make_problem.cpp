@@ -22,6 +22,13 @@ bool allows(const std::vector<T>& allowed, const T& value) {
   return allowed.empty() || std::find(allowed.begin(), allowed.end(), value) != allowed.end();
 }
 
+/// Nodes of the kind that have so many devices.
+std::int64_t wide_nodes(const Cluster& cluster, const std::string& kind, std::int64_t devices) {
+  return std::count_if(cluster.nodes.begin(), cluster.nodes.end(), [&](const Node& node) {
+    return node.kind == kind && std::ssize(node.devices) >= devices;
+  });
+}
+
 std::int64_t largest_node(const Cluster& cluster, const std::string& kind) {
   size_t largest = 0;
   for (const Node& node : cluster.nodes)
@@ -36,8 +43,12 @@ std::string why_not(const TaskSpec& task, const Trial& trial, const Cluster& clu
   if (!allows(task.devices, trial.devices))
     return fmt::format("the task allows {} device(s) only", fmt::join(task.devices, ", "));
   if (largest == 0) return fmt::format("no node has {} devices", trial.device_kind);
-  if (trial.devices > largest)
+  const std::int64_t on_each = trial.devices / trial.nodes;
+  if (on_each > largest)
     return fmt::format("the largest {} node has {} device(s)", trial.device_kind, largest);
+  if (const std::int64_t there = wide_nodes(cluster, trial.device_kind, on_each); trial.nodes > there)
+    return fmt::format("only {} node{} {} or more {} device(s)", there, there == 1 ? " has" : "s have",
+                       on_each, trial.device_kind);
   return std::visit(Overloaded{[](const Measured&) -> std::string { return ""; },
                                [](const OutOfMemory& outcome) { return outcome.message; },
                                [](const NotApplicable& outcome) { return "not applicable: " + outcome.why; },
@@ -47,8 +58,13 @@ std::string why_not(const TaskSpec& task, const Trial& trial, const Cluster& clu
 
 std::string name_of(const Trial& trial) {
   const std::string knobs = to_text(trial.knobs);
-  return fmt::format("{}{} on {} x {}", trial.parallelism, knobs.empty() ? "" : " (" + knobs + ")",
-                     trial.devices, trial.device_kind);
+  return fmt::format("{}{} on {} x {}{}", trial.parallelism, knobs.empty() ? "" : " (" + knobs + ")",
+                     trial.devices, trial.device_kind, across_text(static_cast<int>(trial.nodes)));
+}
+
+const Trial* best_like(const Profile& profile, const Trial& trial) {
+  return best_trial(profile, trial.signature, trial.parallelism, trial.devices, trial.device_kind,
+                    trial.nodes);
 }
 
 std::string no_configuration(const TaskSpec& task, const std::vector<std::string>& reasons) {
@@ -69,10 +85,10 @@ std::vector<Configuration> configurations_of(const TaskSpec& task, const Cluster
       reasons.push_back(name_of(trial) + ": " + reason);
       continue;
     }
-    if (best_trial(profile, signature, trial.parallelism, trial.devices, trial.device_kind) != &trial)
-      continue;
+    if (best_like(profile, trial) != &trial) continue;
     result.push_back({trial.parallelism, trial.knobs, trial.device_kind, static_cast<int>(trial.devices),
-                      duration_seconds(task, std::get<Measured>(trial.outcome), run, steps)});
+                      duration_seconds(task, std::get<Measured>(trial.outcome), run, steps),
+                      static_cast<int>(trial.nodes)});
   }
   return result;
 }
@@ -128,7 +144,7 @@ std::vector<std::string> unavailable_ways(const TaskSpec& task, const Cluster& c
   for (const Trial& trial : profile.trials) {
     if (trial.signature != signature) continue;
     std::string reason = why_not(task, trial, cluster);
-    const Trial* best = best_trial(profile, signature, trial.parallelism, trial.devices, trial.device_kind);
+    const Trial* best = best_like(profile, trial);
     if (reason.empty() && best != &trial) reason = fmt::format("slower than with {}", to_text(best->knobs));
     if (!reason.empty()) ways.push_back(name_of(trial) + ": " + reason);
   }

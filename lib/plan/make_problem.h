@@ -22,9 +22,10 @@ using RemainingSteps = std::map<std::string, std::int64_t>;
 double duration_seconds(const TaskSpec& task, const Measured& measured, const RunSettings& run,
                         std::int64_t steps);
 
-/// The planning problem: per task every (parallelism, device count, device kind) that was measured, is
-/// allowed for the task and fits some node, with its best candidate of knobs; every device free from the
-/// start. Errors: InputError with every task that can run in no way, and for each way that was tried why not.
+/// The planning problem: per task every (parallelism, device count, device kind, number of nodes) that was
+/// measured, is allowed for the task and fits some nodes, with its best candidate of knobs; every device free
+/// from the start. Errors: InputError with every task that can run in no way, and for each way that was tried
+/// why not.
 Problem make_problem(const std::vector<TaskSpec>& tasks, const Cluster& cluster, const Profile& profile,
                      const RunSettings& run, const RemainingSteps& remaining = {});
 

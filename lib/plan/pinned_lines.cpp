@@ -29,17 +29,18 @@ std::string measured_ways(const ProblemTask& task, const std::string& kind) {
   for (const Configuration& c : task.configurations) {
     if (c.device_kind != kind) continue;
     const std::string knobs = to_text(c.knobs);
-    ways += fmt::format("{}{}{} on {}", ways.empty() ? "" : ", ", c.parallelism,
-                        knobs.empty() ? "" : " (" + knobs + ")", c.devices);
+    ways += fmt::format("{}{}{} on {}{}", ways.empty() ? "" : ", ", c.parallelism,
+                        knobs.empty() ? "" : " (" + knobs + ")", c.devices, across_text(c.nodes));
   }
   return ways.empty() ? "nothing on this node's devices" : ways;
 }
 
 std::string not_measured(const ProblemTask& task, const Assignment& assignment, const std::string& kind) {
   const std::string knobs = to_text(assignment.knobs);
-  return fmt::format("task '{}' is pinned to {}{} on {} device(s), which was not measured; it was as {}",
+  return fmt::format("task '{}' is pinned to {}{} on {} device(s){}, which was not measured; it was as {}",
                      assignment.task, assignment.parallelism, knobs.empty() ? "" : " (" + knobs + ")",
-                     assignment.devices.size(), measured_ways(task, kind));
+                     device_count(assignment), across_text(node_count(assignment)),
+                     measured_ways(task, kind));
 }
 
 std::string on_line(const Assignment& line) {
@@ -52,36 +53,69 @@ PinnedParts parts_of(const Assignment& line) {
 }
 
 /// What stands against running the task on the line's devices, in whatever configuration; empty: nothing.
-std::string against_devices(const ProblemTask& task, const Assignment& line, const ProblemNode& node) {
-  for (const int device : line.devices)
-    if (device >= static_cast<int>(node.free_at_seconds.size()))
-      return fmt::format("task '{}' is pinned to device {} of node '{}', which has {}", line.task, device,
-                         node.name, node.free_at_seconds.size());
+std::string against_devices(const Problem& problem, const ProblemTask& task, const Assignment& line,
+                            const std::string& kind) {
+  std::string wrong;
+  for_each_part(line, [&](const std::string& name, const std::vector<int>& devices) {
+    const ProblemNode& node = problem.nodes[static_cast<size_t>(*index_of(problem.nodes, name))];
+    for (const int device : devices)
+      if (wrong.empty() && device >= static_cast<int>(node.free_at_seconds.size()))
+        wrong = fmt::format("task '{}' is pinned to device {} of node '{}', which has {}", line.task, device,
+                            node.name, node.free_at_seconds.size());
+  });
+  if (!wrong.empty()) return wrong;
   const bool measured =
       std::any_of(task.configurations.begin(), task.configurations.end(), [&](const Configuration& c) {
-        return c.device_kind == node.kind && c.devices == static_cast<int>(line.devices.size());
+        return c.device_kind == kind && c.devices == static_cast<int>(device_count(line)) &&
+               c.nodes == node_count(line);
       });
   if (measured) return "";
-  return fmt::format("task '{}' is pinned to {} device(s), on which it was not measured; it was as {}",
-                     line.task, line.devices.size(), measured_ways(task, node.kind));
+  return fmt::format("task '{}' is pinned to {} device(s){}, on which it was not measured; it was as {}",
+                     line.task, device_count(line), across_text(node_count(line)), measured_ways(task, kind));
+}
+
+/// The same for its nodes alone.
+std::string against_nodes(const ProblemTask& task, const Assignment& line, const std::string& kind) {
+  const bool measured =
+      line.further.empty() ||
+      std::any_of(task.configurations.begin(), task.configurations.end(), [&](const Configuration& c) {
+        return c.device_kind == kind && c.nodes == node_count(line);
+      });
+  if (measured) return "";
+  return fmt::format("task '{}' is pinned to {} nodes, on which it was not measured; it was as {}", line.task,
+                     node_count(line), measured_ways(task, kind));
 }
 
 /// Pins one task; returns what stands against it, or nothing.
 std::string pin(Problem& problem, const Assignment& line) {
   const std::optional<int> task = index_of(problem.tasks, line.task);
-  const std::optional<int> node = index_of(problem.nodes, line.node);
   if (!task) return fmt::format("there is no task '{}' to pin", line.task);
-  if (!node) return fmt::format("task '{}' is pinned to node '{}', which there is not", line.task, line.node);
+  std::vector<GangPart> parts;
+  std::string unknown;
+  for_each_part(line, [&](const std::string& name, const std::vector<int>& devices) {
+    const std::optional<int> node = index_of(problem.nodes, name);
+    if (!node && unknown.empty()) unknown = name;
+    parts.push_back({node.value_or(0), devices});
+  });
+  if (!unknown.empty())
+    return fmt::format("task '{}' is pinned to node '{}', which there is not", line.task, unknown);
   ProblemTask& pinned = problem.tasks[static_cast<size_t>(*task)];
-  const ProblemNode& there = problem.nodes[static_cast<size_t>(*node)];
+  const ProblemNode& there = problem.nodes[static_cast<size_t>(parts.front().node)];
   Pin pin;
   if (line.pinned.configuration) {
     pin.configuration = configuration_of(pinned, line, there.kind);
     if (!pin.configuration) return not_measured(pinned, line, there.kind);
   } else if (line.pinned.devices) {
-    if (std::string wrong = against_devices(pinned, line, there); !wrong.empty()) return wrong;
+    if (std::string wrong = against_devices(problem, pinned, line, there.kind); !wrong.empty()) return wrong;
+  } else if (line.pinned.node) {
+    if (std::string wrong = against_nodes(pinned, line, there.kind); !wrong.empty()) return wrong;
   }
-  if (line.pinned.node) pin.node = node;
+  if (line.pinned.node) {
+    pin.node = parts.front().node;
+    pin.further.assign(parts.begin() + 1, parts.end());
+    if (!line.pinned.devices)
+      for (GangPart& part : pin.further) part.devices.clear();
+  }
   if (line.pinned.devices) pin.devices = line.devices;
   if (line.pinned.start) pin.start_seconds = line.start_seconds;
   pinned.pin = std::move(pin);
@@ -145,10 +179,11 @@ void pin_order(Problem& problem, const Plan& pinned, std::vector<Diagnostic>& er
     }
     ProblemTask& task = problem.tasks[static_cast<size_t>(*index_of(problem.tasks, line.task))];
     double start = 0;
-    for (const int device : line.devices)
-      start = std::max(
-          start,
-          problem.nodes[static_cast<size_t>(*task.pin->node)].free_at_seconds[static_cast<size_t>(device)]);
+    for_each_part(line, [&](const std::string& name, const std::vector<int>& devices) {
+      const ProblemNode& node = problem.nodes[static_cast<size_t>(*index_of(problem.nodes, name))];
+      for (const int device : devices)
+        start = std::max(start, node.free_at_seconds[static_cast<size_t>(device)]);
+    });
     for (const size_t above : order[i]) {
       const Assignment& before = pinned.assignments[above];
       task.pin->after.push_back(*index_of(problem.tasks, before.task));

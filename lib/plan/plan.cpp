@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -67,6 +68,24 @@ std::vector<int> read_devices(MapReader& reader) {
   return devices;
 }
 
+/// The parts on further nodes.
+std::vector<NodeDevices> read_further(MapReader& reader, const std::string& task) {
+  std::vector<NodeDevices> parts;
+  const Value* value = reader.value("further");
+  if (value == nullptr) return parts;
+  if (value->kind != Value::Kind::kList) {
+    reader.error("further", "must be a list, not " + describe(*value));
+    return parts;
+  }
+  for (const Value& item : value->items) {
+    MapReader part(item, fmt::format("task '{}': a part of 'further'", task), reader.diagnostics());
+    part.require("node");
+    parts.push_back({part.text("node"), read_devices(part)});
+    part.finish();
+  }
+  return parts;
+}
+
 /// The parts that can be pinned one by one, by name.
 constexpr std::array<std::pair<const char*, bool PinnedParts::*>, 3> kParts{
     {{"configuration", &PinnedParts::configuration},
@@ -115,6 +134,7 @@ Assignment read_assignment(const Value& value, Diagnostics& diagnostics) {
   assignment.knobs = read_knobs(reader);
   assignment.node = reader.text("node");
   assignment.devices = read_devices(reader);
+  assignment.further = read_further(reader, assignment.task);
   assignment.start_known = reader.has("start_seconds");
   assignment.start_seconds = reader.number("start_seconds", 0, 0, kLongest);
   assignment.duration_known = reader.has("duration_seconds");
@@ -185,6 +205,14 @@ Plan plan_from(const Document& document) {
   return plan;
 }
 
+/// Of parts whose devices are not pinned: their nodes, or how many they are.
+Json further_pins(const Assignment& line) {
+  if (!line.pinned.node) return line.further.size();
+  Json nodes = Json::array();
+  for (const NodeDevices& part : line.further) nodes.push_back(part.node);
+  return nodes;
+}
+
 }  // namespace
 
 std::vector<std::string> single_parts(const PinnedParts& pinned) {
@@ -223,10 +251,18 @@ double gap_of(const Plan& plan) {
   return value > 0 ? std::clamp((value - bound) / value, 0.0, 1.0) : 0;
 }
 
+std::string where_text(const Assignment& line) {
+  std::string text;
+  for_each_part(line, [&](const std::string& node, const std::vector<int>& devices) {
+    text += fmt::format("{}{}:{}", text.empty() ? "" : " ", node, fmt::join(devices, ","));
+  });
+  return text;
+}
+
 double device_seconds(const Plan& plan) {
   double sum = 0;
   for (const Assignment& line : plan.assignments)
-    sum += static_cast<double>(line.devices.size()) * line.duration_seconds;
+    sum += static_cast<double>(device_count(line)) * line.duration_seconds;
   return rounded(sum);
 }
 
@@ -256,10 +292,12 @@ nlohmann::ordered_json to_json(const Assignment& assignment) {
             {"parallelism", assignment.parallelism},
             {"knobs", std::move(knobs)},
             {"node", assignment.node},
-            {"devices", assignment.devices},
-            {"start_seconds", assignment.start_seconds},
-            {"duration_seconds", assignment.duration_seconds},
-            {"pinned", to_json(assignment.pinned)}};
+            {"devices", assignment.devices}};
+  for (const NodeDevices& part : assignment.further)
+    json["further"].push_back(Json{{"node", part.node}, {"devices", part.devices}});
+  json["start_seconds"] = assignment.start_seconds;
+  json["duration_seconds"] = assignment.duration_seconds;
+  json["pinned"] = to_json(assignment.pinned);
   if (assignment.beyond_budget) json["beyond_budget"] = true;
   return json;
 }
@@ -309,13 +347,15 @@ std::vector<std::vector<size_t>> pinned_order(const Plan& plan) {
     const Assignment& line = plan.assignments[i];
     if (!line.pinned.start && !line.pinned.order) continue;
     std::set<size_t> above;
-    for (const int device : line.devices) {
-      const auto [before, first] = last.emplace(std::pair(line.node, device), i);
-      // Two starts that are pinned are in order or in each other's way by themselves.
-      if (!first && (line.pinned.order || plan.assignments[before->second].pinned.order))
-        above.insert(before->second);
-      before->second = i;
-    }
+    for_each_part(line, [&](const std::string& node, const std::vector<int>& devices) {
+      for (const int device : devices) {
+        const auto [before, first] = last.emplace(std::pair(node, device), i);
+        // Two starts that are pinned are in order or in each other's way by themselves.
+        if (!first && (line.pinned.order || plan.assignments[before->second].pinned.order))
+          above.insert(before->second);
+        before->second = i;
+      }
+    });
     behind[i].assign(above.begin(), above.end());
   }
   return behind;
@@ -342,9 +382,11 @@ std::string pins_hash(const Plan& plan) {
     if (!line.pinned.start) json.erase("start_seconds");
     if (!line.pinned.node) json.erase("node");
     if (!line.pinned.devices) json["devices"] = line.devices.size();
+    if (!line.further.empty() && !line.pinned.devices) json["further"] = further_pins(line);
     if (!line.pinned.configuration)
       for (const char* key : {"parallelism", "knobs"}) json.erase(key);
     if (!line.pinned.configuration && !line.pinned.devices) json.erase("devices");
+    if (!line.pinned.configuration && !line.pinned.node) json.erase("further");
     for (const size_t above : order[i]) json["behind"].push_back(plan.assignments[above].task);
     lines.push_back(json.dump());
   }

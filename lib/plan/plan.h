@@ -9,6 +9,7 @@
 
 #include "base/document.h"
 #include "cluster/cluster.h"
+#include "cluster/node_devices.h"
 #include "plan/problem.h"
 #include "workload/knobs.h"
 #include "workload/objective.h"
@@ -48,6 +49,8 @@ struct Assignment {
   bool knobs_known = true;     ///< false: the file leaves knobs out; `complete` fills them in
   bool start_known = true;     ///< false: the file leaves start_seconds out; `complete` finds it
   bool duration_known = true;  ///< false: the file leaves duration_seconds out; `complete` fills it in
+  /// Of a gang across nodes: its parts on others than `node`, as many devices on each; in the order of ranks.
+  std::vector<NodeDevices> further{};
 
   double end_seconds() const { return start_seconds + duration_seconds; }
 };
@@ -82,6 +85,8 @@ double objective_value(const Plan& plan);
 double objective_bound(const Plan& plan);
 /// The gap, from value and bound; of the makespan when a deadline is missed.
 double gap_of(const Plan& plan);
+/// "n0:0,1"; across nodes "n0:0,1 n1:0,1".
+std::string where_text(const Assignment& line);
 /// Of all lines: devices times duration.
 double device_seconds(const Plan& plan);
 /// When a task ends, on average; 0 without tasks.
@@ -109,13 +114,13 @@ Plan read_plan(const std::filesystem::path& file);
 /// The same from a text already read.
 Plan parse_plan(const std::string& file, const std::string& text);
 
-/// Which of the task's configurations the assignment means, on devices of that kind (any knobs when it leaves
-/// them out); empty: none.
+/// Which of the task's configurations the assignment means, on as many nodes and devices of that kind (any
+/// knobs when it leaves them out); empty: none.
 std::optional<int> configuration_of(const ProblemTask& task, const Assignment& assignment,
                                     const std::string& kind);
 
 /// Whether the line leaves the gang that its task has already (ProblemTask::running) as it is: in its
-/// configuration, on its node and devices, from time 0 on, for what is left of it.
+/// configuration, on its nodes and devices, from time 0 on, for what is left of it.
 bool stays(const Problem& problem, const Assignment& line);
 
 /// What `complete` has changed.
@@ -136,8 +141,8 @@ Completion complete(const Problem& problem, Plan& plan);
 
 /// Everything that is wrong with the plan as a solution of the problem, each with the line of the
 /// assignment's mark: unknown tasks, nodes, devices, configurations; tasks missing or twice; devices used
-/// twice at once; a gang over two nodes; wrong durations or makespan; a bound above the makespan. Independent
-/// of all solver code. Empty = valid.
+/// twice at once; parts of a gang on one node, on nodes of several kinds or of different numbers of devices;
+/// wrong durations or makespan; a bound above the makespan. Independent of all solver code. Empty = valid.
 std::vector<Diagnostic> check_plan(const Problem& problem, const Plan& plan);
 
 }  // namespace saturn

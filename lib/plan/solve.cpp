@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "plan/across/solve_across.h"
 #include "plan/baselines/baselines.h"
 #include "plan/methods/objectives.h"
 #include "plan/methods/polish.h"
@@ -230,6 +231,7 @@ Found find(const Objective& objective, Search& search, const SolveOptions& optio
 Plan solve_all(const Problem& problem, SolveOptions options) {
   // Several threads would share the work as the machine pleases.
   if (options.work > 0) options.threads = 1;
+  if (has_gangs_across_nodes(problem)) return solve_across(problem, options, solve_all);
   const Reporter reporter(options.on_progress);
   const Instance instance = make_instance(problem);
   Search search(instance, options.seed, options.gap);

@@ -54,9 +54,7 @@ double least_area(const Problem& problem, const ProblemTask& task) {
   };
   if (task.running) offer(task.running->staying);
   for (const Configuration& configuration : task.configurations) {
-    if (std::any_of(problem.nodes.begin(), problem.nodes.end(),
-                    [&](const ProblemNode& node) { return fits_on(configuration, node); }))
-      offer(configuration);
+    if (saturn::fits(configuration, problem.nodes)) offer(configuration);
   }
   return least;
 }
@@ -247,17 +245,19 @@ class WithinBudget {
     std::map<std::string, ProblemNode*> nodes;
     for (ProblemNode& node : rest.nodes) nodes[node.name] = &node;
     for (const Assignment& line : plan.assignments) {
-      for (const int device : line.devices) {
-        double& free = nodes.at(line.node)->free_at_seconds.at(static_cast<size_t>(device));
-        free = std::max(free, line.end_seconds());
-      }
+      for_each_part(line, [&](const std::string& node, const std::vector<int>& devices) {
+        for (const int device : devices) {
+          double& free = nodes.at(node)->free_at_seconds.at(static_cast<size_t>(device));
+          free = std::max(free, line.end_seconds());
+        }
+      });
     }
     for (ProblemTask& task : rest.tasks) {
       if (!task.running) continue;
-      const std::vector<double>& free = rest.nodes[static_cast<size_t>(task.running->node)].free_at_seconds;
-      const bool stays = std::all_of(task.running->devices.begin(), task.running->devices.end(),
-                                     [&](int device) { return free.at(static_cast<size_t>(device)) <= 0; });
-      if (!stays) task.running.reset();
+      const bool in_the_way = any_device(*task.running, [&](int node, int device) {
+        return rest.nodes[static_cast<size_t>(node)].free_at_seconds.at(static_cast<size_t>(device)) > 0;
+      });
+      if (in_the_way) task.running.reset();
     }
   }
 
@@ -290,7 +290,7 @@ std::set<std::string> ending_within(const Plan& plan, const Budget& budget) {
   std::vector<std::pair<double, double>> changes;  // when, and by how many devices
   for (const Assignment& line : plan.assignments) {
     if (line.beyond_budget) continue;
-    const auto devices = static_cast<double>(line.devices.size());
+    const auto devices = static_cast<double>(device_count(line));
     changes.emplace_back(line.start_seconds, devices);
     changes.emplace_back(line.end_seconds(), -devices);
   }

@@ -14,8 +14,8 @@ namespace {
 std::string line_text(const std::optional<Assignment>& line) {
   if (!line) return "-";
   const std::string knobs = to_text(line->knobs);
-  return fmt::format("{}{} on {}:{}, {} to {}", line->parallelism, knobs.empty() ? "" : " " + knobs,
-                     line->node, fmt::join(line->devices, ","), duration_text(line->start_seconds),
+  return fmt::format("{}{} on {}, {} to {}", line->parallelism, knobs.empty() ? "" : " " + knobs,
+                     where_text(*line), duration_text(line->start_seconds),
                      duration_text(line->end_seconds()));
 }
 

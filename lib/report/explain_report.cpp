@@ -21,14 +21,13 @@ constexpr double kSameTime = 1.001e-3;
 
 std::string shape_text(const Configuration& configuration) {
   const std::string knobs = to_text(configuration.knobs);
-  return fmt::format("{}{} on {} x {}", configuration.parallelism, knobs.empty() ? "" : " " + knobs,
-                     configuration.devices, configuration.device_kind);
+  return fmt::format("{}{} on {} x {}{}", configuration.parallelism, knobs.empty() ? "" : " " + knobs,
+                     configuration.devices, configuration.device_kind, across_text(configuration.nodes));
 }
 
 std::string place_text(const Assignment& line) {
   const std::string knobs = to_text(line.knobs);
-  return fmt::format("{}{} on {}:{}", line.parallelism, knobs.empty() ? "" : " " + knobs, line.node,
-                     fmt::join(line.devices, ","));
+  return fmt::format("{}{} on {}", line.parallelism, knobs.empty() ? "" : " " + knobs, where_text(line));
 }
 
 std::string percent(double part, double whole) {

@@ -83,8 +83,10 @@ std::vector<GanttRow> gantt_rows(const Plan& plan, const Cluster& cluster) {
     for (const Device& device : node.devices) {
       GanttRow row{fmt::format("{}:{}", node.name, device.index), {}};
       for (const Assignment& a : plan.assignments) {
-        const bool here = std::find(a.devices.begin(), a.devices.end(), device.index) != a.devices.end();
-        if (a.node == node.name && here) row.bars.push_back({a.task, a.start_seconds, a.end_seconds()});
+        const bool here = any_device(a, [&](const std::string& name, int index) {
+          return name == node.name && index == device.index;
+        });
+        if (here) row.bars.push_back({a.task, a.start_seconds, a.end_seconds()});
       }
       rows.push_back(std::move(row));
     }

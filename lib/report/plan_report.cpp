@@ -17,15 +17,29 @@ namespace {
 /// Below this the gap is rounding: the solvers' tolerance.
 constexpr double kProvenGap = 1e-6;
 
+/// "0,1"; across nodes "0,1 | 0,1".
 std::string device_list(const Assignment& a) {
-  return fmt::format("{}", fmt::join(a.devices, ","));
+  std::string text;
+  for_each_part(a, [&](const std::string&, const std::vector<int>& devices) {
+    text += fmt::format("{}{}", text.empty() ? "" : " | ", fmt::join(devices, ","));
+  });
+  return text;
+}
+
+/// "n0"; across nodes "n0 | n1".
+std::string node_list(const Assignment& a) {
+  std::string text;
+  for_each_part(a, [&](const std::string& node, const std::vector<int>&) {
+    text += (text.empty() ? "" : " | ") + node;
+  });
+  return text;
 }
 
 /// "ddp bucket_mb=25 on local:0,1 at 30 s".
 std::string place(const Assignment& a) {
   const std::string knobs = to_text(a.knobs);
-  return fmt::format("{}{} on {}:{} at {}", a.parallelism, knobs.empty() ? "" : " " + knobs, a.node,
-                     device_list(a), duration_text(a.start_seconds));
+  return fmt::format("{}{} on {} at {}", a.parallelism, knobs.empty() ? "" : " " + knobs, where_text(a),
+                     duration_text(a.start_seconds));
 }
 
 /// "-12.5 %"; nothing when there is nothing to compare with.
@@ -114,7 +128,7 @@ std::string plan_table(const Plan& plan, const Style& style) {
                {"duration", Align::kRight},
                {""}});
   for (const Assignment& a : plan.assignments) {
-    table.add({a.task, a.parallelism, to_text(a.knobs), a.node, device_list(a),
+    table.add({a.task, a.parallelism, to_text(a.knobs), node_list(a), device_list(a),
                duration_text(a.start_seconds), duration_text(a.end_seconds()),
                duration_text(a.duration_seconds), remark(a)});
   }

@@ -52,9 +52,14 @@ class BruteForce {
       return;
     }
     const ProblemTask& task = problem_.tasks[static_cast<size_t>(order_[depth].second)];
-    for (size_t c = 0; c < task.configurations.size(); ++c)
+    for (size_t c = 0; c < task.configurations.size(); ++c) {
+      if (task.configurations[c].nodes > 1) {
+        place_across(depth, measures, static_cast<int>(c), {});
+        continue;
+      }
       for (size_t n = 0; n < problem_.nodes.size(); ++n)
         place_as(depth, measures, static_cast<int>(c), static_cast<int>(n));
+    }
     if (task.running) stay(depth, measures, *task.running, task.pin.value_or(Pin{}));
   }
 
@@ -63,26 +68,78 @@ class BruteForce {
     const long end = std::max(1L, std::lround(running.staying.duration_seconds * 1000));
     if (pin.start_seconds || !pin.after.empty() || pin.node.value_or(running.node) != running.node) return;
     if (!pin.devices.empty() && pin.devices != running.devices) return;
+    if (pin.node && pin.further != running.further) return;
     if (pin.configuration) {
       const Configuration& wanted = task.configurations[static_cast<size_t>(*pin.configuration)];
       const Configuration& has = running.staying;
-      if (std::tie(wanted.parallelism, wanted.knobs, wanted.device_kind, wanted.devices) !=
-          std::tie(has.parallelism, has.knobs, has.device_kind, has.devices))
+      if (std::tie(wanted.parallelism, wanted.knobs, wanted.device_kind, wanted.devices, wanted.nodes) !=
+          std::tie(has.parallelism, has.knobs, has.device_kind, has.devices, has.nodes))
         return;
     }
-    if (!free(running.node, running.devices, 0, end) || !ends_before_followers(depth, end)) return;
-    put(depth, measures, running.node, running.devices, 0, end);
+    std::vector<GangPart> parts{{running.node, running.devices}};
+    parts.insert(parts.end(), running.further.begin(), running.further.end());
+    if (!free(parts, 0, end) || !ends_before_followers(depth, end)) return;
+    put(depth, measures, parts, 0, end);
   }
 
-  void put(size_t depth, const Measures& measures, int node, const std::vector<int>& devices, long start,
-           long end) {
-    for (const int device : devices) busy_.push_back({node, device, start, end});
+  void put(size_t depth, const Measures& measures, const std::vector<GangPart>& parts, long start, long end) {
+    const size_t before = busy_.size();
+    for (const GangPart& part : parts)
+      for (const int device : part.devices) busy_.push_back({part.node, device, start, end});
+    const auto devices = static_cast<long>(busy_.size() - before);
     ends_[static_cast<size_t>(order_[depth].second)] = end;
-    place(depth + 1,
-          {std::max(measures.makespan, end),
-           measures.area + (end - start) * static_cast<long>(devices.size()), measures.completions + end});
-    busy_.resize(busy_.size() - devices.size());
+    place(depth + 1, {std::max(measures.makespan, end), measures.area + (end - start) * devices,
+                      measures.completions + end});
+    busy_.resize(before);
     ends_[static_cast<size_t>(order_[depth].second)] = -1;
+  }
+
+  /// Every choice of different nodes, in rising order unless they are pinned, and of devices on each.
+  void place_across(size_t depth, const Measures& measures, int c, std::vector<GangPart> parts) {
+    const ProblemTask& task = problem_.tasks[static_cast<size_t>(order_[depth].second)];
+    const Configuration& configuration = task.configurations[static_cast<size_t>(c)];
+    const Pin pin = task.pin.value_or(Pin{});
+    if (pin.configuration.value_or(c) != c) return;
+    if (pin.node && static_cast<int>(pin.further.size()) + 1 != configuration.nodes) return;
+    if (static_cast<int>(parts.size()) == configuration.nodes) return start_across(depth, measures, c, parts);
+    const int first = parts.empty() || pin.node ? 0 : parts.back().node + 1;
+    for (int n = first; n < static_cast<int>(problem_.nodes.size()); ++n) {
+      const ProblemNode& node = problem_.nodes[static_cast<size_t>(n)];
+      const int devices = static_cast<int>(node.free_at_seconds.size());
+      const std::vector<int>* wanted = nullptr;
+      if (pin.node) {
+        if ((parts.empty() ? *pin.node : pin.further[parts.size() - 1].node) != n) continue;
+        wanted = parts.empty() ? &pin.devices : &pin.further[parts.size() - 1].devices;
+      }
+      if (node.kind != configuration.device_kind) continue;
+      for (int set = 1; set < (1 << devices); ++set) {
+        std::vector<int> chosen;
+        for (int device = 0; device < devices; ++device)
+          if ((set >> device) & 1) chosen.push_back(device);
+        if (static_cast<int>(chosen.size()) * configuration.nodes != configuration.devices) continue;
+        if (wanted != nullptr && !wanted->empty() && *wanted != chosen) continue;
+        parts.push_back({n, chosen});
+        place_across(depth, measures, c, parts);
+        parts.pop_back();
+      }
+    }
+  }
+
+  void start_across(size_t depth, const Measures& measures, int c, const std::vector<GangPart>& parts) {
+    const ProblemTask& task = problem_.tasks[static_cast<size_t>(order_[depth].second)];
+    const Pin pin = task.pin.value_or(Pin{});
+    const double seconds = task.configurations[static_cast<size_t>(c)].duration_seconds;
+    const long duration = std::max(1L, std::lround(seconds * 1000));
+    long not_before = 0;
+    for (const int before : pin.after) {
+      if (ends_[static_cast<size_t>(before)] < 0 && !pin.start_seconds) return;
+      not_before = std::max(not_before, ends_[static_cast<size_t>(before)]);
+    }
+    const long start =
+        pin.start_seconds ? std::lround(*pin.start_seconds * 1000) : earliest(parts, duration, not_before);
+    if (!free(parts, start, start + duration) || start < not_before) return;
+    if (!ends_before_followers(depth, start + duration)) return;
+    put(depth, measures, parts, start, start + duration);
   }
 
   void place_as(size_t depth, const Measures& measures, int c, int n) {
@@ -93,6 +150,7 @@ class BruteForce {
     if (configuration.device_kind != problem_.nodes[static_cast<size_t>(n)].kind) return;
     if (pin.configuration.value_or(c) != c || pin.node.value_or(n) != n || configuration.devices > devices)
       return;
+    if (pin.node && !pin.further.empty()) return;
     const long duration = std::max(1L, std::lround(configuration.duration_seconds * 1000));
     long not_before = 0;
     for (const int before : pin.after) {
@@ -107,11 +165,16 @@ class BruteForce {
       if (static_cast<int>(chosen.size()) != configuration.devices) continue;
       if (!pin.devices.empty() && pin.devices != chosen) continue;
       const long start = pin.start_seconds ? std::lround(*pin.start_seconds * 1000)
-                                           : earliest(n, chosen, duration, not_before);
-      if (!free(n, chosen, start, start + duration) || start < not_before) continue;
+                                           : earliest({{n, chosen}}, duration, not_before);
+      if (!free({{n, chosen}}, start, start + duration) || start < not_before) continue;
       if (!ends_before_followers(depth, start + duration)) continue;
-      put(depth, measures, n, chosen, start, start + duration);
+      put(depth, measures, {{n, chosen}}, start, start + duration);
     }
+  }
+
+  bool free(const std::vector<GangPart>& parts, long start, long end) const {
+    return std::all_of(parts.begin(), parts.end(),
+                       [&](const GangPart& part) { return free(part.node, part.devices, start, end); });
   }
 
   bool free(int node, const std::vector<int>& devices, long start, long end) const {
@@ -137,14 +200,15 @@ class BruteForce {
     return true;
   }
 
-  long earliest(int node, const std::vector<int>& devices, long duration, long not_before) const {
+  long earliest(const std::vector<GangPart>& parts, long duration, long not_before) const {
     std::vector<long> moments{not_before};
-    for (const double release : problem_.nodes[static_cast<size_t>(node)].free_at_seconds)
-      moments.push_back(std::lround(release * 1000));
+    for (const GangPart& part : parts)
+      for (const double release : problem_.nodes[static_cast<size_t>(part.node)].free_at_seconds)
+        moments.push_back(std::lround(release * 1000));
     for (const Busy& busy : busy_) moments.push_back(busy.end);
     std::sort(moments.begin(), moments.end());
     for (const long moment : moments)
-      if (moment >= not_before && free(node, devices, moment, moment + duration)) return moment;
+      if (moment >= not_before && free(parts, moment, moment + duration)) return moment;
     return moments.back();
   }
 

@@ -49,6 +49,29 @@ TEST_CASE("A duration is start-up, steps, and the validations and checkpoints on
   CHECK(duration_seconds(task, measured(0.1), run, 0) == doctest::Approx(1 + 0.25 + 0.5));
 }
 
+TEST_CASE("Trials on several nodes become gangs across nodes, where the cluster has the nodes") {
+  const TaskSpec a = spec("a", 4);
+  Profile profile;
+  profile.trials = {trial(a, 2, measured(0.2)), trial(a, 2, measured(0.1)), trial(a, 4, measured(0.05)),
+                    trial(a, 6, measured(0.04))};
+  for (const size_t i : {1, 2}) profile.trials[i].nodes = 2;
+  profile.trials[3].nodes = 3;
+  order_trials(profile.trials);
+  Cluster two = two_slots();
+  two.nodes.push_back(two.nodes[0]);
+  two.nodes[1].name = "other";
+  const auto ways = make_problem({a}, two, profile, {}).tasks[0].configurations;
+  REQUIRE(ways.size() == 3);
+  CHECK(ways[0].nodes == 1);
+  CHECK(ways[1].nodes == 2);
+  CHECK(ways[1].devices == 2);
+  CHECK(ways[1].duration_seconds < ways[0].duration_seconds);
+  CHECK(ways[2].devices_per_node() == 2);
+  CHECK(unavailable_ways(a, two, profile) ==
+        std::vector<std::string>{"ddp on 6 x cpu over 3 nodes: only 2 nodes have 2 or more cpu device(s)"});
+  CHECK(make_problem({a}, two_slots(), profile, {}).tasks[0].configurations.size() == 1);
+}
+
 TEST_CASE("A task gets the best candidate of each parallelism and device count") {
   const TaskSpec a = spec("a", 4);
   const TaskSpec b = spec("b", 8);

@@ -71,6 +71,7 @@ TEST_CASE("The JSON Schema says what is written, key by key") {
   all.stopped = true;
   all.budget = {60, 120};
   all.assignments[0].beyond_budget = true;
+  all.assignments[0].further = {{"n1", {0, 1}}};
   const Document plan = parse_json("plan.json", to_text(all));
   CHECK(test::validate(plan.root, schema.root).empty());
   CHECK(test::keys_of(plan.root) == test::keys_of(*schema.root.find("properties")));

@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "plan/fixtures.h"
 
@@ -32,6 +33,74 @@ class RandomProblems {
         problem.tasks.back().configurations = problem.tasks.front().configurations;
     }
     return problem;
+  }
+
+  /// Two or three nodes and up to four tasks, some of which may run across nodes, or can do nothing else.
+  Problem next_across(bool releases) {
+    Problem problem = next(releases);
+    while (problem.nodes.size() < 2 || (problem.nodes.size() < 3 && up_to(4) == 1))
+      problem.nodes.push_back(node("n" + std::to_string(problem.nodes.size()), up_to(2)));
+    if (problem.tasks.size() > 4) problem.tasks.resize(4);
+    for (ProblemTask& task : problem.tasks) {
+      if (up_to(2) == 1) continue;
+      for (int ways = up_to(2); ways > 0; --ways) {
+        const int nodes = problem.nodes.size() > 2 ? 1 + up_to(2) : 2;
+        const int each = ways == 2 ? 2 : 1;
+        if (fitting(problem, each) < nodes) continue;
+        task.configurations.push_back({"ddp", {}, "cpu", nodes * each, up_to(10) * 0.25, nodes});
+      }
+      if (up_to(3) == 1 && task.configurations.back().nodes > 1)
+        std::erase_if(task.configurations, [](const Configuration& it) { return it.nodes == 1; });
+    }
+    return problem;
+  }
+
+  /// Pins of all sorts to one of the task's configurations, a gang across nodes among them; at most one task
+  /// has a start.
+  void pin_some_across(Problem& problem) {
+    bool started = false;
+    for (ProblemTask& pinned : problem.tasks) {
+      if (up_to(3) > 1) continue;
+      const int chosen = up_to(static_cast<int>(pinned.configurations.size())) - 1;
+      const Configuration& it = pinned.configurations[static_cast<size_t>(chosen)];
+      Pin pin;
+      std::vector<GangPart> parts;
+      for (int n = static_cast<int>(problem.nodes.size());
+           n-- > 0 && static_cast<int>(parts.size()) < it.nodes;) {
+        if (static_cast<int>(problem.nodes[static_cast<size_t>(n)].free_at_seconds.size()) <
+            it.devices_per_node())
+          continue;
+        parts.push_back({n, {}});
+        for (int device = 0; device < it.devices_per_node(); ++device) parts.back().devices.push_back(device);
+      }
+      if (static_cast<int>(parts.size()) < it.nodes) continue;  // it fits nowhere
+      const int how = up_to(4);
+      if (how != 2) pin.configuration = chosen;
+      if (how > 1) pin.node = parts.front().node;
+      if (how > 2) pin.devices = parts.front().devices;
+      if (how > 1) pin.further.assign(parts.begin() + 1, parts.end());
+      if (how <= 2)
+        for (GangPart& part : pin.further) part.devices.clear();
+      if (how == 4 && !std::exchange(started, true)) pin.start_seconds = 1.5 + (up_to(8) - 1) * 0.5;
+      pinned.pin = pin;
+    }
+  }
+
+  /// Some tasks run already across the first two nodes, where these are free.
+  void run_some_across(Problem& problem) {
+    int used = 0;
+    for (ProblemTask& task : problem.tasks) {
+      if (up_to(3) > 1 || task.pin) continue;
+      const auto free = [&](size_t n) {
+        const std::vector<double>& times = problem.nodes[n].free_at_seconds;
+        return static_cast<int>(times.size()) > used && times[static_cast<size_t>(used)] == 0;
+      };
+      if (!free(0) || !free(1)) return;
+      task.running = Running{0, {used}, {"ddp", {}, "cpu", 2, up_to(12) * 0.25, 2}, {{1, {used}}}};
+      for (Configuration& it : task.configurations) it.duration_seconds += (up_to(3) - 1) * 0.25;
+      if (up_to(6) == 1) task.configurations.clear();
+      ++used;
+    }
   }
 
   /// Pins that no other pin contradicts: at most one task has a start.
@@ -83,6 +152,12 @@ class RandomProblems {
   }
 
  private:
+  static int fitting(const Problem& problem, int devices) {
+    return static_cast<int>(std::count_if(
+        problem.nodes.begin(), problem.nodes.end(),
+        [&](const ProblemNode& it) { return static_cast<int>(it.free_at_seconds.size()) >= devices; }));
+  }
+
   int up_to(int most) { return 1 + static_cast<int>(random_() % static_cast<std::uint64_t>(most)); }
   std::mt19937_64 random_;
 };

@@ -72,3 +72,14 @@ TEST_CASE("one device is enough, and nothing planned is no picture") {
         "local:0 [only==========================]\n"
         "        0 s             5 s         10 s\n");
 }
+
+TEST_CASE("a gang across nodes has a bar on each of them") {
+  Cluster cluster = cluster_of(2);
+  cluster.nodes.push_back({"other", "cpu", {{0, {0}, 0}, {1, {1}, 0}}});
+  Plan plan;
+  plan.assignments = {at("across", {1}, 0, 40)};
+  plan.assignments[0].further = {{"other", {0}}};
+  const std::vector<GanttRow> rows = gantt_rows(plan, cluster);
+  REQUIRE(rows.size() == 4);
+  for (size_t i = 0; i < rows.size(); ++i) CHECK(rows[i].bars.size() == (i == 1 || i == 2 ? 1 : 0));
+}

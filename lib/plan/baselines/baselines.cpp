@@ -7,7 +7,7 @@
 #include <queue>
 #include <random>
 
-#include "plan/model/node_devices.h"
+#include "plan/model/free_devices.h"
 #include "plan/model/pins.h"
 
 namespace saturn {
@@ -37,7 +37,7 @@ class ListScheduler {
           nodes_[n].start(reserved(n, *configuration)) + duration_millis(configuration->duration_seconds);
       if (best == problem_.nodes.size() || end < best_end) best = n, best_end = end;
     }
-    if (best == problem_.nodes.size()) return;  // fits nowhere: `solve` says so
+    if (best == problem_.nodes.size()) return place_across(task);
     place_on(best, task, *choice(task, problem_.nodes[best]));
   }
 
@@ -58,20 +58,71 @@ class ListScheduler {
   void place_on(size_t node, size_t task, const Configuration& configuration) {
     const size_t taken = reserved(node, configuration);
     const Millis duration = duration_millis(configuration.duration_seconds);
-    Assignment line;
-    line.task = problem_.tasks[task].name;
-    line.parallelism = configuration.parallelism;
-    line.knobs = configuration.knobs;
+    Assignment line = line_of(task, configuration, nodes_[node].start(taken));
     line.node = problem_.nodes[node].name;
-    line.start_seconds = seconds(nodes_[node].start(taken));
-    line.duration_seconds = seconds(duration);
     line.devices = nodes_[node].take(static_cast<size_t>(configuration.devices), taken, duration);
     plan_.assignments.push_back(std::move(line));
   }
 
+  Assignment line_of(size_t task, const Configuration& configuration, Millis start) const {
+    Assignment line;
+    line.task = problem_.tasks[task].name;
+    line.parallelism = configuration.parallelism;
+    line.knobs = configuration.knobs;
+    line.start_seconds = seconds(start);
+    line.duration_seconds = seconds(duration_millis(configuration.duration_seconds));
+    return line;
+  }
+
+  /// A task that fits on no node goes across nodes, where it ends first. If that is nowhere, `solve` says so.
+  void place_across(size_t task) {
+    const Configuration* best = nullptr;
+    std::vector<std::pair<Millis, size_t>> best_nodes;
+    for (const Configuration& it : problem_.tasks[task].configurations) {
+      if (it.nodes == 1 || !fits(it, problem_.nodes)) continue;
+      std::vector<std::pair<Millis, size_t>> nodes = first_nodes(it);
+      const auto end = [](const Configuration& way, const auto& where) {
+        return where.back().first + duration_millis(way.duration_seconds);
+      };
+      if (best != nullptr && end(it, nodes) >= end(*best, best_nodes)) continue;
+      best = &it;
+      best_nodes = std::move(nodes);
+    }
+    if (best == nullptr) return;
+    const Millis start = best_nodes.back().first, duration = duration_millis(best->duration_seconds);
+    Assignment line = line_of(task, *best, start);
+    const auto count = static_cast<size_t>(best->devices_per_node());
+    for (size_t p = 0; p < best_nodes.size(); ++p) {
+      const size_t node = best_nodes[p].second;
+      const size_t taken = whole_nodes_ ? nodes_[node].size() : count;
+      std::vector<int> devices = nodes_[node].take_at(taken, start, start + duration);
+      devices.resize(count);
+      const std::string& name = problem_.nodes[node].name;
+      if (p > 0)
+        line.further.push_back({name, std::move(devices)});
+      else
+        line.node = name, line.devices = std::move(devices);
+    }
+    plan_.assignments.push_back(std::move(line));
+  }
+
+  /// The nodes that have room for its parts first, and since when; ascending.
+  std::vector<std::pair<Millis, size_t>> first_nodes(const Configuration& configuration) const {
+    std::vector<std::pair<Millis, size_t>> result;
+    for (size_t n = 0; n < nodes_.size(); ++n) {
+      if (!may_be_on(configuration, problem_.nodes[n])) continue;
+      const size_t count =
+          whole_nodes_ ? nodes_[n].size() : static_cast<size_t>(configuration.devices_per_node());
+      result.emplace_back(nodes_[n].start(count), n);
+    }
+    std::sort(result.begin(), result.end());
+    result.resize(static_cast<size_t>(configuration.nodes));
+    return result;
+  }
+
   const Problem& problem_;
   bool whole_nodes_;
-  std::vector<NodeDevices> nodes_;
+  std::vector<FreeDevices> nodes_;
   Plan plan_;
 };
 
@@ -134,7 +185,10 @@ Plan random_plan(const Problem& problem, std::uint64_t seed, std::string method)
     for (const Configuration& configuration : problem.tasks[task].configurations)
       for (const ProblemNode& node : problem.nodes)
         if (fits_on(configuration, node)) ways.emplace_back(&configuration, &node);
-    if (ways.empty()) continue;
+    if (ways.empty()) {
+      scheduler.place(task, [](size_t, const ProblemNode&) { return nullptr; });
+      continue;
+    }
     const auto [configuration, on] = ways[below(ways.size())];
     scheduler.place(task, [&, configuration = configuration, on = on](size_t, const ProblemNode& node) {
       return &node == on ? configuration : nullptr;

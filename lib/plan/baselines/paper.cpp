@@ -279,6 +279,7 @@ PaperModel make_paper_model(const Problem& problem, double horizon_seconds) {
 }
 
 std::optional<Plan> solve_paper(const Problem& problem, const SolveOptions& options) {
+  if (has_gangs_across_nodes(problem)) return std::nullopt;
   // It also finds what makes a problem unsolvable.
   SolveOptions quickly;
   quickly.time_limit = Seconds(0);

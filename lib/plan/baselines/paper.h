@@ -35,7 +35,8 @@ constexpr size_t kMostPaperRows = 1000000;
 
 /// Solves the paper's program with CBC, in one thread. The plan has passed check_plan; its lower bound is
 /// CBC's when CBC says that it is done, else the area bound. Empty: CBC found no plan within the time limit,
-/// or there are more than kMostPaperRows rows. `gap`, `seed` and `incumbent` of the options do not count.
+/// there are more than kMostPaperRows rows, or there are gangs across nodes (the
+/// paper has none). `gap`, `seed` and `incumbent` of the options do not count.
 /// Errors: as `solve`.
 std::optional<Plan> solve_paper(const Problem& problem, const SolveOptions& options);
 

@@ -7,11 +7,11 @@
 //   V(lane) = max { sum_cs a_cs mu_c / g_s : sum_cs a_cs R_s <= C - free(lane), sum_s a_cs <= n_c, a integer
 //   }
 //
-// because what runs on a lane is one of the knapsacks of the maximum. Values that break this refute C. The
-// best ones are the solution of a linear program with a row per knapsack; its rows are made as they are
-// needed (Kelley's method, asked between the best point so far and the program's, which calms it). The area
-// bound is the special case mu_c = least area / C. Run times are rounded down to slots of the knapsack's
-// table, free time up: V is never too small.
+// because what runs on a lane is one of the knapsacks of the maximum, on however many nodes a gang's lanes
+// are. Values that break this refute C. The best ones are the solution of a linear program with a row per
+// knapsack; its rows are made as they are needed (Kelley's method, asked between the best point so far and
+// the program's, which calms it). The area bound is the special case mu_c = least area / C. Run times are
+// rounded down to slots of the knapsack's table, free time up: V is never too small.
 #include "plan/bounds/lane_program.h"
 
 #include <algorithm>

@@ -6,10 +6,11 @@
 //
 //   sum_c n_c min_{k,s} R_cks pi_k,g_s  <=  sum_k V_k sum_{nodes n of k} (C - free(n))
 //
-// where only options with R <= C count. Prices that break this refute C. The best ones maximise the left side
-// with the right one fixed: a concave function, of which each evaluation gives a tangent (Kelley's method);
-// splits that are worth more than V_k are found by a knapsack over the devices and added when they are
-// needed.
+// where only options with R <= C count. A gang across q nodes is q gangs of g / q devices, in whatever
+// groups: it costs q R pi_k,g/q in the cheapest of them at least. Prices that break this refute C. The best
+// ones maximise the left side with the right one fixed: a concave function, of which each evaluation gives a
+// tangent (Kelley's method); splits that are worth more than V_k are found by a knapsack over the devices and
+// added when they are needed.
 #include "plan/bounds/width_program.h"
 
 #include <algorithm>
@@ -55,8 +56,9 @@ WidthProgram::Row WidthProgram::demand_row(const std::vector<double>& prices, Mi
     for (size_t group = 0; group < task.options.size(); ++group)
       for (const Option& option : task.options[group]) {
         if (option.duration > target) continue;
-        const size_t price = price_index(static_cast<int>(group), option.devices);
-        const double share = static_cast<double>(option.duration) / static_cast<double>(target);
+        const size_t price = price_index(static_cast<int>(group), option.devices_per_node());
+        const double share =
+            static_cast<double>(option.nodes * option.duration) / static_cast<double>(target);
         if (share * prices[price] >= least) continue;
         least = share * prices[price];
         index = price;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "plan/model/node_devices.h"
+#include "plan/model/free_devices.h"
 #include "plan/model/pins.h"
 #include "plan/solve.h"
 
@@ -29,10 +29,17 @@ class Replacer {
       if (task.pin) pins_[task.name] = &*task.pin;
   }
 
-  void place(Assignment& line) { place_on(index_.at(line.node), line, line.devices.size()); }
+  void place(Assignment& line) {
+    if (line.further.empty())
+      place_on(index_.at(line.node), line, line.devices.size());
+    else
+      place_again(line);
+  }
 
   /// False: the configuration fits on no node.
   bool place_as(Assignment& line, const Configuration& configuration) {
+    if (configuration.nodes > 1) return place_across(line, configuration);
+    line.further.clear();
     const auto count = static_cast<size_t>(configuration.devices);
     size_t best = index_.at(line.node);
     if (!fits_on(configuration, problem_.nodes[best])) {
@@ -52,6 +59,49 @@ class Replacer {
   }
 
  private:
+  /// A gang across nodes, on the devices that it has.
+  void place_again(Assignment& line) {
+    const auto pin = pins_.find(line.task);
+    Millis start = 0;
+    for_each_part(line, [&](const std::string& node, const std::vector<int>& devices) {
+      start = std::max(start, nodes_[index_.at(node)].start_on(devices));
+    });
+    if (pin != pins_.end() && pin->second->start_seconds) start = release_millis(*pin->second->start_seconds);
+    line.start_seconds = seconds(start);
+    const Millis end = start + duration_millis(line.duration_seconds);
+    for_each_part(line, [&](const std::string& node, const std::vector<int>& devices) {
+      nodes_[index_.at(node)].take_these(devices, end);
+    });
+  }
+
+  /// On the nodes of its kind that have room for its parts first.
+  bool place_across(Assignment& line, const Configuration& configuration) {
+    const auto count = static_cast<size_t>(configuration.devices_per_node());
+    std::vector<std::pair<Millis, size_t>> by_start;
+    for (size_t n = 0; n < nodes_.size(); ++n)
+      if (may_be_on(configuration, problem_.nodes[n])) by_start.emplace_back(nodes_[n].start(count), n);
+    if (by_start.size() < static_cast<size_t>(configuration.nodes)) return false;
+    std::sort(by_start.begin(), by_start.end());
+    by_start.resize(static_cast<size_t>(configuration.nodes));
+    const Millis start = by_start.back().first, duration = duration_millis(configuration.duration_seconds);
+    line.parallelism = configuration.parallelism;
+    line.knobs = configuration.knobs;
+    line.start_seconds = seconds(start);
+    line.duration_seconds = seconds(duration);
+    line.further.clear();
+    for (size_t p = 0; p < by_start.size(); ++p) {
+      const size_t n = by_start[p].second;
+      NodeDevices part{problem_.nodes[n].name, nodes_[n].take_at(count, start, start + duration)};
+      if (p > 0) {
+        line.further.push_back(std::move(part));
+      } else {
+        line.node = std::move(part.node);
+        line.devices = std::move(part.devices);
+      }
+    }
+    return true;
+  }
+
   void place_on(size_t node, Assignment& line, size_t count) {
     const auto pin = pins_.find(line.task);
     const Millis duration = duration_millis(line.duration_seconds);
@@ -69,7 +119,7 @@ class Replacer {
   const Problem& problem_;
   std::map<std::string, size_t> index_;
   std::map<std::string, const Pin*> pins_;
-  std::vector<NodeDevices> nodes_;
+  std::vector<FreeDevices> nodes_;
 };
 
 }  // namespace

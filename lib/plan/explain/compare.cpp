@@ -18,12 +18,19 @@ bool same_time(double a, double b) {
   return std::abs(a - b) <= kSameTime;
 }
 
+std::vector<std::string> nodes_of(const Assignment& line) {
+  std::vector<std::string> nodes;
+  for_each_part(line, [&](const std::string& node, const std::vector<int>&) { nodes.push_back(node); });
+  return nodes;
+}
+
 TaskDifference difference(const Assignment& before, const Assignment& after) {
   TaskDifference result{after.task, before, after};
   result.configuration = before.parallelism != after.parallelism || before.knobs != after.knobs ||
-                         before.devices.size() != after.devices.size();
-  result.node = before.node != after.node;
-  result.devices = before.devices != after.devices;
+                         device_count(before) != device_count(after) ||
+                         node_count(before) != node_count(after);
+  result.node = nodes_of(before) != nodes_of(after);
+  result.devices = before.devices != after.devices || before.further != after.further;
   result.start = !same_time(before.start_seconds, after.start_seconds);
   result.duration = !same_time(before.duration_seconds, after.duration_seconds);
   return result;
@@ -69,7 +76,7 @@ PlanTotals totals_of(const Plan& plan) {
   totals.tasks = plan.assignments.size();
   for (const Assignment& line : plan.assignments) {
     totals.makespan_seconds = std::max(totals.makespan_seconds, line.end_seconds());
-    totals.device_seconds += static_cast<double>(line.devices.size()) * line.duration_seconds;
+    totals.device_seconds += static_cast<double>(device_count(line)) * line.duration_seconds;
   }
   if (totals.makespan_seconds > 0)
     totals.gap = std::max(0.0, 1 - totals.lower_bound_seconds / totals.makespan_seconds);

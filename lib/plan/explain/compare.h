@@ -27,11 +27,11 @@ struct TaskDifference {
   std::optional<Assignment> before;  ///< empty: the task is new
   std::optional<Assignment> after;   ///< empty: the task is gone
   // In both plans, but with another:
-  bool configuration = false;  ///< parallelism, knobs or number of devices
-  bool node = false;
-  bool devices = false;   ///< numbers of the devices
-  bool start = false;     ///< by more than half a millisecond
-  bool duration = false;  ///< likewise
+  bool configuration = false;  ///< parallelism, knobs, or number of devices or nodes
+  bool node = false;           ///< or nodes
+  bool devices = false;        ///< numbers of the devices
+  bool start = false;          ///< by more than half a millisecond
+  bool duration = false;       ///< likewise
 
   bool moved() const { return configuration || node || devices; }
   bool differs() const { return !before || !after || moved() || start || duration; }

@@ -28,13 +28,16 @@ std::vector<std::vector<size_t>> predecessors(const Plan& plan, const std::vecto
   std::vector<std::vector<size_t>> before(plan.assignments.size());
   for (const size_t line : order) {
     const Assignment& it = plan.assignments[line];
-    for (const int device : it.devices) {
-      const auto [found, first] = last.emplace(std::make_pair(it.node, device), line);
-      if (first) continue;
-      std::vector<size_t>& known = before[line];
-      if (std::find(known.begin(), known.end(), found->second) == known.end()) known.push_back(found->second);
-      found->second = line;
-    }
+    for_each_part(it, [&](const std::string& node, const std::vector<int>& devices) {
+      for (const int device : devices) {
+        const auto [found, first] = last.emplace(std::make_pair(node, device), line);
+        if (first) continue;
+        std::vector<size_t>& known = before[line];
+        if (std::find(known.begin(), known.end(), found->second) == known.end())
+          known.push_back(found->second);
+        found->second = line;
+      }
+    });
   }
   return before;
 }

@@ -36,10 +36,11 @@ std::string dominating(const std::vector<Configuration>& all, size_t index) {
   for (size_t c = 0; c < all.size(); ++c) {
     const Configuration& other = all[c];
     const bool no_worse = other.device_kind == it.device_kind && other.devices <= it.devices &&
-                          other.duration_seconds <= it.duration_seconds;
-    const bool better = other.devices < it.devices || other.duration_seconds < it.duration_seconds;
+                          other.nodes <= it.nodes && other.duration_seconds <= it.duration_seconds;
+    const bool better =
+        other.devices < it.devices || other.nodes < it.nodes || other.duration_seconds < it.duration_seconds;
     if (c != index && no_worse && (better || c < index))
-      return fmt::format("{} on {}", other.parallelism, other.devices);
+      return fmt::format("{} on {}{}", other.parallelism, other.devices, across_text(other.nodes));
   }
   return "";
 }
@@ -92,9 +93,12 @@ class Explainer {
     for (const size_t other : path_.waits_for[index])
       result.waits_for.push_back(plan_.assignments[other].task);
     const ProblemNode& node = problem_.nodes[nodes_.at(result.line.node)];
-    for (const int device : result.line.devices)
-      result.devices_free_seconds =
-          std::max(result.devices_free_seconds, node.free_at_seconds[static_cast<size_t>(device)]);
+    for_each_part(result.line, [&](const std::string& name, const std::vector<int>& devices) {
+      for (const int device : devices)
+        result.devices_free_seconds =
+            std::max(result.devices_free_seconds,
+                     problem_.nodes[nodes_.at(name)].free_at_seconds[static_cast<size_t>(device)]);
+    });
     const std::vector<Configuration>& all = problem_.tasks[tasks_.at(result.line.task)].configurations;
     const std::optional<int> planned = configuration_of(task(index), result.line, node.kind);
     for (size_t c = 0; c < all.size(); ++c) {

@@ -62,6 +62,7 @@ Json to_json(const ConfigurationConsequence& it) {
   Json json{{"parallelism", it.configuration.parallelism},           {"knobs", std::move(knobs)},
             {"device_kind", it.configuration.device_kind},           {"devices", it.configuration.devices},
             {"duration_seconds", it.configuration.duration_seconds}, {"planned", it.planned}};
+  if (it.configuration.nodes > 1) json["nodes"] = it.configuration.nodes;
   if (!it.dominated_by.empty()) json["dominated_by"] = it.dominated_by;
   add(json, it.consequence);
   return json;

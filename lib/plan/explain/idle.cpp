@@ -18,8 +18,9 @@ class IdleFinder {
   IdleFinder(const Problem& problem, const Plan& plan)
       : problem_(problem), plan_(plan), path_(critical_path(plan)) {
     for (size_t i = 0; i < plan.assignments.size(); ++i)
-      for (const int device : plan.assignments[i].devices)
-        lines_[{plan.assignments[i].node, device}].push_back(i);
+      for_each_part(plan.assignments[i], [&](const std::string& node, const std::vector<int>& devices) {
+        for (const int device : devices) lines_[{node, device}].push_back(i);
+      });
     for (const ProblemTask& task : problem.tasks) tasks_[task.name] = &task;
   }
 
@@ -76,14 +77,13 @@ class IdleFinder {
   }
 
   bool waits_for_release(const Assignment& line) const {
-    for (const ProblemNode& node : problem_.nodes) {
-      if (node.name != line.node) continue;
-      for (const int device : line.devices) {
+    return any_device(line, [&](const std::string& name, int device) {
+      return std::any_of(problem_.nodes.begin(), problem_.nodes.end(), [&](const ProblemNode& node) {
+        if (node.name != name) return false;
         const double free = node.free_at_seconds[static_cast<size_t>(device)];
-        if (free > 0 && line.start_seconds - free <= kSameTime) return true;
-      }
-    }
-    return false;
+        return free > 0 && line.start_seconds - free <= kSameTime;
+      });
+    });
   }
 
   IdleSpan at_the_end(const ProblemNode& node, double from) const {
@@ -100,7 +100,9 @@ class IdleFinder {
     const auto found = tasks_.find(task);
     if (found == tasks_.end()) return false;
     return std::any_of(found->second->configurations.begin(), found->second->configurations.end(),
-                       [&](const Configuration& configuration) { return fits_on(configuration, node); });
+                       [&](const Configuration& configuration) {
+                         return may_be_on(configuration, node) && fits(configuration, problem_.nodes);
+                       });
   }
 
   const Problem& problem_;

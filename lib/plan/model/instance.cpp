@@ -72,7 +72,8 @@ std::string needs(const ProblemTask& task) {
   std::set<std::string> wanted;
   for (const int c : allowed_configurations(task)) {
     const Configuration& configuration = task.configurations[static_cast<size_t>(c)];
-    wanted.insert(fmt::format("{} x {}", configuration.devices, configuration.device_kind));
+    wanted.insert(fmt::format("{} x {}{}", configuration.devices, configuration.device_kind,
+                              across_text(configuration.nodes)));
   }
   return fmt::format("{}", fmt::join(wanted, ", "));
 }
@@ -86,29 +87,6 @@ std::string sizes(const Problem& problem, const ProblemTask& task) {
   }
   if (texts.size() > 8) texts.resize(8), texts.push_back("...");
   return fmt::format("{}", fmt::join(texts, ", "));
-}
-
-void classify(Instance& instance) {
-  instance.classes.clear();
-  instance.regular = instance.islands.empty();
-  for (const InstanceTask& task : instance.tasks) instance.regular &= task.devices.empty();
-  std::map<std::vector<Millis>, int> classes;
-  for (size_t t = 0; t < instance.tasks.size(); ++t) {
-    InstanceTask& task = instance.tasks[t];
-    std::vector<Millis> key{task.node, task.home};
-    for (const int device : task.devices) key.push_back(device);
-    for (const std::vector<Option>& options : task.options) {
-      key.push_back(-1);
-      for (const Option& option : options) {
-        key.push_back(option.devices);
-        key.push_back(option.duration);
-      }
-    }
-    const auto [found, added] = classes.emplace(std::move(key), static_cast<int>(classes.size()));
-    if (added) instance.classes.emplace_back();
-    task.task_class = found->second;
-    instance.classes[static_cast<size_t>(task.task_class)].members.push_back(static_cast<int>(t));
-  }
 }
 
 class Builder {
@@ -269,6 +247,30 @@ Millis duration_millis(double seconds) {
 Millis release_millis(double seconds) {
   // 0.1 + 0.2 must not cost a millisecond.
   return std::max<Millis>(0, static_cast<Millis>(std::ceil(seconds * 1000 - 1e-3)));
+}
+
+void classify(Instance& instance) {
+  instance.classes.clear();
+  instance.regular = instance.islands.empty();
+  for (const InstanceTask& task : instance.tasks) instance.regular &= task.devices.empty();
+  std::map<std::vector<Millis>, int> classes;
+  for (size_t t = 0; t < instance.tasks.size(); ++t) {
+    InstanceTask& task = instance.tasks[t];
+    std::vector<Millis> key{task.node, task.home};
+    for (const int device : task.devices) key.push_back(device);
+    for (const std::vector<Option>& options : task.options) {
+      key.push_back(-1);
+      for (const Option& option : options) {
+        key.push_back(option.devices);
+        key.push_back(option.duration);
+        if (option.nodes > 1) key.push_back(-1 - option.nodes);
+      }
+    }
+    const auto [found, added] = classes.emplace(std::move(key), static_cast<int>(classes.size()));
+    if (added) instance.classes.emplace_back();
+    task.task_class = found->second;
+    instance.classes[static_cast<size_t>(task.task_class)].members.push_back(static_cast<int>(t));
+  }
 }
 
 std::vector<Placement> Instance::fixed() const {

@@ -29,7 +29,11 @@ struct Option {
   int configuration = 0;  ///< index into ProblemTask::configurations, or kStays
   int devices = 0;
   Millis duration = 0;
+  /// As many devices on each of so many nodes. More than one only where bounds look for what no plan can beat
+  /// (across/relaxation.h): no method places such a gang.
+  int nodes = 1;
 
+  int devices_per_node() const { return devices / nodes; }
   Millis area() const { return devices * duration; }
   bool stays() const { return configuration == kStays; }
   /// The same shape; the configuration's index does not count, but staying is a shape of its own.
@@ -131,8 +135,12 @@ struct Instance {
   }
 };
 
-/// Errors: InputError with everything that makes the problem unsolvable: times that are no times, tasks that
-/// fit on no node, pins that name what is not there or contradict each other.
+/// Groups the tasks into classes, and says whether devices are interchangeable.
+void classify(Instance& instance);
+
+/// Configurations across nodes do not count: see across/solve_across.h. Errors: InputError with everything
+/// that makes the problem unsolvable: times that are no times, tasks that fit on no node, pins that name what
+/// is not there or contradict each other.
 Instance make_instance(const Problem& problem);
 
 /// The instance with islands and device pins taken as tasks free to place: regular, and every plan of

@@ -165,9 +165,27 @@ bool share_a_device(const std::vector<int>& a, const std::vector<int>& b) {
   return std::any_of(a.begin(), a.end(), [&](int device) { return contains(b, device); });
 }
 
+bool has_gangs_across_nodes(const Problem& problem) {
+  return std::any_of(problem.tasks.begin(), problem.tasks.end(), [](const ProblemTask& task) {
+    return (task.running && task.running->staying.nodes > 1) ||
+           std::any_of(task.configurations.begin(), task.configurations.end(),
+                       [](const Configuration& way) { return way.nodes > 1; });
+  });
+}
+
 bool fits_on(const Configuration& configuration, const ProblemNode& node) {
+  return configuration.nodes == 1 && may_be_on(configuration, node);
+}
+
+bool may_be_on(const Configuration& configuration, const ProblemNode& node) {
   return configuration.device_kind == node.kind &&
-         configuration.devices <= static_cast<int>(node.free_at_seconds.size());
+         configuration.devices_per_node() <= static_cast<int>(node.free_at_seconds.size());
+}
+
+bool fits(const Configuration& configuration, const std::vector<ProblemNode>& nodes) {
+  return std::count_if(nodes.begin(), nodes.end(), [&](const ProblemNode& node) {
+           return may_be_on(configuration, node);
+         }) >= configuration.nodes;
 }
 
 void check_pins(const Problem& problem, std::vector<std::string>& errors) {

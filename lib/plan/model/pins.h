@@ -11,7 +11,12 @@ namespace saturn {
 
 /// The configurations and nodes that a task may still use, its pin applied.
 std::vector<int> allowed_configurations(const ProblemTask& task);
+/// Whether the whole gang fits on that node.
 bool fits_on(const Configuration& configuration, const ProblemNode& node);
+/// Whether one node's part of the gang does.
+bool may_be_on(const Configuration& configuration, const ProblemNode& node);
+/// Whether there are as many nodes as the gang is for, with room for it.
+bool fits(const Configuration& configuration, const std::vector<ProblemNode>& nodes);
 
 /// Whether two gangs of one node have a device in common.
 bool share_a_device(const std::vector<int>& a, const std::vector<int>& b);

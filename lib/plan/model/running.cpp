@@ -35,6 +35,18 @@ std::string wrong_with(const Problem& problem, const Running& running) {
   return "";
 }
 
+/// Whether the gang's other parts are where the pin wants them.
+bool same_further(std::vector<GangPart> pinned, std::vector<GangPart> parts) {
+  if (pinned.size() != parts.size()) return false;
+  for (size_t p = 0; p < parts.size(); ++p) {
+    std::sort(pinned[p].devices.begin(), pinned[p].devices.end());
+    std::sort(parts[p].devices.begin(), parts[p].devices.end());
+    if (pinned[p].node != parts[p].node) return false;
+    if (!pinned[p].devices.empty() && pinned[p].devices != parts[p].devices) return false;
+  }
+  return true;
+}
+
 /// Whether a placed task, or one that has to come first, needs the gang's devices while it would stay.
 bool pinned_in_the_way(const Instance& instance, const InstanceTask& task, const Option& staying) {
   return std::any_of(instance.islands.begin(), instance.islands.end(),
@@ -78,6 +90,7 @@ bool may_stay(const ProblemTask& task) {
   std::sort(devices.begin(), devices.end());
   std::sort(wanted.begin(), wanted.end());
   if (!wanted.empty() && wanted != devices) return false;
+  if (pin.node && !same_further(pin.further, task.running->further)) return false;
   if (!pin.configuration) return true;
   Configuration pinned = task.configurations[static_cast<size_t>(*pin.configuration)];
   pinned.duration_seconds = task.running->staying.duration_seconds;

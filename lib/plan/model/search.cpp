@@ -49,6 +49,11 @@ bool Search::offer(const Sequences& sequences, const std::string& method) {
   return true;
 }
 
+void Search::know(Millis makespan) {
+  const std::lock_guard lock(mutex_);
+  if (!has_plan() || makespan < this->makespan()) makespan_ = makespan;
+}
+
 Sequences Search::best() const {
   const std::lock_guard lock(mutex_);
   return best_;

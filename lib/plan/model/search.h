@@ -47,6 +47,8 @@ class Search {
 
   /// Takes the sequences when they end earlier than the best so far.
   bool offer(const Sequences& sequences, const std::string& method);
+  /// A plan that ends then is known, but not as sequences: `best` stays as it is.
+  void know(Millis makespan);
   bool has_plan() const { return makespan() >= 0; }
   Sequences best() const;
   Millis makespan() const { return makespan_.load(std::memory_order_relaxed); }

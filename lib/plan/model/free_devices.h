@@ -11,9 +11,9 @@
 namespace saturn {
 
 /// The devices of one node by number, with the times from which on they are free.
-class NodeDevices {
+class FreeDevices {
  public:
-  explicit NodeDevices(const ProblemNode& node);
+  explicit FreeDevices(const ProblemNode& node);
 
   size_t size() const { return free_.size(); }
   /// The earliest start of a gang of that many.
@@ -24,6 +24,8 @@ class NodeDevices {
   /// them from others meanwhile. Returns their numbers, ascending: of the free ones those that became so
   /// last.
   std::vector<int> take(size_t count, size_t reserved, Millis duration);
+  /// Takes `count` of those that are free at `at`, until `end`; the ones that became so last.
+  std::vector<int> take_at(size_t count, Millis at, Millis end);
   /// Takes these until `end`.
   void take_these(const std::vector<int>& devices, Millis end);
 
