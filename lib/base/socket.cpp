@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <string_view>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -30,7 +31,12 @@ void set(int socket, int level, int option, int value) {
 std::string number_of(const sockaddr* address, socklen_t length) {
   char text[NI_MAXHOST] = {};
   const int error = ::getnameinfo(address, length, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
-  return error == 0 ? text : "";
+  if (error != 0) return "";
+  // An IPv4 address as IPv6 sees it means nothing to a machine without that.
+  constexpr std::string_view kMapped = "::ffff:";
+  const std::string number = text;
+  const bool mapped = number.starts_with(kMapped) && number.find('.') != std::string::npos;
+  return mapped ? number.substr(kMapped.size()) : number;
 }
 
 /// Until the socket is ready or the limit has passed. Returns 0 or an errno.

@@ -48,7 +48,7 @@ struct Word {
   std::array<char, 1020> reason{};
 };
 struct Address {
-  std::array<char, 64> number{};  ///< empty: where the reader has reached rank 0
+  std::array<char, 64> number{};  ///< empty: of rank 0's host, by the name that it was reached by
   std::array<char, 64> host{};
   std::int32_t process = 0, port = 0;
 };
@@ -70,7 +70,8 @@ struct Arrival {
 /// Lets in who knows the token; the others take none of its time.
 class Door {
  public:
-  Door(int listener, const GangAddress& address) : listener_(listener), address_(address) {}
+  Door(int listener, const GangHosts& hosts)
+      : listener_(listener), address_(hosts.address), silence_(hosts.silence) {}
 
   /// The sockets to wait for.
   void add_to(std::vector<pollfd>& polled) const {
@@ -78,7 +79,10 @@ class Door {
     for (const Guest& guest : guests_) polled.push_back({guest.socket.get(), POLLIN, 0});
   }
   std::vector<Arrival> arrivals() {
-    while (FileDescriptor socket = accept_from(listener_)) guests_.push_back({std::move(socket), {}, 0, 0});
+    while (FileDescriptor socket = accept_from(listener_)) {
+      limit_silence(socket.get(), silence_);
+      guests_.push_back({std::move(socket), {}, 0, 0});
+    }
     std::vector<Arrival> arrivals;
     for (Guest& guest : guests_) hear(guest, arrivals);
     std::erase_if(guests_, [](const Guest& guest) { return !guest.socket; });
@@ -108,6 +112,7 @@ class Door {
 
   int listener_;
   const GangAddress& address_;
+  Seconds silence_;
   std::vector<Guest> guests_;
 };
 
@@ -127,7 +132,7 @@ class Meeting {
         generation_(generation),
         lost_here_(lost_here),
         own_listener_(rank == 0 ? FileDescriptor() : listen_at_any_port()),
-        door_(rank == 0 ? hosts.listener : own_listener_.get(), hosts.address),
+        door_(rank == 0 ? hosts.listener : own_listener_.get(), hosts),
         addresses_(static_cast<std::size_t>(layout_.size())),
         meeting_(addresses_.size()) {}
 
@@ -143,11 +148,6 @@ class Meeting {
     }
     accept_the_rest();
     part();
-    for (Peer& peer : peers_) {
-      for (const FileDescriptor* socket : {&peer.collectives, &peer.messages, &peer.watch}) {
-        if (*socket) limit_silence(socket->get(), hosts_.silence);
-      }
-    }
     return std::move(peers_);
   }
 
@@ -241,8 +241,10 @@ class Meeting {
                           hello.generation == generation_ && hello.size == layout_.size() && hello.rank > 0 &&
                           hello.rank < layout_.size() && !meeting(hello.rank);
         if (!fits) continue;  // it comes again when it is of a later generation
+        // Where this host's own ranks come from (127.0.0.1, say) means nothing to the others.
+        const bool here = is_here(hello.rank);
         addresses_[static_cast<std::size_t>(hello.rank)] =
-            address_of(hello, peer_address(arrival.socket.get()));
+            address_of(hello, here ? "" : peer_address(arrival.socket.get()));
         meeting(hello.rank) = std::move(arrival.socket);
         ++there;
       }
@@ -306,6 +308,7 @@ class Meeting {
         std::string why;
         FileDescriptor socket = connect_to(name, port, std::min(kConnectLimit, left()), why);
         if (socket && send_all(socket.get(), &words, sizeof words, kPatience) == 0) {
+          limit_silence(socket.get(), hosts_.silence);
           if (reached != nullptr) *reached = name;
           return socket;
         }
