@@ -213,9 +213,12 @@ std::string command_lines(const RunSetup& setup, const Plan& plan, const RunStat
   std::string text;
   for (const Assignment& assignment : plan.assignments) {
     if (state.is_over(assignment.task)) continue;
-    text += fmt::format("# {} at {}: {} on {} devices {}\n", assignment.task,
+    text += fmt::format("# {} at {}: {} on {} devices {}", assignment.task,
                         to_text_duration(Seconds(assignment.start_seconds)), assignment.parallelism,
                         assignment.node, fmt::join(assignment.devices, ","));
+    for (const NodeDevices& part : assignment.further)
+      text += fmt::format(", {} devices {}", part.node, fmt::join(part.devices, ","));
+    text += "\n";
     for (const auto& rank : make_gang(setup, assignment).ranks) {
       std::string line;
       for (const std::string& word : rank) line += (line.empty() ? "" : " ") + shell_word(word);
@@ -226,6 +229,29 @@ std::string command_lines(const RunSetup& setup, const Plan& plan, const RunStat
       text += "# which runs: " + to_shell(command_line(job, job.knobs, checkpoint_of(job))) + "\n";
   }
   return text;
+}
+
+/// Gangs across nodes can be planned and simulated, but not started yet. Errors: InputError with every one.
+void require_startable(const Plan& plan, const RunState& state) {
+  std::vector<Diagnostic> errors;
+  for (const Assignment& line : plan.assignments) {
+    if (line.further.empty() || state.is_over(line.task)) continue;
+    errors.push_back(
+        {plan.file, line.mark.line, line.mark.column,
+         fmt::format("task '{}' is planned on {} nodes, and gangs across nodes cannot be started "
+                     "yet (--simulate can): leave the rows with more than one node out of the "
+                     "profile, and plan again",
+                     line.task, node_count(line)),
+         ""});
+  }
+  if (!errors.empty()) throw InputError(std::move(errors));
+}
+
+/// The same without what was measured across nodes: no plan on the way may have a gang that cannot be
+/// started.
+Profile on_single_nodes(Profile profile) {
+  std::erase_if(profile.trials, [](const Trial& trial) { return trial.nodes > 1; });
+  return profile;
 }
 
 /// What `saturn replan` has left for the tasks that the run has now.
@@ -257,8 +283,9 @@ RunEnd execute(Session& session, Prepared& prepared, const CommonOptions& option
                                      interval > 0 ? interval * kSolveShare : kSolveSeconds));
   bool first = true;
   const auto profile = [&] {
-    return std::exchange(first, false) ? prepared.profile
-                                       : changed_profile(session.directory, prepared.profile, view);
+    return on_single_nodes(std::exchange(first, false)
+                               ? prepared.profile
+                               : changed_profile(session.directory, prepared.profile, view));
   };
   BackgroundIntrospector introspector(profile, solve_limit, [&] { launcher->wake(); });
   const auto store = make_directory_store(session.directory, journal);
@@ -337,6 +364,7 @@ Ended train(Session& session, const std::optional<fs::path>& plan_file, const st
             const RunCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
   const RunLock lock(session.directory);
   Prepared prepared = prepare_run(session, plan_file, options, interrupts);
+  require_startable(prepared.plan, prepared.state);
   if (plan_file || prepared.replanned) replace_plan(session.directory.plan_file(), prepared.plan);
   write_file_atomically(session.directory.run_file(), to_text(prepared.run));
   say(plan_summary(prepared.plan));

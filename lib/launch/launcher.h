@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "cluster/node_devices.h"
 #include "launch/event.h"
 #include "launch/job.h"
 
@@ -29,6 +30,8 @@ struct GangSpec {
   std::filesystem::path
       log;  ///< appended: stderr of all ranks, stdout of all but rank 0, and non-event lines
   std::vector<std::pair<std::string, std::string>> environment;  ///< added to the caller's
+  /// Its parts on other nodes. Only the simulated launcher knows what to do with them so far.
+  std::vector<NodeDevices> further{};
 };
 
 /// Every rank has been reaped.

@@ -23,8 +23,7 @@ enum class Doing { kStartingUp, kWaitingForGo, kTraining, kHeld, kValidating, kL
 
 struct Gang {
   std::string task;
-  std::string node;
-  std::set<int> devices;
+  std::set<std::pair<std::string, int>> devices;  ///< of all its nodes
   SimulatedGang behaviour;
   Doing doing = Doing::kStartingUp;
   std::int64_t step = 0;       ///< done, and reached at the beginning of what it does now
@@ -143,8 +142,10 @@ void SimulatedLauncher::admit(GangId id) {
 }
 
 void SimulatedLauncher::begin(GangId id, const GangSpec& spec, SimulatedGang behaviour) {
-  Gang& gang = gangs_[id] = {.task = spec.name, .node = spec.node, .behaviour = std::move(behaviour)};
-  for (const Device& device : spec.job.devices) gang.devices.insert(device.index);
+  Gang& gang = gangs_[id] = {.task = spec.name, .devices = {}, .behaviour = std::move(behaviour)};
+  for (const Device& device : spec.job.devices) gang.devices.insert({spec.node, device.index});
+  for (const NodeDevices& part : spec.further)
+    for (const int device : part.devices) gang.devices.insert({part.node, device});
   gang.step = checkpoints_[spec.name];
   if (!gang.behaviour.hangs_at_start) at(id, gang, now() + gang.behaviour.startup_seconds);
 }
@@ -223,9 +224,10 @@ void SimulatedLauncher::next_outage() {
   std::vector<GangId> hit;
   for (const int device : lost.devices) lost_.insert({lost.node, device});
   for (const auto& [id, gang] : gangs_) {
-    const bool on_it = gang.node == lost.node &&
-                       std::any_of(lost.devices.begin(), lost.devices.end(),
-                                   [&, &held = gang.devices](int device) { return held.contains(device); });
+    const bool on_it =
+        std::any_of(lost.devices.begin(), lost.devices.end(), [&, &held = gang.devices](int device) {
+          return held.contains({lost.node, device});
+        });
     if (on_it) hit.push_back(id);
   }
   for (const GangId id : hit) kill(id);

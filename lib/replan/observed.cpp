@@ -38,14 +38,15 @@ const Measured* measured_for(const RunSetup& setup, const Profile& profile, cons
 const Measured* measured_for(const TaskSpec& task, const std::string& device_kind, const Profile& profile,
                              const GangStarted& gang) {
   const std::string signature = speed_signature(task);
-  const auto devices = static_cast<std::int64_t>(gang.devices.size());
+  const auto devices = static_cast<std::int64_t>(device_count(gang));
+  const std::int64_t nodes = node_count(gang);
   for (const Trial& trial : profile.trials) {
     const bool same = trial.signature == signature && trial.parallelism == gang.parallelism &&
-                      trial.devices == devices && trial.device_kind == device_kind &&
+                      trial.devices == devices && trial.device_kind == device_kind && trial.nodes == nodes &&
                       trial.knobs == gang.knobs;
     if (same && std::holds_alternative<Measured>(trial.outcome)) return &std::get<Measured>(trial.outcome);
   }
-  const Trial* best = best_trial(profile, signature, gang.parallelism, devices, device_kind);
+  const Trial* best = best_trial(profile, signature, gang.parallelism, devices, device_kind, nodes);
   return best == nullptr ? nullptr : &std::get<Measured>(best->outcome);
 }
 

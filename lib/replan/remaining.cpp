@@ -19,8 +19,8 @@ constexpr double kLeastDeadline = 1e-3;
 bool keeps_progress(const RemainingInputs& in, const TaskState* task) {
   if (task == nullptr || !task->holds_devices || task->over()) return false;
   if (task->phase == TaskState::Phase::kPaused) return false;  // it is leaving
-  return std::none_of(task->gang->devices.begin(), task->gang->devices.end(), [&](int device) {
-    return in.state.lost.contains({task->gang->node, device});
+  return !any_device(*task->gang, [&](const std::string& node, int device) {
+    return in.state.lost.contains({node, device});
   });
 }
 
@@ -43,7 +43,8 @@ Profile without_ruled_out(const RemainingInputs& in) {
     for (const ConfigurationRuledOut& out : state.ruled_out) {
       for (Trial& trial : profile.trials) {
         if (trial.signature == signature && trial.parallelism == out.parallelism &&
-            trial.knobs == out.knobs && trial.devices == out.devices && trial.device_kind == out.device_kind)
+            trial.knobs == out.knobs && trial.devices == out.devices && trial.nodes == out.nodes &&
+            trial.device_kind == out.device_kind)
           trial.outcome = OutOfMemory{out.why + " (in the run)"};
       }
     }
@@ -68,7 +69,8 @@ Configuration staying(const RemainingInputs& in, const TaskSpec& task, const Tas
   Configuration configuration{.parallelism = gang.parallelism,
                               .knobs = gang.knobs,
                               .device_kind = in.setup.node(gang.node)->kind,
-                              .devices = static_cast<int>(gang.devices.size())};
+                              .devices = static_cast<int>(device_count(gang)),
+                              .nodes = node_count(gang)};
   const std::int64_t steps = steps_left(in, task, &state, true);
   if (const Measured* measured = measured_for(in.setup, in.profile, gang)) {
     Measured rest = *measured;
@@ -101,13 +103,17 @@ void take_gang(const RemainingInputs& in, const StandingDevices& standing, Probl
                const TaskSpec& spec, const TaskState& state, double slowness) {
   const int node = node_index(standing.cluster(), state.gang->node);
   const std::vector<int> devices = standing.numbered(state.gang->node, state.gang->devices);
+  std::vector<GangPart> further;
+  for (const NodeDevices& part : state.gang->further)
+    further.push_back(
+        {node_index(standing.cluster(), part.node), standing.numbered(part.node, part.devices)});
   const Configuration as_it_runs = staying(in, spec, state, slowness);
   if (is_pinned(in.current, task.name)) {
     task.configurations = {as_it_runs};
-    task.pin = Pin{0, node, devices, 0.0};
+    task.pin = Pin{0, node, devices, 0.0, {}, further};
     return;
   }
-  task.running = Running{node, devices, as_it_runs};
+  task.running = Running{node, devices, as_it_runs, further};
   const double switching = switch_seconds(in, state);
   for (Configuration& configuration : task.configurations) configuration.duration_seconds += switching;
 }
@@ -122,7 +128,7 @@ void keep_hand_pins(Problem& problem, const RemainingInputs& in, const StandingD
     });
     // Where a pin leads to what is lost it gives way: the task is worth more than its place.
     if (!assignment.pinned.any() || !waits || !is_possible(in.setup, assignment, in.state)) continue;
-    assignment.devices = standing.numbered(assignment.node, assignment.devices);
+    standing.number(assignment);
     if (assignment.pinned.start) assignment.pinned = PinnedParts::but_for_start();
     pins.assignments.push_back(assignment);
   }
@@ -197,8 +203,9 @@ Plan projected_plan(const RemainingInputs& in, const Problem& problem) {
       line.knobs = state->gang->knobs;
       line.node = state->gang->node;
       line.devices = state->gang->devices;
+      line.further = state->gang->further;
     }
-    line.devices = standing.numbered(line.node, line.devices);
+    standing.number(line);
     rest.assignments.push_back(line);
   }
   // What runs already comes first, whatever the plan had meant.
@@ -214,7 +221,10 @@ double projected_seconds(const RemainingInputs& in, const Problem& problem) {
 
 Plan in_cluster(const RemainingInputs& in, Plan plan) {
   const StandingDevices standing(in.setup.cluster, in.state.lost);
-  for (Assignment& line : plan.assignments) line.devices = standing.original(line.node, line.devices);
+  for (Assignment& line : plan.assignments) {
+    line.devices = standing.original(line.node, line.devices);
+    for (NodeDevices& part : line.further) part.devices = standing.original(part.node, part.devices);
+  }
   return plan;
 }
 

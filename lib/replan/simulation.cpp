@@ -83,13 +83,14 @@ class Behaviours {
 
   SimulatedGang operator()(const GangSpec& spec) {
     const Job& job = spec.job;
-    const GangStarted gang{
-        0, spec.name, job.parallelism, job.knobs, spec.node, std::vector<int>(job.devices.size()), 0};
+    const GangStarted gang{0,         spec.name,   job.parallelism,
+                           job.knobs, spec.node,   std::vector<int>(job.devices.size()),
+                           0,         spec.further};
     const Measured* measured = measured_for(job.task, job.device_kind, profile_, gang);
     if (measured == nullptr) {
       throw InputError(
-          fmt::format("task '{}' has not been profiled by {} on {} device(s): it cannot be simulated",
-                      spec.name, job.parallelism, job.devices.size()));
+          fmt::format("task '{}' has not been profiled by {} on {} device(s){}: it cannot be simulated",
+                      spec.name, job.parallelism, device_count(gang), across_text(node_count(gang))));
     }
     SimulatedGang result = behaviour(job, *measured);
     const auto death = deaths_.find(spec.name);

@@ -30,6 +30,11 @@ std::vector<int> StandingDevices::numbered(const std::string& node, const std::v
   return result;
 }
 
+void StandingDevices::number(Assignment& line) const {
+  line.devices = numbered(line.node, line.devices);
+  for (NodeDevices& part : line.further) part.devices = numbered(part.node, part.devices);
+}
+
 std::vector<int> StandingDevices::original(const std::string& node, const std::vector<int>& devices) const {
   const auto found = original_.find(node);
   if (found == original_.end()) return devices;

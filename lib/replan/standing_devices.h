@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cluster/cluster.h"
+#include "plan/plan.h"
 
 namespace saturn {
 
@@ -21,6 +22,8 @@ class StandingDevices {
   const Cluster& cluster() const { return cluster_; }
   /// The new numbers of devices, -1 for a lost one; unknown nodes keep theirs.
   std::vector<int> numbered(const std::string& node, const std::vector<int>& devices) const;
+  /// Gives all parts of the line the new numbers.
+  void number(Assignment& line) const;
   /// And back.
   std::vector<int> original(const std::string& node, const std::vector<int>& devices) const;
 

@@ -73,7 +73,8 @@ class Lookup {
     const TaskSpec* spec_now = spec(line.task);
     const bool known = spec_now != nullptr && task.gang && task.step_seconds > 0 &&
                        task.gang->parallelism == line.parallelism &&
-                       task.gang->devices.size() == line.devices.size();
+                       device_count(*task.gang) == device_count(line) &&
+                       task.gang->further.size() == line.further.size();
     return known ? static_cast<double>(spec_now->steps - task.step) * task.step_seconds
                  : line.duration_seconds;
   }
@@ -90,16 +91,22 @@ double left_of(const LiveRun& run, const Lookup& lookup) {
   for (const auto& [name, task] : run.state.tasks) {
     if (!task.holds_devices) continue;
     const double left = lookup.running_left(name);
-    for (const int device : task.gang->devices) free_at[{task.gang->node, device}] = left;
+    for_each_part(*task.gang, [&](const std::string& node, const std::vector<int>& devices) {
+      for (const int device : devices) free_at[{node, device}] = left;
+    });
     end = std::max(end, left);
   }
   for (const Assignment& line : run.plan.assignments) {
     const TaskState& task = lookup.state(line.task);
     if (task.over() || task.holds_devices) continue;
     double start = 0;
-    for (const int device : line.devices) start = std::max(start, free_at[{line.node, device}]);
+    for_each_part(line, [&](const std::string& node, const std::vector<int>& devices) {
+      for (const int device : devices) start = std::max(start, free_at[{node, device}]);
+    });
     const double line_end = start + lookup.waiting_left(line);
-    for (const int device : line.devices) free_at[{line.node, device}] = line_end;
+    for_each_part(line, [&](const std::string& node, const std::vector<int>& devices) {
+      for (const int device : devices) free_at[{node, device}] = line_end;
+    });
     end = std::max(end, line_end);
   }
   return end;
@@ -137,8 +144,10 @@ std::vector<Row> rows_of(const LiveRun& run) {
   std::set<Place> held;
   for (const auto& [name, task] : run.state.tasks) {
     if (!task.holds_devices) continue;
-    rows.push_back({task.gang->node, task.gang->devices, name});
-    for (const int device : task.gang->devices) held.insert({task.gang->node, device});
+    for_each_part(*task.gang, [&](const std::string& node, const std::vector<int>& devices) {
+      rows.push_back({node, devices, name});
+      for (const int device : devices) held.insert({node, device});
+    });
   }
   for (const auto& [node, count] : run.devices) {
     Row idle{node, {}, ""};

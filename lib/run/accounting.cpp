@@ -68,7 +68,9 @@ struct Accountant::Applier {
     t.over = false;
     t.left_seconds = 0;
     t.gang = Gang{.began = run.now_, .released = {}, .checkpoints = {}, .places = {}};
-    for (const int device : r.devices) t.gang->places.push_back({r.node, device});
+    for_each_part(r, [&](const std::string& node, const std::vector<int>& devices) {
+      for (const int device : devices) t.gang->places.push_back({node, device});
+    });
     run.use_devices(t.gang->places);
   }
   void operator()(const GangReleased& r) const {

@@ -65,7 +65,7 @@ double used_device_seconds(const RunState& state, double now) {
   double used = state.device_seconds;
   for (const auto& [name, task] : state.tasks) {
     if (task.holds_devices)
-      used += std::max(0.0, now - task.gang->at) * static_cast<double>(task.gang->devices.size());
+      used += std::max(0.0, now - task.gang->at) * static_cast<double>(device_count(*task.gang));
   }
   return used;
 }

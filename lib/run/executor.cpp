@@ -168,7 +168,7 @@ std::vector<const Assignment*> Executor::startable() const {
   // Where trials have ended, the plan that knows them comes first.
   std::erase_if(next, [&](const Assignment* assignment) {
     return std::any_of(lent_.nodes.begin(), lent_.nodes.end(),
-                       [&](const Node& node) { return node.name == assignment->node; });
+                       [&](const Node& node) { return is_on(*assignment, node.name); });
   });
   keep_within_budget(next);
   return next;
@@ -179,7 +179,7 @@ void Executor::start(const Assignment& assignment) {
   gang.job.used_seconds = state_.tasks[assignment.task].busy_seconds;
   effects_.store.prepare(gang.job);
   record(GangStarted{now(), assignment.task, assignment.parallelism, assignment.knobs, assignment.node,
-                     assignment.devices, assignment.duration_seconds});
+                     assignment.devices, assignment.duration_seconds, assignment.further});
   retry_at_.erase(assignment.task);
   try {
     Live live;
@@ -335,10 +335,10 @@ void Executor::on_lost(const DevicesLost& news) {
   effects_.observer.message(fmt::format("warning: lost {}: {}", what, lost.why));
   for (auto& [id, live] : live_) {
     const GangStarted& gang = *state_.tasks[live.task].gang;
-    const bool hit =
-        gang.node == lost.node && std::any_of(gang.devices.begin(), gang.devices.end(), [&](int d) {
-          return std::find(lost.devices.begin(), lost.devices.end(), d) != lost.devices.end();
-        });
+    const bool hit = any_device(gang, [&](const std::string& node, int d) {
+      return node == lost.node &&
+             std::find(lost.devices.begin(), lost.devices.end(), d) != lost.devices.end();
+    });
     if (!hit || !live.device_lost.empty()) continue;
     live.device_lost = lost.why;
     effects_.launcher.kill(id);
@@ -372,10 +372,10 @@ void Executor::on_failure(const Live& live, const std::string& why) {
 void Executor::rule_out(const std::string& task, const std::string& why) {
   const GangStarted gang = *state_.tasks[task].gang;
   record(ConfigurationRuledOut{now(), task, gang.parallelism, gang.knobs, setup_.node(gang.node)->kind,
-                               static_cast<int>(gang.devices.size()), why});
-  effects_.observer.message(fmt::format("warning: task '{}' is not run by {} on {} device{} any more: {}",
-                                        task, gang.parallelism, gang.devices.size(),
-                                        gang.devices.size() == 1 ? "" : "s", why));
+                               static_cast<int>(device_count(gang)), why, node_count(gang)});
+  effects_.observer.message(fmt::format(
+      "warning: task '{}' is not run by {} on {} device{}{} any more: {}", task, gang.parallelism,
+      device_count(gang), device_count(gang) == 1 ? "" : "s", across_text(node_count(gang)), why));
   need_look(fmt::format("task '{}' ran out of memory", task));
 }
 

@@ -26,7 +26,7 @@ Executor::BudgetUse Executor::budget_use() const {
   }
   for (const auto& [id, live] : live_) {
     const GangStarted& gang = *state_.tasks.at(live.task).gang;
-    const auto devices = static_cast<double>(gang.devices.size());
+    const auto devices = static_cast<double>(device_count(gang));
     use.device_seconds += devices * (now() - gang.at);
     use.devices += devices;
     use.leaving +=
@@ -38,7 +38,7 @@ Executor::BudgetUse Executor::budget_use() const {
     const TaskState* task = state_.task(line.task);
     const double gone = task != nullptr && task->holds_devices ? now() - task->gang->at : 0;
     // It may take longer than planned by what is not even looked at.
-    use.reserved += static_cast<double>(line.devices.size()) * std::max(0.0, line.duration_seconds - gone) *
+    use.reserved += static_cast<double>(device_count(line)) * std::max(0.0, line.duration_seconds - gone) *
                     (1 + setup_.settings.introspection_tolerance);
   }
   return use;
@@ -58,7 +58,7 @@ double Executor::least_seconds(const Assignment& line, const BudgetUse& use) con
 bool Executor::may_start(const Assignment& line, const BudgetUse& use) const {
   const double least = least_seconds(line, use);
   if (now() + least >= setup_.budget.seconds) return false;
-  const double used = use.device_seconds + use.leaving + least * static_cast<double>(line.devices.size());
+  const double used = use.device_seconds + use.leaving + least * static_cast<double>(device_count(line));
   if (used >= setup_.budget.device_seconds) return false;
   return !line.beyond_budget || (!others_rest_ && used + use.reserved < setup_.budget.device_seconds);
 }
@@ -69,7 +69,7 @@ void Executor::keep_within_budget(std::vector<const Assignment*>& lines) const {
   BudgetUse use = budget_use();
   std::erase_if(lines, [&](const Assignment* line) {
     if (!may_start(*line, use)) return true;
-    use.leaving += least_seconds(*line, use) * static_cast<double>(line->devices.size());
+    use.leaving += least_seconds(*line, use) * static_cast<double>(device_count(*line));
     return false;
   });
 }
@@ -94,7 +94,7 @@ void Executor::check_budget() {
     const double leave_at = setup_.budget.seconds - leaving;
     const bool is_beyond = beyond.contains(live.task);
     if (is_beyond && left <= use.reserved) others_rest_ = true;
-    if (is_beyond) beyond_devices += static_cast<double>(gang.devices.size());
+    if (is_beyond) beyond_devices += static_cast<double>(device_count(gang));
     if (now() >= leave_at || left <= 0) {
       end_budget();
       leave_for_budget(id, live);

@@ -144,8 +144,8 @@ std::vector<std::string> Executor::change_cluster(const RunChange& asked) {
     for (const int device : devices) left.insert({node, device});
   for (auto& [id, live] : live_) {
     const GangStarted& gang = *state_.tasks[live.task].gang;
-    const bool leaves = std::any_of(gang.devices.begin(), gang.devices.end(), [&](int device) {
-      return left.contains({gang.node, device});
+    const bool leaves = any_device(gang, [&](const std::string& node, int device) {
+      return left.contains({node, device});
     });
     if (leaves) ask_to_leave_once(id, live);
   }

@@ -59,7 +59,9 @@ std::string Executor::lend_devices(const std::vector<LiveTrials::Need>& needs) {
         node->name);
   }
   for (auto& [gang, live] : live_)
-    if (state_.measuring.contains(state_.tasks.at(live.task).gang->node)) ask_to_leave_once(gang, live);
+    if (any_device(*state_.tasks.at(live.task).gang,
+                   [&](const std::string& node, int) { return state_.measuring.contains(node); }))
+      ask_to_leave_once(gang, live);
   return text;
 }
 

@@ -56,22 +56,36 @@ void take(DeviceSets& free, const std::string& node, const std::vector<int>& dev
   if (found->second.empty()) free.erase(found);
 }
 
+/// All parts of a gang, or of a line.
+template <class Gang>
+void take(DeviceSets& free, const Gang& gang) {
+  for_each_part(gang,
+                [&](const std::string& node, const std::vector<int>& devices) { take(free, node, devices); });
+}
+
 void give_back(DeviceSets& free, const GangStarted& gang, const RunState& state) {
-  for (const int device : gang.devices)
-    if (is_usable(state, gang.node, device)) free[gang.node].insert(device);
+  for_each_part(gang, [&](const std::string& node, const std::vector<int>& devices) {
+    for (const int device : devices)
+      if (is_usable(state, node, device)) free[node].insert(device);
+  });
 }
 
 /// How many of the line's devices are among them.
-std::ptrdiff_t count_free(const DeviceSets& free, const Assignment& line) {
-  const auto found = free.find(line.node);
-  if (found == free.end()) return 0;
-  return std::count_if(line.devices.begin(), line.devices.end(),
-                       [&](int device) { return found->second.contains(device); });
+size_t count_free(const DeviceSets& free, const Assignment& line) {
+  size_t count = 0;
+  for_each_part(line, [&](const std::string& node, const std::vector<int>& devices) {
+    const auto found = free.find(node);
+    if (found == free.end()) return;
+    count += static_cast<size_t>(std::count_if(devices.begin(), devices.end(),
+                                               [&](int device) { return found->second.contains(device); }));
+  });
+  return count;
 }
 
-void check_devices(const Node& node, const Assignment& a, const std::function<void(std::string)>& error) {
+void check_devices(const Node& node, const Assignment& a, const std::vector<int>& devices,
+                   const std::function<void(std::string)>& error) {
   std::set<int> seen;
-  for (const int device : a.devices) {
+  for (const int device : devices) {
     if (device < 0 || device >= static_cast<int>(node.devices.size())) {
       error(fmt::format("task '{}': node '{}' has no device {} (it has {}, counted from 0)", a.task,
                         node.name, device, node.devices.size()));
@@ -79,7 +93,7 @@ void check_devices(const Node& node, const Assignment& a, const std::function<vo
     if (!seen.insert(device).second)
       error(fmt::format("task '{}': device {} is named twice", a.task, device));
   }
-  if (a.devices.empty()) error(fmt::format("task '{}': no devices", a.task));
+  if (devices.empty()) error(fmt::format("task '{}': no devices", a.task));
 }
 
 /// "" or why the parallelism has no such knob, or not with that value.
@@ -108,12 +122,20 @@ void check_assignment(const RunSetup& setup, const Assignment& a,
     error(fmt::format("task '{}': there is no parallelism '{}'{}", a.task, a.parallelism,
                       did_you_mean(a.parallelism, names(setup.manifests))));
   }
-  if (const Node* node = setup.node(a.node)) {
-    check_devices(*node, a, error);
-  } else {
-    error(fmt::format("task '{}': the cluster has no node '{}'{}", a.task, a.node,
-                      did_you_mean(a.node, names(setup.cluster.nodes))));
-  }
+  std::set<std::string> seen;
+  for_each_part(a, [&](const std::string& name, const std::vector<int>& devices) {
+    if (const Node* node = setup.node(name)) {
+      check_devices(*node, a, devices, error);
+    } else {
+      error(fmt::format("task '{}': the cluster has no node '{}'{}", a.task, name,
+                        did_you_mean(name, names(setup.cluster.nodes))));
+    }
+    if (!seen.insert(name).second)
+      error(fmt::format("task '{}': two parts of its gang are on node '{}'", a.task, name));
+    if (devices.size() != a.devices.size())
+      error(fmt::format("task '{}': its gang has {} device(s) on node '{}', but {} on node '{}'", a.task,
+                        devices.size(), name, a.devices.size(), a.node));
+  });
 }
 
 }  // namespace
@@ -162,6 +184,7 @@ GangSpec make_gang(const RunSetup& setup, const Assignment& assignment) {
   GangSpec gang;
   gang.name = assignment.task;
   gang.node = assignment.node;
+  gang.further = assignment.further;
   gang.log = setup.directory.log_file(assignment.task);
   gang.job = make_job(setup, assignment);
   gang.ranks = rank_commands({setup.worker, setup.saturn}, gang.job,
@@ -178,12 +201,12 @@ GangSpec ahead_of_time(GangSpec gang, const std::filesystem::path& job_file) {
 
 bool same_place(const GangStarted& gang, const Assignment& line) {
   return gang.parallelism == line.parallelism && gang.knobs == line.knobs && gang.node == line.node &&
-         gang.devices == line.devices;
+         gang.devices == line.devices && gang.further == line.further;
 }
 
 bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& state) {
-  const bool is_lost = std::any_of(line.devices.begin(), line.devices.end(), [&](int device) {
-    return state.lost.contains({line.node, device});
+  const bool is_lost = any_device(line, [&](const std::string& node, int device) {
+    return state.lost.contains({node, device});
   });
   if (is_lost) return false;
   const TaskState* task = state.task(line.task);
@@ -191,7 +214,8 @@ bool is_possible(const RunSetup& setup, const Assignment& line, const RunState& 
   const Node* node = setup.node(line.node);
   return std::none_of(task->ruled_out.begin(), task->ruled_out.end(), [&](const ConfigurationRuledOut& out) {
     return out.parallelism == line.parallelism && out.knobs == line.knobs &&
-           out.devices == std::ssize(line.devices) && node != nullptr && out.device_kind == node->kind;
+           out.devices == static_cast<int>(device_count(line)) && out.nodes == node_count(line) &&
+           node != nullptr && out.device_kind == node->kind;
   });
 }
 
@@ -205,7 +229,7 @@ std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, cons
   std::vector<const Assignment*> result;
   for (const Assignment& line : plan.assignments) {
     if (free.empty()) break;
-    const std::ptrdiff_t there = count_free(free, line);
+    const size_t there = count_free(free, line);
     if (there == 0) continue;  // it can neither start nor keep anything from another
     const TaskState* task = state.task(line.task);
     const bool rests = task != nullptr && (task->over() || task->phase == TaskState::Phase::kPaused);
@@ -214,8 +238,8 @@ std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, cons
     if (gone && task != nullptr && task->gang && same_place(*task->gang, line)) continue;
     // A gang on its way to another place has its new devices kept for it.
     const bool leaving = task != nullptr && task->holds_devices && !gone;
-    if (!leaving && there == std::ssize(line.devices)) result.push_back(&line);
-    take(free, line.node, line.devices);
+    if (!leaving && there == device_count(line)) result.push_back(&line);
+    take(free, line);
   }
   return result;
 }
@@ -223,11 +247,11 @@ std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, cons
 std::optional<Assignment> elsewhere(const RunSetup& setup, const Plan& plan, const RunState& state,
                                     const Assignment& line, const GangStarted& failed) {
   const Node* own = setup.node(line.node);
-  if (own == nullptr) return {};
+  if (own == nullptr || !line.further.empty()) return {};
   DeviceSets free = free_devices(setup, state);
-  take(free, failed.node, failed.devices);
+  take(free, failed);
   for (const Assignment* next : due(setup, plan, state))
-    if (next->task != line.task) take(free, next->node, next->devices);
+    if (next->task != line.task) take(free, *next);
   std::vector<const Node*> nodes = {own};
   for (const Node& node : setup.cluster.nodes)
     if (node.kind == own->kind && node.name != own->name) nodes.push_back(&node);

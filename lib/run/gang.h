@@ -69,7 +69,8 @@ std::vector<const Assignment*> due(const RunSetup& setup, const Plan& plan, cons
                                    const std::set<std::string>& as_if_gone = {});
 
 /// The line on other devices, of the same kind and as many, none of them among those of `failed`: free now,
-/// and wanted by nothing that is due; of its own node first. Empty: there are none. Pure.
+/// and wanted by nothing that is due; of its own node first. Empty: there are none, or it is across nodes.
+/// Pure.
 std::optional<Assignment> elsewhere(const RunSetup& setup, const Plan& plan, const RunState& state,
                                     const Assignment& line, const GangStarted& failed);
 

@@ -42,10 +42,13 @@ struct Writer {
             {"best_seconds", r.best_seconds}};
   }
   Json operator()(const GangStarted& r) const {
-    return {{"record", "gang_started"}, {"at", r.at},
-            {"task", r.task},           {"parallelism", r.parallelism},
-            {"knobs", r.knobs},         {"node", r.node},
-            {"devices", r.devices},     {"planned_seconds", r.planned_seconds}};
+    Json json = {{"record", "gang_started"}, {"at", r.at},
+                 {"task", r.task},           {"parallelism", r.parallelism},
+                 {"knobs", r.knobs},         {"node", r.node},
+                 {"devices", r.devices},     {"planned_seconds", r.planned_seconds}};
+    for (const NodeDevices& part : r.further)
+      json["further"].push_back({{"node", part.node}, {"devices", part.devices}});
+    return json;
   }
   Json operator()(const GangReleased& r) const {
     return {{"record", "gang_released"},
@@ -109,14 +112,16 @@ struct Writer {
             {"changed", r.changed}};
   }
   Json operator()(const ConfigurationRuledOut& r) const {
-    return {{"record", "configuration_ruled_out"},
-            {"at", r.at},
-            {"task", r.task},
-            {"parallelism", r.parallelism},
-            {"knobs", r.knobs},
-            {"device_kind", r.device_kind},
-            {"devices", r.devices},
-            {"why", r.why}};
+    Json json = {{"record", "configuration_ruled_out"},
+                 {"at", r.at},
+                 {"task", r.task},
+                 {"parallelism", r.parallelism},
+                 {"knobs", r.knobs},
+                 {"device_kind", r.device_kind},
+                 {"devices", r.devices},
+                 {"why", r.why}};
+    if (r.nodes > 1) json["nodes"] = r.nodes;
+    return json;
   }
   Json operator()(const DevicesWentAway& r) const {
     return {{"record", "devices_went_away"},
@@ -152,13 +157,17 @@ std::optional<Record> record_from(const nlohmann::json& j) {
   if (kind == "plan_kept")
     return PlanKept{j.at("at"), j.at("reason"), j.at("remaining_seconds"), j.at("best_seconds")};
   if (kind == "gang_started") {
-    return GangStarted{j.at("at"),
-                       j.at("task"),
-                       j.at("parallelism"),
-                       j.at("knobs").get<Knobs>(),
-                       j.at("node"),
-                       j.at("devices").get<std::vector<int>>(),
-                       j.at("planned_seconds")};
+    GangStarted started{j.at("at"),
+                        j.at("task"),
+                        j.at("parallelism"),
+                        j.at("knobs").get<Knobs>(),
+                        j.at("node"),
+                        j.at("devices").get<std::vector<int>>(),
+                        j.at("planned_seconds")};
+    if (j.contains("further"))
+      for (const auto& part : j.at("further"))
+        started.further.push_back({part.at("node"), part.at("devices").get<std::vector<int>>()});
+    return started;
   }
   if (kind == "gang_released") {
     return GangReleased{j.at("at"), j.at("task"), j.at("step"), j.at("startup_seconds")};
@@ -199,7 +208,7 @@ std::optional<Record> record_from(const nlohmann::json& j) {
   if (kind == "configuration_ruled_out") {
     return ConfigurationRuledOut{
         j.at("at"),          j.at("task"),    j.at("parallelism"), j.at("knobs").get<Knobs>(),
-        j.at("device_kind"), j.at("devices"), j.at("why")};
+        j.at("device_kind"), j.at("devices"), j.at("why"),         j.value("nodes", 1)};
   }
   if (kind == "devices_went_away")
     return DevicesWentAway{j.at("at"), j.at("node"), j.at("devices").get<std::vector<int>>(), j.at("why")};

@@ -43,7 +43,8 @@ struct GangStarted {
   Knobs knobs;
   std::string node;
   std::vector<int> devices;
-  double planned_seconds = 0;  ///< of the plan's line it was started for
+  double planned_seconds = 0;          ///< of the plan's line it was started for
+  std::vector<NodeDevices> further{};  ///< its parts on other nodes than `node`
 };
 /// The gang is up and was released.
 struct GangReleased {
@@ -132,6 +133,7 @@ struct ConfigurationRuledOut {
   std::string device_kind;
   int devices = 0;
   std::string why;
+  int nodes = 1;
 };
 /// Devices cannot be used any more in this session.
 struct DevicesWentAway {

@@ -13,10 +13,12 @@ using Phase = TaskState::Phase;
 /// The gang's processes have left: its devices are free, and its time is accounted for.
 void end_gang(RunState& state, TaskState& task, double at) {
   if (!task.holds_devices) return;
-  for (const int device : task.gang->devices) state.held[task.gang->node].erase(device);
+  for_each_part(*task.gang, [&](const std::string& node, const std::vector<int>& devices) {
+    for (const int device : devices) state.held[node].erase(device);
+  });
   const double seconds = std::max(0.0, at - task.gang->at);
   task.busy_seconds += seconds;
-  const double device_seconds = seconds * static_cast<double>(task.gang->devices.size());
+  const double device_seconds = seconds * static_cast<double>(device_count(*task.gang));
   task.device_seconds += device_seconds;
   state.device_seconds += device_seconds;
   task.holds_devices = false;
@@ -62,7 +64,9 @@ struct Applier {
     }
     t.gang = r;
     t.holds_devices = true;
-    state.held[r.node].insert(r.devices.begin(), r.devices.end());
+    for_each_part(r, [&](const std::string& node, const std::vector<int>& devices) {
+      state.held[node].insert(devices.begin(), devices.end());
+    });
     t.phase = Phase::kStarting;
     t.step_seconds = 0;
     if (t.starts++ == 0) t.planned_seconds = r.planned_seconds;

@@ -118,5 +118,52 @@ TEST_CASE_FIXTURE(TwoNodes, "a pin gives way when its devices are lost") {
   CHECK(line_of(*proposal.plan, "pinned").devices.size() == 2);
 }
 
+/// A gang of "a" trains on device 1 of both nodes, as was measured: 0.4 s a step.
+struct AcrossNodes : TwoNodes {
+  AcrossNodes() {
+    add("a", 100);
+    for (const int devices : {2, 4}) {
+      Trial trial = profile.trials.front();
+      trial.devices = devices;
+      trial.nodes = 2;
+      std::get<Measured>(trial.outcome).step_seconds = devices == 2 ? 0.4 : 0.3;
+      profile.trials.push_back(trial);
+    }
+    order_trials(profile.trials);
+    assign("a", {1}, 0, 43);
+    plan.assignments[0].further = {{"n1", {1}}};
+    apply(state, GangStarted{0, "a", "ddp", {}, "n0", {1}, 43, {{"n1", {1}}}});
+    apply(state, GangReleased{2, "a", 0, 2});
+    state.tasks["a"].live_step = 10;
+    state.tasks["a"].step_seconds = 0.4;
+  }
+};
+
+TEST_CASE_FIXTURE(AcrossNodes, "a gang across nodes may stay on its devices, as they are numbered now") {
+  lose("n0", {0});
+  lose("n1", {0});
+  const Problem problem = remaining_problem(inputs());
+  REQUIRE(problem.tasks.size() == 1);
+  REQUIRE(problem.tasks[0].running.has_value());
+  const Running& running = *problem.tasks[0].running;
+  CHECK(running.devices == std::vector<int>{0});
+  CHECK(running.further == std::vector<GangPart>{{1, {0}}});
+  CHECK(running.staying.nodes == 2);
+  CHECK(running.staying.duration_seconds == doctest::Approx(90 * 0.4 + 1));
+  const Plan projected = projected_plan(inputs(), problem);
+  CHECK(projected.assignments[0].further == std::vector<NodeDevices>{{"n1", {0}}});
+  CHECK(stays(problem, projected.assignments[0]));
+  CHECK(in_cluster(inputs(), projected).assignments[0].further == std::vector<NodeDevices>{{"n1", {1}}});
+}
+
+TEST_CASE_FIXTURE(AcrossNodes, "a gang that has lost a part is planned anew on what is left") {
+  lose("n1", {1});
+  const Proposal proposal = reconsider(inputs(), "lost", 0.05, {.work = 100000});
+  REQUIRE(proposal.plan.has_value());
+  const Assignment& line = line_of(*proposal.plan, "a");
+  for (const NodeDevices& part : line.further) CHECK(part.devices == std::vector<int>{0});
+  CHECK(line.devices.size() + line.further.size() >= 2);
+}
+
 }  // namespace
 }  // namespace saturn

@@ -30,11 +30,12 @@ double hashed(std::uint64_t seed, const std::string& name, std::int64_t step) {
 /// Every seed is a run: a cluster, tasks, a plan, what goes wrong, and what somebody asks of it on the way.
 struct RandomRun : test::ReplanFixture {
   std::mt19937_64 bits;
+  bool across = false;  ///< tasks were measured across nodes, too
   Simulation simulation;
   std::vector<double> changes;                  ///< when somebody asks, ascending
   std::vector<std::vector<TaskSpec>> tasks_of;  ///< the run, at first and after every change
 
-  explicit RandomRun(std::uint64_t seed) : bits(seed) {
+  explicit RandomRun(std::uint64_t seed) : bits(seed), across(seed % 5 == 4) {
     setup.cluster.nodes.clear();
     const int nodes = 1 + draw(3);
     for (int n = 0; n < nodes; ++n) {
@@ -71,9 +72,21 @@ struct RandomRun : test::ReplanFixture {
 
   void add_task(const std::string& name) {
     add(name, 1 + draw(400), 32 + 8 * draw(3));
+    if (across) measure_across(speed_signature(setup.tasks.back()));
     if (draw(3) == 0) setup.tasks.back().validate_every_steps = 1 + draw(100);
     if (draw(3) == 0) simulation.speeds[name] = 0.3 + 0.3 * draw(5);
     if (draw(5) == 0) simulation.ends[name] = 1 + draw(400);
+  }
+
+  /// One and two devices on each of two nodes.
+  void measure_across(const std::string& signature) {
+    if (best_trial(profile, signature, "ddp", 2, "cpu", 2) != nullptr) return;
+    for (const int devices : {2, 4}) {
+      Measured measured = std::get<Measured>(best_trial(profile, signature, "ddp", 2, "cpu")->outcome);
+      measured.step_seconds = devices == 2 ? 0.55 : 0.3;
+      profile.trials.push_back({signature, "ddp", devices, "cpu", {}, measured, 2});
+    }
+    order_trials(profile.trials);
   }
 
   void halve() {
@@ -148,6 +161,7 @@ struct JournalCheck {
   std::map<std::string, std::int64_t> passed;  ///< rungs
   std::set<std::string> finished, failed, dropped, paused;
   size_t changes = 0;
+  int across = 0;  ///< gangs on several nodes
   std::vector<std::string> wrong;
   double last = 0;
 
@@ -172,10 +186,17 @@ struct JournalCheck {
     check(!dropped.contains(r.task), r.task + " is started after it was dropped");
     check(!paused.contains(r.task), r.task + " is started while it waits at a rung");
     check(!r.devices.empty(), r.task + " has no device");
-    for (const int device : r.devices) {
-      check(holder.emplace(std::pair(r.node, device), r.task).second, r.task + " starts on a device in use");
-      check(!lost.contains({r.node, device}), r.task + " starts on a lost device");
+    std::vector<NodeDevices> parts = r.further;
+    parts.push_back({r.node, r.devices});
+    for (const NodeDevices& part : parts) {
+      check(part.devices.size() == r.devices.size(), r.task + " has parts of different sizes");
+      for (const int device : part.devices) {
+        check(holder.emplace(std::pair(part.node, device), r.task).second,
+              r.task + " starts on a device in use");
+        check(!lost.contains({part.node, device}), r.task + " starts on a lost device");
+      }
     }
+    across += parts.size() > 1 ? 1 : 0;
     running[r.task] = r;
   }
   void operator()(const GangReleased& r) {
@@ -231,7 +252,7 @@ struct JournalCheck {
   void operator()(const GangEnded& r) {
     time(r.at);
     check(running.contains(r.task), r.task + " ends without a start");
-    for (const int device : running[r.task].devices) holder.erase({running[r.task].node, device});
+    std::erase_if(holder, [&](const auto& entry) { return entry.second == r.task; });
     running.erase(r.task);
   }
   void operator()(const DevicesWentAway& r) {
@@ -370,7 +391,8 @@ void check_killed(std::vector<Record> records, RandomRun& random, JournalCheck& 
   for (const std::string& what : check.wrong) whole.wrong.push_back("gone on with: " + what);
 }
 
-std::vector<std::string> what_is_wrong(std::uint64_t seed) {
+/// `across`: gangs on several nodes are added to it.
+std::vector<std::string> what_is_wrong(std::uint64_t seed, int& across) {
   RandomRun random(seed);
   JournalCheck check;
   try {
@@ -380,6 +402,7 @@ std::vector<std::string> what_is_wrong(std::uint64_t seed) {
   } catch (const std::exception& error) {
     check.wrong.push_back(error.what());
   }
+  across += check.across;
   return check.wrong;
 }
 
@@ -392,11 +415,13 @@ TEST_CASE("in random runs every invariant holds") {
     first = last = std::strtoull(told, &rest, 10);
     if (*rest == '-') last = std::strtoull(rest + 1, nullptr, 10);
   }
+  int across = 0;
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     CAPTURE(seed);
-    const auto wrong = what_is_wrong(seed);
+    const auto wrong = what_is_wrong(seed, across);
     CHECK_MESSAGE(wrong.empty(), "SATURN_RANDOM_RUNS=", seed, ": ", wrong.empty() ? "" : wrong.front());
   }
+  CHECK((across > 0 || first > 0 || last < 1000));
 }
 
 }  // namespace

@@ -394,6 +394,18 @@ TEST_CASE_FIXTURE(RunFixture, "gangs on lost devices end, are not counted as fai
                                              "another plan for what is left (): 30 s"});
 }
 
+TEST_CASE_FIXTURE(RunFixture, "a gang across nodes ends when a device of any of its nodes is lost") {
+  setup.cluster.nodes.push_back({"n1", "cpu", {{0, {0}, 0}}});
+  add("across", {0}, 0, {.steps = 40, .checkpoint_every_steps = 10});
+  add("spared", {1}, 0, {.steps = 40});
+  plan.assignments[0].further = {{"n1", {0}}};
+  outages = {{.at_seconds = 25, .node = "n1", .devices = {0}, .back_at_seconds = 30}};
+  CHECK(run() == RunEnd::kDone);
+  CHECK(starts == std::vector<std::string>{"across@0", "spared@0", "across@30"});
+  CHECK(state.tasks["across"].failures == 0);
+  CHECK(state.tasks["across"].device_seconds == doctest::Approx(2 * (25 + 1 + 20)));
+}
+
 TEST_CASE_FIXTURE(RunFixture, "what nothing can run any more waits for its devices while others train") {
   for (const bool back : {true, false}) {
     CAPTURE(back);

@@ -30,6 +30,35 @@ TEST_CASE_FIXTURE(RunFixture,
   CHECK(names(due(setup, plan, now)) == std::vector<std::string>{"wide"});
 }
 
+TEST_CASE_FIXTURE(RunFixture, "a gang across nodes waits for its devices on all of them, and keeps them") {
+  setup.cluster.nodes.push_back({"n1", "cpu", {{0, {2}, 0}, {1, {3}, 0}}});
+  add("running", {0}, 0);
+  add("across", {0}, 5);
+  add("small", {1}, 6);
+  add("next", {0}, 15);
+  plan.assignments[0].node = plan.assignments[2].node = "n1";
+  plan.assignments[1].further = {{"n1", {1}}};
+  plan.assignments[0].devices = {1};
+  RunState now;
+  CHECK(names(due(setup, plan, now)) == std::vector<std::string>{"running"});
+  apply(now, GangStarted{0, "running", "ddp", {}, "n1", {1}});
+  CHECK(due(setup, plan, now).empty());  // n0:0 is kept for the gang, n1:1 comes to it first
+  CHECK(names(due(setup, plan, now, {"running"})) == std::vector<std::string>{"across"});
+  apply(now, GangEnded{5, "running", "finished", false});
+  apply(now, TaskFinished{5, "running", 10});
+  apply(now, GangStarted{5, "across", "ddp", {}, "n0", {0}, 10, {{"n1", {1}}}});
+  CHECK(now.held.at("n0") == std::set<int>{0});
+  CHECK(now.held.at("n1") == std::set<int>{1});
+  CHECK(same_place(*now.tasks["across"].gang, plan.assignments[1]));
+  CHECK(due(setup, plan, now).empty());
+  CHECK_FALSE(elsewhere(setup, plan, now, plan.assignments[1], *now.tasks["across"].gang).has_value());
+  apply(now, DevicesWentAway{6, "n1", {1}, "test"});
+  CHECK_FALSE(is_possible(setup, plan.assignments[1], now));
+  apply(now, GangEnded{7, "across", "lost its devices", false});
+  CHECK(now.held.at("n1").empty());
+  CHECK(now.device_seconds == 5 + 4);
+}
+
 TEST_CASE_FIXTURE(RunFixture, "the new devices of a gang that is leaving its old ones are kept for it") {
   add("moves", {1}, 0);
   add("later", {1}, 11);

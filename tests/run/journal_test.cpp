@@ -48,6 +48,22 @@ TEST_CASE("every record is one line that reads back the same") {
   }
 }
 
+TEST_CASE("of a gang across nodes all parts are in the journal") {
+  const std::string page = read_file(SATURN_JOURNAL_PAGE);
+  const std::vector<Record> records = {
+      GangStarted{0.5, "b", "ddp", {}, "n0", {2}, 6.25, {{"n1", {0}}, {"n2", {3}}}},
+      ConfigurationRuledOut{7.75, "b", "ddp", {}, "cpu", 4, "out of memory", 2}};
+  for (const Record& record : records) {
+    const auto read = parse_record(to_line(record));
+    REQUIRE(read.has_value());
+    CHECK(to_line(*read) == to_line(record));
+  }
+  CHECK(std::get<GangStarted>(*parse_record(to_line(records[0]))).further ==
+        std::vector<NodeDevices>{{"n1", {0}}, {"n2", {3}}});
+  CHECK(std::get<ConfigurationRuledOut>(*parse_record(to_line(records[1]))).nodes == 2);
+  for (const char* key : {"`further`", "`nodes`"}) CHECK(page.find(key) != std::string::npos);
+}
+
 TEST_CASE("a task that finished before there were stop rules ended at its last step") {
   const std::string line = to_line(TaskFinished{6, "a", 200, 2.25, 2.375, "/w", 0.025, 200});
   CHECK(line.find("why") == std::string::npos);
