@@ -62,8 +62,8 @@ class Teller {
     return r.failure ? fmt::format("task '{}' broke off: {}", r.task, r.why) : "";
   }
   std::string text(const ConfigurationRuledOut& r) {
-    return fmt::format("task '{}' is not run by {} on {} any more", r.task, r.parallelism,
-                       plural(static_cast<std::size_t>(r.devices), "device"));
+    return fmt::format("task '{}' is not run by {} on {}{} any more", r.task, r.parallelism,
+                       plural(static_cast<std::size_t>(r.devices), "device"), across_text(r.nodes));
   }
   std::string text(const TaskFinished& r) {
     return r.why.empty() ? ""

@@ -477,6 +477,17 @@ ListScheduling::Outcome ListScheduling::outcome(const Turns& turns) const {
   return outcome;
 }
 
+std::vector<std::vector<Millis>> ListScheduling::free_after(const Turns& turns) const {
+  State state{{}, {}, {}, {}, nullptr};
+  place_all(turns, state);
+  std::vector<std::vector<Millis>> result;
+  for (const Free& free : state.free) {
+    std::vector<Millis>& times = result.emplace_back();
+    for (const auto& [time, device] : free) times.push_back(time);
+  }
+  return result;
+}
+
 std::vector<Gang> ListScheduling::gangs(const Turns& turns) const {
   std::vector<Gang> gangs;
   State state{{}, {}, {}, {}, &gangs};

@@ -43,6 +43,10 @@ class ListScheduling {
   /// Those without a pinned start; each has its turn.
   const std::vector<int>& open() const { return open_; }
   const std::vector<Way>& ways(int task) const { return ways_[static_cast<size_t>(task)]; }
+  /// Of the problem.
+  size_t task_count() const { return ways_.size(); }
+  /// Whether the order of some tasks is pinned.
+  bool is_ordered() const { return ordered_; }
   /// The tasks with a pinned start.
   const std::vector<Gang>& pinned() const { return pinned_; }
 
@@ -51,6 +55,8 @@ class ListScheduling {
     double free_sum = 0;  ///< sum over the devices of the time from which they stay free
   };
   Outcome outcome(const Turns& turns) const;
+  /// From when on each node's devices stay free, ascending, when these alone have been placed.
+  std::vector<std::vector<Millis>> free_after(const Turns& turns) const;
   /// The pinned ones first, then by turn.
   std::vector<Gang> gangs(const Turns& turns) const;
   /// Turns that lead to the plan, or to much the same. The plan is valid.

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "plan/across/annealing.h"
+#include "plan/across/front.h"
 #include "plan/across/gangs.h"
 #include "plan/across/list_scheduling.h"
 #include "plan/across/relaxation.h"
@@ -27,10 +28,14 @@ namespace {
 
 // Shares of the time, or of the work.
 constexpr double kFirstBound = 0.1;
-constexpr double kFirstOrder = 0.15;
+constexpr double kFront = 0.05;
+constexpr double kFirstOrder = 0.1;
 constexpr double kFirstRest = 0.1;  ///< each of three problems of single nodes
 constexpr double kLaterBound = 0.05;
-constexpr double kLaterOrder = 0.1;
+constexpr double kLaterOrder = 0.05;
+constexpr double kMostOfTheRest = 0.9;
+constexpr double kHalfOfTheRest = 0.5;
+constexpr size_t kFewTasks = 40;
 /// Rounds after the first that no clock ends.
 constexpr int kMostRounds = 1000;
 constexpr double kSame = 1e-6;
@@ -132,7 +137,7 @@ class AcrossSolver {
     for (int round = 1; !done() && round < kMostRounds && (round == 1 || goes_on()); ++round) {
       prove(kLaterBound);
       anneal(kLaterOrder, static_cast<std::uint64_t>(round));
-      solve_rest(gangs_of(best_), rest_share());
+      solve_rest(gangs_of(best_), later_rest());
     }
     finish(best_);
     return std::move(best_);
@@ -142,8 +147,13 @@ class AcrossSolver {
   bool counts_work() const { return options_.work > 0; }
   /// A deadline leaves time for more; work is dealt out in shares once.
   bool goes_on() const { return !counts_work() && !whole_.passed(); }
-  static constexpr double rest_share() {
-    return 1 - kFirstBound - kFirstOrder - 3 * kFirstRest - kLaterBound - kLaterOrder;
+  /// Of the work what is not given to others; of the time a part of what is left. Of many tasks the solver of
+  /// single nodes makes more than another round of annealing their order.
+  double later_rest() const {
+    if (counts_work())
+      return 1 - kFirstBound - kFront - kFirstOrder - 3 * kFirstRest - kLaterBound - kLaterOrder;
+    const double share = problem_.tasks.size() > kFewTasks ? kMostOfTheRest : kHalfOfTheRest;
+    return share * (whole_.left() / options_.time_limit);
   }
 
   std::int64_t work_of(double share) const {
@@ -161,12 +171,24 @@ class AcrossSolver {
     report();
   }
 
+  std::optional<std::vector<Gang>> choose_front() {
+    Work work{work_of(kFront), counts_work()};
+    const Deadline deadline = Deadline::in(time_of(kFront), options_.cancel, &work);
+    const std::optional<Turns> turns = across_in_front(problem_, scheduling_, options_.seed, deadline);
+    if (!turns) return std::nullopt;
+    std::vector<Gang> gangs = scheduling_.gangs(*turns);
+    offer(plan_of(problem_, gangs), kListMethod);
+    return gangs;
+  }
+
   /// Several ways to begin with: the order as it is, those across nodes in front of all others, and none
   /// across nodes.
   void solve_first() {
+    const std::optional<std::vector<Gang>> in_front = choose_front();
     anneal(kFirstOrder, 0);
     solve_rest(gangs_of(best_), kFirstRest);
-    solve_rest(scheduling_.gangs(across_first(scheduling_.turns_of(best_))), kFirstRest);
+    solve_rest(in_front ? *in_front : scheduling_.gangs(across_first(scheduling_.turns_of(best_))),
+               kFirstRest);
     if (may_all_be_on_one_node()) solve_rest({}, kFirstRest);
   }
 
