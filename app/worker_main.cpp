@@ -28,6 +28,8 @@ int main(int argc, char** argv) {
   app.add_option("--rendezvous", options.rendezvous, "the file that all ranks of the gang map");
   const auto ahead = app.add_option("--ahead", options.ahead, "the job while its devices are still in use");
   app.add_option("--gate", options.gate, "the descriptor that says when they are free")->needs(ahead);
+  app.add_option("--listener", options.listener,
+                 "rank 0 of a gang on several nodes: the socket where it meets the others");
   app.add_option("--conformance", conformance, "the list of parallelisms that saturn conformance wrote")
       ->excludes(job);
   CLI11_PARSE(app, argc, argv);

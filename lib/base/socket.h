@@ -32,8 +32,9 @@ FileDescriptor accept_from(int listener);
 [[nodiscard]] int receive_all(int socket, void* data, std::size_t bytes, Seconds limit);
 [[nodiscard]] int send_all(int socket, const void* data, std::size_t bytes, Seconds limit);
 
-/// The other machine is taken for gone (ETIMEDOUT) when it has not answered for about `silence`, whether
-/// there is something to send or not.
-void limit_silence(int socket, Seconds silence);
+/// The other machine is taken for gone (ETIMEDOUT) when it has not answered for about `silence`. `unread`:
+/// also when it answers that there is no room, because nobody there reads what was sent. Without that, a
+/// machine that goes while there is something to send is noticed much later.
+void limit_silence(int socket, Seconds silence, bool unread);
 
 }  // namespace saturn

@@ -14,7 +14,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/gang_address.h"
 #include "base/host.h"
+#include "base/socket.h"
 #include "launch/agent_message.h"
 #include "launch/launcher.h"
 
@@ -110,12 +112,22 @@ class Agent {
  private:
   void act(const StartOrder& order) {
     try {
-      const GangId id = launcher_.start(order.spec);
+      const GangId id = order.listens ? start_listening(order) : launcher_.start(order.spec);
       ours_[order.gang] = id;
       theirs_[id] = order.gang;
     } catch (const SystemError& error) {
       report(GangGone{order.gang, {1, 0}, error.what()});
     }
+  }
+  GangId start_listening(const StartOrder& order) {
+    const FileDescriptor listener = listen_at_any_port();
+    const std::string address = to_text(make_gang_address(listener.get()));
+    GangSpec spec = order.spec;
+    spec.listener = listener.get();
+    spec.environment.emplace_back(kGangAddressVariable, address);
+    const GangId id = launcher_.start(spec);
+    report(GangListens{order.gang, address});
+    return id;
   }
   void act(const Ping& ping) {
     limit_ = ping.limit;

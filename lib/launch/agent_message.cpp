@@ -13,7 +13,8 @@ struct OrderToJson {
     return {{"order", "start"},      {"gang", o.gang},
             {"name", o.spec.name},   {"node", o.spec.node},
             {"ranks", o.spec.ranks}, {"log", o.spec.log.string()},
-            {"ahead", o.spec.ahead}, {"environment", o.spec.environment}};
+            {"ahead", o.spec.ahead}, {"environment", o.spec.environment},
+            {"listens", o.listens}};
   }
   Json operator()(const AdmitOrder& o) const { return {{"order", "admit"}, {"gang", o.gang}}; }
   Json operator()(const ReleaseOrder& o) const { return {{"order", "release"}, {"gang", o.gang}}; }
@@ -31,6 +32,9 @@ struct ReportToJson {
   Json operator()(const AgentAlive&) const { return {{"report", "alive"}}; }
   Json operator()(const GangReport& r) const {
     return {{"report", "event"}, {"gang", r.gang}, {"line", saturn::to_line(r.event)}};
+  }
+  Json operator()(const GangListens& r) const {
+    return {{"report", "listens"}, {"gang", r.gang}, {"address", r.address}};
   }
   Json operator()(const GangGone& r) const {
     return {{"report", "gone"},
@@ -62,6 +66,7 @@ std::optional<AgentOrder> order_from(const nlohmann::json& j) {
   start.spec.log = j.at("log").get<std::string>();
   start.spec.ahead = j.at("ahead");
   start.spec.environment = j.at("environment");
+  start.listens = j.at("listens");
   return start;
 }
 
@@ -71,6 +76,7 @@ std::optional<AgentReport> report_from(const nlohmann::json& j) {
   if (report == "alive") return AgentAlive{};
   const GangId gang = j.at("gang");
   if (report == "gone") return GangGone{gang, {j.at("code"), j.at("rank")}, j.at("not_started")};
+  if (report == "listens") return GangListens{gang, j.at("address")};
   if (report != "event") return {};
   std::string line = j.at("line");
   while (line.ends_with('\n')) line.pop_back();

@@ -16,6 +16,8 @@ namespace saturn {
 struct StartOrder {
   GangId gang = kNoGang;
   GangSpec spec;  ///< without `job`, which the ranks read from its file
+  /// Its first rank is to listen for those of other nodes: the agent makes the socket and says where it is.
+  bool listens = false;
 };
 struct AdmitOrder {
   GangId gang = kNoGang;
@@ -48,12 +50,16 @@ struct GangReport {
   GangId gang = kNoGang;
   Event event;
 };
+struct GangListens {
+  GangId gang = kNoGang;
+  std::string address;  ///< a GangAddress as text
+};
 struct GangGone {
   GangId gang = kNoGang;
   GangExited exited;
   std::string not_started;  ///< why; empty: it had been started
 };
-using AgentReport = std::variant<AgentUp, AgentAlive, GangReport, GangGone>;
+using AgentReport = std::variant<AgentUp, AgentAlive, GangReport, GangListens, GangGone>;
 
 /// One line with its end. Pure.
 std::string to_line(const AgentOrder& order);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/gang_address.h"
 #include "base/subprocess.h"
 #include "launch/agent_message.h"
 #include "launch/log_file.h"
@@ -24,6 +25,8 @@ namespace {
 
 constexpr int kKilled = 128 + SIGKILL;
 constexpr Seconds kLongestEnd{10};
+/// After one part of a gang has failed its others get this long to say why and leave; then they are killed.
+constexpr Seconds kLastWords{5};
 /// What an agent has not read yet. More means that it does not read at all.
 constexpr size_t kMostUnread = 1 << 24;
 
@@ -43,6 +46,44 @@ struct Agent {
   bool lost = false;
   std::string why;  ///< it has gone wrong
 };
+
+/// The ranks of a gang that one node has.
+struct Part {
+  std::string node;
+  int first_rank = 0;
+  int ranks = 0;
+  enum class State { kDue, kRunning, kGone } state = State::kDue;
+};
+
+struct Gang {
+  std::vector<Part> parts;
+  GangSpec spec{};  ///< until the parts behind the first are started: they need to know where that listens
+  bool admitted = false;
+  GangExited exited{};
+  bool failed = false;
+  bool killed = false;  ///< by this launcher: its signals say nothing about the cause
+  std::optional<Seconds> kill_at{};
+
+  bool is_gone() const {
+    return std::all_of(parts.begin(), parts.end(),
+                       [](const Part& p) { return p.state == Part::State::kGone; });
+  }
+};
+
+/// The parts of a gang; one where its job does not say otherwise.
+std::vector<Part> parts_of(const GangSpec& spec) {
+  const int ranks = static_cast<int>(spec.ranks.size());
+  if (!spec.job.spans_nodes()) return {{spec.node, 0, ranks}};
+  std::vector<Part> parts;
+  int first = 0;
+  for (const NodeShare& share : spec.job.nodes) {
+    parts.push_back({share.node, first, share.ranks});
+    first += share.ranks;
+  }
+  if (first != ranks || parts.front().node != spec.node)
+    throw SystemError("start", spec.name, "its ranks are not those of its nodes");
+  return parts;
+}
 
 std::uintmax_t size_of(const std::filesystem::path& file) {
   std::error_code error;
@@ -72,16 +113,22 @@ class AgentsLauncher final : public Launcher {
   ~AgentsLauncher() override;
 
   GangId start(const GangSpec& spec) override;
-  void admit(GangId gang) override { order(gang, AdmitOrder{gang}); }
-  void release(GangId gang) override { order(gang, ReleaseOrder{gang}); }
-  void stop(GangId gang, Seconds grace) override { order(gang, StopOrder{gang, grace}); }
-  void kill(GangId gang) override { order(gang, KillOrder{gang}); }
+  void admit(GangId gang) override;
+  void release(GangId gang) override;
+  void stop(GangId gang, Seconds grace) override;
+  void kill(GangId gang) override;
   std::optional<GangNews> wait(Seconds timeout) override;
   void wake() override { news_.wake(); }
 
  private:
   void begin(Agent& agent);
-  void order(GangId gang, const AgentOrder& order);
+  void start_part(GangId id, const GangSpec& spec, Part& part, const std::string& address);
+  void start_rest(GangId id, const std::string& address);
+  void give_up_rest(Gang& gang);
+  void order_all(const Gang& gang, const AgentOrder& order);
+  void take_gone(Agent& agent, const GangGone& gone);
+  void end_part(GangId id, Part& part, GangExited exited);
+  void kill_overdue();
   void send(Agent& agent, const AgentOrder& order);
   void flush(Agent& agent);
   void poll_once(Seconds timeout);
@@ -96,8 +143,8 @@ class AgentsLauncher final : public Launcher {
   AgentTimes times_;
   std::string version_;
   SteadyClock clock_;
-  std::map<std::string, Agent> agents_;   ///< by node
-  std::map<GangId, std::string> places_;  ///< the node of every gang that runs
+  std::map<std::string, Agent> agents_;  ///< by node
+  std::map<GangId, Gang> gangs_;         ///< that run
   NewsQueue news_;
   GangId next_id_ = 0;
 };
@@ -140,23 +187,91 @@ void AgentsLauncher::begin(Agent& agent) {
 }
 
 GangId AgentsLauncher::start(const GangSpec& spec) {
-  const auto found = agents_.find(spec.node);
-  if (found == agents_.end()) throw SystemError("start", spec.name, "there is no node " + spec.node);
-  Agent& agent = found->second;
-  if (agent.lost)
-    throw SystemError("start", spec.name, fmt::format("node {} is lost: {}", spec.node, agent.why));
+  Gang gang{.parts = parts_of(spec)};
+  for (const Part& part : gang.parts) {
+    const auto found = agents_.find(part.node);
+    if (found == agents_.end()) throw SystemError("start", spec.name, "there is no node " + part.node);
+    if (found->second.lost) {
+      throw SystemError("start", spec.name, fmt::format("node {} is lost: {}", part.node, found->second.why));
+    }
+  }
+  if (gang.parts.size() > 1) gang.spec = spec;
   const GangId id = next_id_++;
-  agent.gangs.insert(id);
-  places_[id] = spec.node;
-  send(agent, StartOrder{id, spec});
+  Gang& started = gangs_[id] = std::move(gang);
+  start_part(id, spec, started.parts.front(), "");
   return id;
 }
 
-void AgentsLauncher::order(GangId gang, const AgentOrder& what) {
-  const auto place = places_.find(gang);
-  if (place == places_.end()) return;
-  Agent& agent = agents_.at(place->second);
-  if (!agent.lost) send(agent, what);
+/// `address`: where the first part listens; empty: this is the first.
+void AgentsLauncher::start_part(GangId id, const GangSpec& whole, Part& part, const std::string& address) {
+  GangSpec spec = whole;
+  const auto first = whole.ranks.begin() + part.first_rank;
+  spec.node = part.node;
+  spec.ranks.assign(first, first + part.ranks);
+  if (!address.empty()) {
+    spec.environment.emplace_back(kGangAddressVariable, address);
+    spec.log += "." + part.node;
+  }
+  Agent& agent = agents_.at(part.node);
+  agent.gangs.insert(id);
+  part.state = Part::State::kRunning;
+  send(agent, StartOrder{id, spec, whole.job.spans_nodes() && address.empty()});
+}
+
+/// The ranks of the first node are there, so the others find whom to meet.
+void AgentsLauncher::start_rest(GangId id, const std::string& address) {
+  Gang& gang = gangs_.at(id);
+  if (gang.failed || gang.killed) return;
+  for (Part& part : gang.parts) {
+    if (part.state != Part::State::kDue) continue;
+    start_part(id, gang.spec, part, address);
+    if (gang.admitted) send(agents_.at(part.node), AdmitOrder{id});
+  }
+  gang.spec = {};
+}
+
+void AgentsLauncher::give_up_rest(Gang& gang) {
+  for (Part& part : gang.parts) {
+    if (part.state == Part::State::kDue) part.state = Part::State::kGone;
+  }
+}
+
+void AgentsLauncher::order_all(const Gang& gang, const AgentOrder& order) {
+  for (const Part& part : gang.parts) {
+    if (part.state == Part::State::kRunning) send(agents_.at(part.node), order);
+  }
+}
+
+void AgentsLauncher::admit(GangId id) {
+  const auto found = gangs_.find(id);
+  if (found == gangs_.end()) return;
+  found->second.admitted = true;
+  order_all(found->second, AdmitOrder{id});
+}
+
+void AgentsLauncher::release(GangId id) {
+  const auto found = gangs_.find(id);
+  if (found == gangs_.end()) return;
+  const Part& first = found->second.parts.front();
+  if (first.state == Part::State::kRunning) send(agents_.at(first.node), ReleaseOrder{id});
+}
+
+void AgentsLauncher::stop(GangId id, Seconds grace) {
+  const auto found = gangs_.find(id);
+  if (found == gangs_.end()) return;
+  Gang& gang = found->second;
+  const bool due = std::any_of(gang.parts.begin(), gang.parts.end(),
+                               [](const Part& part) { return part.state == Part::State::kDue; });
+  if (due) return kill(id);  // ranks that wait for others to come hear nothing, and have nothing to save
+  order_all(gang, StopOrder{id, grace});
+}
+
+void AgentsLauncher::kill(GangId id) {
+  const auto found = gangs_.find(id);
+  if (found == gangs_.end()) return;
+  found->second.killed = true;
+  give_up_rest(found->second);
+  order_all(found->second, KillOrder{id});
 }
 
 void AgentsLauncher::send(Agent& agent, const AgentOrder& order) {
@@ -189,6 +304,9 @@ void AgentsLauncher::poll_once(Seconds timeout) {
     if (agent.input && !agent.unsent.empty())
       polled.push_back({agent.input.get(), POLLOUT, 0}), watched.push_back(&agent);
   }
+  for (const auto& [id, gang] : gangs_) {
+    if (gang.kill_at) timeout = std::min(timeout, std::max(*gang.kill_at - clock_.now(), Seconds(0)));
+  }
   const double milliseconds = std::min(timeout.count() * 1e3 + 1, 1e6);
   if (::poll(polled.data(), polled.size(), static_cast<int>(milliseconds)) > 0) {
     for (size_t i = 1; i < polled.size(); ++i) {
@@ -201,6 +319,7 @@ void AgentsLauncher::poll_once(Seconds timeout) {
     }
   }
   for (auto& [name, agent] : agents_) look_after(agent);
+  kill_overdue();
 }
 
 /// When something is to be done about the agent though nothing comes in.
@@ -259,14 +378,48 @@ void AgentsLauncher::take(Agent& agent, std::string_view line) {
   if (const auto* up = std::get_if<AgentUp>(&*report)) return take_up(agent, *up);
   if (const auto* event = std::get_if<GangReport>(&*report)) {
     if (agent.gangs.contains(event->gang)) news_.push({event->gang, event->event});
-    return;
+  } else if (const auto* listens = std::get_if<GangListens>(&*report)) {
+    if (agent.gangs.contains(listens->gang)) start_rest(listens->gang, listens->address);
+  } else if (const auto* gone = std::get_if<GangGone>(&*report)) {
+    take_gone(agent, *gone);
   }
-  const auto* gone = std::get_if<GangGone>(&*report);
-  if (gone == nullptr || agent.gangs.erase(gone->gang) == 0) return;
-  places_.erase(gone->gang);
-  if (!gone->not_started.empty())
-    news_.push({gone->gang, Event(Failed{Failed::Reason::kError, gone->not_started})});
-  news_.push({gone->gang, gone->exited});
+}
+
+void AgentsLauncher::take_gone(Agent& agent, const GangGone& gone) {
+  if (agent.gangs.erase(gone.gang) == 0) return;
+  Gang& gang = gangs_.at(gone.gang);
+  if (!gone.not_started.empty())
+    news_.push({gone.gang, Event(Failed{Failed::Reason::kError, gone.not_started})});
+  const auto part = std::find_if(gang.parts.begin(), gang.parts.end(),
+                                 [&](const Part& p) { return p.node == agent.node.name; });
+  end_part(gone.gang, *part, gone.exited);
+}
+
+/// As ranks of one node end: one that a signal killed is the cause, and the others' errors follow from it.
+void AgentsLauncher::end_part(GangId id, Part& part, GangExited exited) {
+  Gang& gang = gangs_.at(id);
+  part.state = Part::State::kGone;
+  if (exited.code != 0) {
+    exited.rank += part.first_rank;
+    const bool worse = exited.code > 128 && !gang.killed && gang.exited.code <= 128;
+    if (!gang.failed || worse) gang.exited = exited;
+    if (!gang.failed) gang.kill_at = clock_.now() + kLastWords;
+    gang.failed = true;
+  }
+  give_up_rest(gang);
+  if (!gang.is_gone()) return;
+  news_.push({id, gang.exited});
+  gangs_.erase(id);
+}
+
+void AgentsLauncher::kill_overdue() {
+  std::vector<GangId> overdue;
+  for (auto& [id, gang] : gangs_) {
+    if (!gang.kill_at || clock_.now() < *gang.kill_at) continue;
+    gang.kill_at.reset();
+    overdue.push_back(id);
+  }
+  for (const GangId id : overdue) kill(id);
 }
 
 void AgentsLauncher::take_up(Agent& agent, const AgentUp& up) {
@@ -285,11 +438,13 @@ void AgentsLauncher::lose(Agent& agent) {
   agent.ended = clock_.now();
   if (std::exchange(agent.lost, true)) return;
   news_.push({kNoGang, DevicesLost{agent.node.name, agent.node.devices, agent.why}});
-  for (const GangId gang : agent.gangs) {
-    places_.erase(gang);
-    news_.push({gang, GangExited{kKilled, 0}});
+  for (const GangId id : std::exchange(agent.gangs, {})) {
+    Gang& gang = gangs_.at(id);
+    const auto part = std::find_if(gang.parts.begin(), gang.parts.end(),
+                                   [&](const Part& p) { return p.node == agent.node.name; });
+    order_all(gang, KillOrder{id});  // what is left of it elsewhere; the lost node's agent does not hear that
+    end_part(id, *part, {kKilled, 0});
   }
-  agent.gangs.clear();
 }
 
 void AgentsLauncher::end(Agent& agent) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/job.h"
 
+#include <fmt/format.h>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -20,6 +21,20 @@ std::map<std::string, std::vector<std::string>> lists_from(const Value* value) {
     for (const Value& item : member.value.items) list.push_back(item.scalar);
   }
   return lists;
+}
+
+void read_nodes(Job& job, MapReader& reader) {
+  const Value* nodes = reader.value("nodes");
+  if (nodes == nullptr) return;
+  std::int64_t ranks = 0;
+  for (const Value& item : nodes->items) {
+    MapReader node(item, "node", reader.diagnostics());
+    job.nodes.push_back({node.text("node"), static_cast<int>(node.integer("ranks", 1, 1, 1 << 20))});
+    ranks += job.nodes.back().ranks;
+    node.finish();
+  }
+  if (ranks != job.world_size())
+    reader.error("nodes", fmt::format("there are {} ranks on them and {} devices", ranks, job.world_size()));
 }
 
 ProfileSettings trial_from(const Value& value, Diagnostics& diagnostics) {
@@ -62,6 +77,7 @@ void read_into(Job& job, MapReader& reader) {
   job.validate_at = reader.integers("validate_at", 1, std::numeric_limits<std::int64_t>::max());
   job.used_seconds = reader.number("used_seconds", 0, 0, 1e12);
   job.stop_grace_seconds = reader.seconds("stop_grace_seconds", job.stop_grace_seconds);
+  read_nodes(job, reader);
   if (const Value* trial = reader.value("trial")) job.trial = trial_from(*trial, reader.diagnostics());
 }
 
@@ -93,6 +109,8 @@ nlohmann::ordered_json to_json(const Job& job) {
                  {"max_steps", job.trial.max_steps},
                  {"trial_timeout_seconds", job.trial.trial_timeout_seconds},
                  {"unstable_spread", job.trial.unstable_spread}}}});
+  for (const NodeShare& share : job.nodes)
+    json["nodes"].push_back({{"node", share.node}, {"ranks", share.ranks}});
   return json;
 }
 
@@ -103,6 +121,7 @@ std::vector<std::vector<std::string>> rank_commands(const RankPrograms& programs
   for (int rank = 0; rank < job.world_size(); ++rank) {
     ranks.push_back({programs.worker.string(), "--job", job_file.string(), "--rank", std::to_string(rank),
                      "--rendezvous", "{rendezvous}"});
+    if (rank == 0 && job.spans_nodes()) ranks.back().insert(ranks.back().end(), {"--listener", "{listener}"});
   }
   return ranks;
 }

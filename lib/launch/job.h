@@ -16,6 +16,14 @@
 
 namespace saturn {
 
+/// The part of a gang that one node has.
+struct NodeShare {
+  std::string node;
+  int ranks = 0;  ///< at least one
+
+  bool operator==(const NodeShare&) const = default;
+};
+
 /// Everything a gang must know, as the file that `saturn` writes and every rank of `saturn-worker --job FILE`
 /// reads.
 struct Job {
@@ -39,7 +47,10 @@ struct Job {
   double used_seconds = 0;         ///< train: that the task's gangs before this one took; for its stop rule
   double stop_grace_seconds = 60;  ///< train: that a script has to leave when its stop rule ends it
   ProfileSettings trial;           ///< trial mode
+  /// Ranks 0, 1, ... lie on the first node, then on the second, and so on; empty: all on one.
+  std::vector<NodeShare> nodes{};
 
+  bool spans_nodes() const { return nodes.size() > 1; }
   int world_size() const { return static_cast<int>(devices.size()); }
 };
 

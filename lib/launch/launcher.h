@@ -20,18 +20,17 @@ using GangId = int;
 /// The command lines of a gang, one per rank; rank 0 speaks the event protocol on its standard output.
 struct GangSpec {
   std::string name;  ///< of the task, for messages
-  std::string node;
-  Job job;  ///< what the ranks are to do: a launcher may need to know the devices
+  std::string node;  ///< of all ranks, or of the first where `job.nodes` has several
+  Job job;           ///< what the ranks are to do: a launcher may need to know the devices and the nodes
   std::vector<std::vector<std::string>>
-      ranks;  ///< argv of each; "{rendezvous}" and "{gate}" in an argument are replaced
+      ranks;  ///< argv of each; "{rendezvous}", "{gate}" and "{listener}" in an argument are replaced
   /// Its devices are still in use: the ranks come up and load what needs no device, then wait at the gate
   /// until `Launcher::admit`.
   bool ahead = false;
-  std::filesystem::path
-      log;  ///< appended: stderr of all ranks, stdout of all but rank 0, and non-event lines
+  std::filesystem::path log;  ///< appended: stderr of all ranks, stdout of all but rank 0, and non-event
+                              ///< lines; of ranks on further nodes in LOG.NODE
   std::vector<std::pair<std::string, std::string>> environment;  ///< added to the caller's
-  /// Its parts on other nodes. Only the simulated launcher knows what to do with them so far.
-  std::vector<NodeDevices> further{};
+  int listener = -1;  ///< a socket that the first rank inherits; the caller's
 };
 
 /// Every rank has been reaped.
@@ -97,7 +96,7 @@ class Launcher {
 };
 
 /// Local processes: posix_spawn, each gang in its own process group, a gang dead in one rank is killed as a
-/// whole. News of devices comes from `devices`; null: there is none.
+/// whole; none lies on several nodes. News of devices comes from `devices`; null: there is none.
 std::unique_ptr<Launcher> make_local_launcher(std::unique_ptr<DeviceWatch> devices = nullptr);
 
 }  // namespace saturn

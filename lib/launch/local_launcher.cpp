@@ -22,7 +22,8 @@ namespace {
 
 constexpr int kRendezvousNumber = 3;  // of the memfd in every rank
 constexpr const char* kRendezvousPath = "/proc/self/fd/3";
-constexpr int kGateNumber = 4;  // of the read end of a pipe, out of which every rank takes a byte
+constexpr int kGateNumber = 4;      // of the read end of a pipe, out of which every rank takes a byte
+constexpr int kListenerNumber = 5;  // of the socket at which rank 0 meets the ranks of other nodes
 /// After one rank has died the others get this long to say why and leave; then the gang is killed.
 constexpr Seconds kLastWords{5};
 constexpr size_t kLongestLine = 1 << 20;
@@ -66,6 +67,7 @@ std::vector<std::string> with_descriptors(std::vector<std::string> argv) {
   for (std::string& argument : argv) {
     replace(argument, "{rendezvous}", kRendezvousPath);
     replace(argument, "{gate}", std::to_string(kGateNumber));
+    replace(argument, "{listener}", std::to_string(kListenerNumber));
   }
   return argv;
 }
@@ -140,6 +142,7 @@ void LocalLauncher::spawn_ranks(const GangSpec& spec, Gang& gang) {
                      {gang.log.get(), 2},
                      {rendezvous.get(), kRendezvousNumber}};
     if (spec.ahead) child.inherit.push_back({gate.read_end.get(), kGateNumber});
+    if (i == 0 && spec.listener >= 0) child.inherit.push_back({spec.listener, kListenerNumber});
     gang.ranks.push_back({spawn(child)});
     if (i == 0) gang.process_group = gang.ranks[0].child.pid;
   }
@@ -151,6 +154,8 @@ void LocalLauncher::spawn_ranks(const GangSpec& spec, Gang& gang) {
 }
 
 GangId LocalLauncher::start(const GangSpec& spec) {
+  if (spec.job.spans_nodes())
+    throw SystemError("start", spec.name, "its ranks lie on several nodes, and here there is one");
   Gang gang;
   gang.id = next_id_++;
   gang.log = open_log(spec.log);

@@ -23,7 +23,7 @@ enum class Doing { kStartingUp, kWaitingForGo, kTraining, kHeld, kValidating, kL
 
 struct Gang {
   std::string task;
-  std::set<std::pair<std::string, int>> devices;  ///< of all its nodes
+  std::set<std::pair<std::string, int>> devices;  ///< each with its node
   SimulatedGang behaviour;
   Doing doing = Doing::kStartingUp;
   std::int64_t step = 0;       ///< done, and reached at the beginning of what it does now
@@ -42,6 +42,14 @@ struct Gang {
     return behaviour.loss ? behaviour.loss(step) : 1.0 / static_cast<double>(std::max<std::int64_t>(step, 1));
   }
 };
+
+std::string node_of(const GangSpec& spec, int rank) {
+  for (const NodeShare& share : spec.job.nodes) {
+    if (rank < share.ranks) return share.node;
+    rank -= share.ranks;
+  }
+  return spec.node;
+}
 
 std::int64_t next_multiple(std::int64_t step, std::int64_t every, std::int64_t otherwise) {
   return every > 0 ? (step / every + 1) * every : otherwise;
@@ -142,10 +150,9 @@ void SimulatedLauncher::admit(GangId id) {
 }
 
 void SimulatedLauncher::begin(GangId id, const GangSpec& spec, SimulatedGang behaviour) {
-  Gang& gang = gangs_[id] = {.task = spec.name, .devices = {}, .behaviour = std::move(behaviour)};
-  for (const Device& device : spec.job.devices) gang.devices.insert({spec.node, device.index});
-  for (const NodeDevices& part : spec.further)
-    for (const int device : part.devices) gang.devices.insert({part.node, device});
+  Gang& gang = gangs_[id] = {.task = spec.name, .behaviour = std::move(behaviour)};
+  for (std::size_t rank = 0; rank < spec.job.devices.size(); ++rank)
+    gang.devices.emplace(node_of(spec, static_cast<int>(rank)), spec.job.devices[rank].index);
   gang.step = checkpoints_[spec.name];
   if (!gang.behaviour.hangs_at_start) at(id, gang, now() + gang.behaviour.startup_seconds);
 }
@@ -224,10 +231,8 @@ void SimulatedLauncher::next_outage() {
   std::vector<GangId> hit;
   for (const int device : lost.devices) lost_.insert({lost.node, device});
   for (const auto& [id, gang] : gangs_) {
-    const bool on_it =
-        std::any_of(lost.devices.begin(), lost.devices.end(), [&, &held = gang.devices](int device) {
-          return held.contains({lost.node, device});
-        });
+    const auto holds = [&, &held = gang.devices](int device) { return held.contains({lost.node, device}); };
+    const bool on_it = std::any_of(lost.devices.begin(), lost.devices.end(), holds);
     if (on_it) hit.push_back(id);
   }
   for (const GangId id : hit) kill(id);

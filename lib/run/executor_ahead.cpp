@@ -19,7 +19,7 @@ constexpr double kAheadShare = 0.25;
 bool serves(const GangSpec& ahead, const GangSpec& now) {
   Job job = ahead.job;
   job.used_seconds = now.job.used_seconds;
-  return ahead.node == now.node && ahead.further == now.further && to_json(job) == to_json(now.job);
+  return ahead.node == now.node && to_json(job) == to_json(now.job);
 }
 
 }  // namespace

@@ -184,7 +184,6 @@ GangSpec make_gang(const RunSetup& setup, const Assignment& assignment) {
   GangSpec gang;
   gang.name = assignment.task;
   gang.node = assignment.node;
-  gang.further = assignment.further;
   gang.log = setup.directory.log_file(assignment.task);
   gang.job = make_job(setup, assignment);
   gang.ranks = rank_commands({setup.worker, setup.saturn}, gang.job,

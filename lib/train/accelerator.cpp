@@ -22,6 +22,9 @@ class CpuAccelerator final : public Accelerator {
   void release_freed_memory() override {}  // what malloc keeps is not counted
   std::unique_ptr<Communicator> make_communicator(const MeetingPlace& place) override {
     if (place.size == 1) return make_single_communicator();
+    if (place.hosts)
+      return make_hosts_communicator(place.rendezvous, place.rank, *place.hosts, place.timeout,
+                                     place.generation);
     return make_shared_memory_communicator(place.rendezvous, place.rank, place.size, place.timeout,
                                            place.generation);
   }

@@ -6,15 +6,17 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cluster/cluster.h"
 #include "train/communicator.h"
+#include "train/gang_hosts.h"
 
 namespace saturn {
 
 /// Raised by one when the interface below changes in any way; a module of another number is refused.
-inline constexpr std::uint32_t kAcceleratorAbi = 1;
+inline constexpr std::uint32_t kAcceleratorAbi = 2;
 
 /// Where a rank meets the other ranks of its gang; see make_shared_memory_communicator.
 struct MeetingPlace {
@@ -23,6 +25,7 @@ struct MeetingPlace {
   int size = 1;
   Seconds timeout{0};
   int generation = 0;
+  std::optional<GangHosts> hosts{};  ///< of a gang on several; `rendezvous` is that of this one
 };
 
 /// What a rank computes on: the cores of a CPU slot or one GPU. One in a process. Memory is that of tensors

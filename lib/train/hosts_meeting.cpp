@@ -61,6 +61,12 @@ bool knows(const Hello& hello, const GangAddress& address) {
   return differ == 0;
 }
 
+/// Of a rank that computes, a collective or a message may have to wait for as long as that takes; the watch,
+/// which never waits, tells when its host is gone.
+bool always_read(Purpose purpose) {
+  return purpose == Purpose::kMeeting || purpose == Purpose::kWatch;
+}
+
 /// Who has knocked and said hello.
 struct Arrival {
   FileDescriptor socket;
@@ -79,10 +85,7 @@ class Door {
     for (const Guest& guest : guests_) polled.push_back({guest.socket.get(), POLLIN, 0});
   }
   std::vector<Arrival> arrivals() {
-    while (FileDescriptor socket = accept_from(listener_)) {
-      limit_silence(socket.get(), silence_);
-      guests_.push_back({std::move(socket), {}, 0, 0});
-    }
+    while (FileDescriptor socket = accept_from(listener_)) guests_.push_back({std::move(socket), {}, 0, 0});
     std::vector<Arrival> arrivals;
     for (Guest& guest : guests_) hear(guest, arrivals);
     std::erase_if(guests_, [](const Guest& guest) { return !guest.socket; });
@@ -103,7 +106,11 @@ class Door {
     if (n > 0) guest.heard += static_cast<std::size_t>(n);
     const bool still = n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
     if (guest.heard == sizeof(Hello)) {
-      if (knows(guest.hello, address_)) arrivals.push_back({std::move(guest.socket), guest.hello});
+      if (knows(guest.hello, address_)) {
+        const auto purpose = static_cast<Purpose>(guest.hello.purpose);
+        limit_silence(guest.socket.get(), silence_, always_read(purpose));
+        arrivals.push_back({std::move(guest.socket), guest.hello});
+      }
       guest.socket.reset();
     } else if (!still || steady_seconds() - guest.since > kPatience.count()) {
       guest.socket.reset();
@@ -308,7 +315,7 @@ class Meeting {
         std::string why;
         FileDescriptor socket = connect_to(name, port, std::min(kConnectLimit, left()), why);
         if (socket && send_all(socket.get(), &words, sizeof words, kPatience) == 0) {
-          limit_silence(socket.get(), hosts_.silence);
+          limit_silence(socket.get(), hosts_.silence, always_read(purpose));
           if (reached != nullptr) *reached = name;
           return socket;
         }

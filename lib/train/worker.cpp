@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/gang_address.h"
 #include "base/supervisor.h"
 #include "train/accelerator.h"
 #include "train/pinning.h"
@@ -74,6 +75,25 @@ void wait_at(int gate) {
   std::_Exit(0);
 }
 
+/// How this rank meets those of other nodes; none: all are on this one. What it says is for nobody else: what
+/// this process starts does not get to know it.
+std::optional<GangHosts> find_hosts(const WorkerOptions& options, const Job& job) {
+  const char* text = std::getenv(kGangAddressVariable);
+  const auto address = parse_gang_address(text == nullptr ? "" : text);
+  ::unsetenv(kGangAddressVariable);
+  if (options.listener >= 0) ::fcntl(options.listener, F_SETFD, FD_CLOEXEC);
+  if (!job.spans_nodes()) return {};
+  if (!address || (options.rank == 0 && options.listener < 0)) {
+    throw SystemError("meet", "the ranks of other nodes", "nothing says where",
+                      fmt::format("start the gang with saturn, which sets {}", kGangAddressVariable));
+  }
+  GangHosts hosts;
+  for (const NodeShare& share : job.nodes) hosts.ranks.push_back(share.ranks);
+  hosts.address = *address;
+  hosts.listener = options.rank == 0 ? options.listener : -1;
+  return hosts;
+}
+
 void run_rank(const WorkerOptions& options, std::optional<Job>& read, const EventWriter& events) {
   const bool ahead = !options.ahead.empty();
   read = read_checked_job(options, ahead ? options.ahead : options.job);
@@ -89,11 +109,12 @@ void run_rank(const WorkerOptions& options, std::optional<Job>& read, const Even
     began = steady_seconds();
   }
   const Job& job = *read;
+  const auto hosts = find_hosts(options, job);
   const auto accelerator = take_device();
   accelerator->set_memory_budget(device.memory_bytes);
   const auto make_communicator = [&](int generation) {
     return accelerator->make_communicator(
-        {options.rendezvous, options.rank, job.world_size(), kLongestWait, generation});
+        {options.rendezvous, options.rank, job.world_size(), kLongestWait, generation, hosts});
   };
   const Mesh mesh{nullptr,         options.rank,        job.world_size(),
                   job.device_kind, device.memory_bytes, accelerator->device()};

@@ -13,6 +13,9 @@ struct WorkerOptions {
   /// The job as it looks while another gang still uses the device; empty: the device is free. `job` is read
   /// when the gate opens, and differs from it by what the task has done meanwhile.
   std::filesystem::path ahead;
+  /// Rank 0 of a gang on several nodes: a socket that listens for the ranks of the others, at the address
+  /// that the environment has (base/gang_address.h).
+  int listener = -1;
   int gate = -1;  ///< a descriptor: a byte in it, one for each rank, says that the device is free
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/gang_address.h"
 #include "base/subprocess.h"
 #include "launch/agent_message.h"
 #include "launch/agents_launcher.h"
@@ -52,13 +53,13 @@ TEST_CASE("what supervisor and agent say to each other reads back the same") {
                 .log = "/l",
                 .environment = {{"A", "1"}}};
   for (const AgentOrder& order :
-       std::vector<AgentOrder>{StartOrder{3, spec}, AdmitOrder{3}, ReleaseOrder{4},
+       std::vector<AgentOrder>{StartOrder{3, spec}, StartOrder{3, spec, true}, AdmitOrder{3}, ReleaseOrder{4},
                                StopOrder{3, Seconds(2.5)}, KillOrder{3}, Ping{Seconds(15)}})
     again(order, parse_agent_order);
-  for (const AgentReport& report :
-       std::vector<AgentReport>{AgentUp{"host", "1.0"}, AgentAlive{}, GangReport{3, Ready{7, 0.5}},
-                                GangReport{3, Failed{Failed::Reason::kOutOfMemory, "no \"memory\"\nat all"}},
-                                GangGone{3, {137, 2}, ""}, GangGone{4, {1, 0}, "cannot start"}})
+  for (const AgentReport& report : std::vector<AgentReport>{
+           AgentUp{"host", "1.0"}, AgentAlive{}, GangReport{3, Ready{7, 0.5}},
+           GangReport{3, Failed{Failed::Reason::kOutOfMemory, "no \"memory\"\nat all"}},
+           GangListens{3, "17 token n1"}, GangGone{3, {137, 2}, ""}, GangGone{4, {1, 0}, "cannot start"}})
     again(report, parse_agent_report);
 }
 
@@ -96,6 +97,12 @@ struct Fixture {
     // As saturn-worker does, a rank dies with who started it.
     for (const std::string& script : scripts)
       spec.ranks.push_back({"setpriv", "--pdeathsig", "KILL", "/bin/sh", "-c", script});
+    return spec;
+  }
+  /// One rank on n0, where it listens, and two on n1.
+  GangSpec wide_gang(const std::vector<std::string>& scripts) const {
+    GangSpec spec = gang("n0", scripts);
+    spec.job.nodes = {{"n0", 1}, {"n1", 2}};
     return spec;
   }
   pid_t agent_of(const std::string& node) const { return std::stoi(read_file(directory / (node + ".pid"))); }
@@ -151,6 +158,95 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(next() == "2 ready");
   launcher->stop(2, Seconds(0.1));
   CHECK(next() == "2 exit 137 of rank 0");
+}
+
+constexpr const char* kLoop = "while true; do sleep 0.01; done";
+
+TEST_CASE_FIXTURE(Fixture, "a gang lies on two nodes: its ranks know where the first listens") {
+  start_nodes();
+  // The first rank has the socket; the others know its port.
+  const std::string first = std::string("test -S /proc/self/fd/$0 || exit 9; ") + kReady +
+                            "read word; test \"$word\" = go && echo \"$SATURN_GANG_ADDRESS\" >&2; " +
+                            kStopped;
+  GangSpec spec = wide_gang({first, "echo rank one $SATURN_GANG_ADDRESS",
+                             "sleep 0.2; echo rank two $SATURN_GANG_ADDRESS; test ! -e /proc/self/fd/5"});
+  spec.ranks[0].push_back("{listener}");
+  launcher->start(spec);
+  CHECK(next() == "0 ready");
+  launcher->release(0);
+  CHECK(next() == "0 stopped");
+  CHECK(next() == "0 exit 0 of rank 0");
+  const std::string address = log();
+  CHECK(parse_gang_address(address.substr(0, address.size() - 1)));
+  CHECK(read_file(directory / "log.n1") == "rank one " + address + "rank two " + address);
+}
+
+TEST_CASE_FIXTURE(Fixture, "all parts of a gang wait at the gate, hear a stop and a kill") {
+  start_nodes();
+  const std::string waits = "head -c 1 /proc/self/fd/$0 | wc -c >&2";
+  GangSpec ahead = wide_gang({waits, waits, waits});
+  for (auto& rank : ahead.ranks) rank.push_back("{gate}");
+  ahead.ahead = true;
+  launcher->start(ahead);
+  launcher->admit(0);  // the second node has not even been asked
+  CHECK(next() == "0 exit 0 of rank 0");
+  CHECK(log() == "1\n");
+  CHECK(read_file(directory / "log.n1") == "1\n1\n");
+
+  const std::string obeys = std::string("trap 'exit 0' TERM; ") + kLoop;
+  const std::string refuses = std::string("trap '' TERM; ") + kLoop;
+  const auto come_up = [&](const std::string& last) {
+    const std::string file = (directory / "up").string();
+    std::filesystem::remove(file);
+    launcher->start(wide_gang({std::string(kReady) + obeys, obeys, "touch " + file + "; " + last}));
+    const std::string said = next();
+    for (int i = 0; i < 500 && !std::filesystem::exists(file); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // the traps
+    return said;
+  };
+  CHECK(come_up(obeys) == "1 ready");
+  launcher->stop(1, Seconds(20));
+  CHECK(next() == "1 exit 0 of rank 0");
+  CHECK(come_up(refuses) == "2 ready");
+  launcher->stop(2, Seconds(0.3));
+  CHECK(next() == "2 exit 137 of rank 2");
+  CHECK(come_up(refuses) == "3 ready");
+  launcher->kill(3);
+  CHECK(next().starts_with("3 exit 137 of rank "));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a part of a gang that fails takes the others with it, and is named") {
+  start_nodes();
+  launcher->start(wide_gang({std::string(kReady) + kLoop, kLoop, "sleep 0.3; kill -9 $$"}));
+  CHECK(next() == "0 ready");
+  CHECK(next() == "0 exit 137 of rank 2");
+  launcher->start(wide_gang({std::string(kReady) + "sleep 0.3; exit 4", kLoop, kLoop}));
+  CHECK(next() == "1 ready");
+  CHECK(next() == "1 exit 4 of rank 0");
+  GangSpec spec = wide_gang({kLoop, "true", "true"});
+  spec.ranks[1] = {"/nowhere/saturn-worker"};
+  launcher->start(spec);
+  CHECK(next() == "2 failed");
+  CHECK(next() == "2 exit 1 of rank 1");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a node that is lost in the middle takes the rest of a gang with it") {
+  start_nodes();
+  const std::string pid = (directory / "rank.pid").string();
+  launcher->start(
+      wide_gang({fmt::format("echo $$ > {}; {} exec sleep 100", pid, kReady), "sleep 100", "sleep 100"}));
+  CHECK(next() == "0 ready");
+  const pid_t rank = std::stoi(read_file(pid));
+  ::kill(agent_of("n1"), SIGKILL);
+  CHECK(next() == "lost n1 0,1: its agent has ended");
+  CHECK(next() == "0 exit 137 of rank 1");
+  CHECK(ends(rank));
+  CHECK_THROWS_WITH_AS(launcher->start(wide_gang({"true", "true", "true"})),
+                       "cannot start task: node n1 is lost: its agent has ended", SystemError);
+  GangSpec spec = wide_gang({"true", "true"});
+  CHECK_THROWS_WITH_AS(launcher->start(spec), "cannot start task: its ranks are not those of its nodes",
+                       SystemError);
 }
 
 TEST_CASE_FIXTURE(Fixture, "what cannot be started on its node is told as a failed gang") {

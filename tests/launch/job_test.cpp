@@ -26,6 +26,7 @@ Job example() {
   job.directory = "/runs/small";
   job.used_seconds = 1.25e-5;
   job.stop_grace_seconds = 7;
+  job.nodes = {{"n0", 1}, {"n1", 1}};
   return job;
 }
 
@@ -38,6 +39,8 @@ TEST_CASE("a job file reads back as the job that was written") {
   CHECK(read.world_size() == 2);
   CHECK(read.used_seconds == 1.25e-5);
   CHECK(read.stop_grace_seconds == 7);
+  CHECK(read.nodes == job.nodes);
+  CHECK_FALSE(to_json(Job{}).contains("nodes"));
 }
 
 TEST_CASE("a job file with errors names each with its place") {
@@ -45,6 +48,7 @@ TEST_CASE("a job file with errors names each with its place") {
   nlohmann::ordered_json json = to_json(example());
   json["mode"] = "tain";
   json["devices"] = nlohmann::ordered_json::array();
+  json.erase("nodes");
   const std::string file = directory / "job.json";
   write_file_atomically(file, json.dump());
   try {
@@ -55,6 +59,27 @@ TEST_CASE("a job file with errors names each with its place") {
     CHECK(error.diagnostics()[0].message.find("(did you mean 'train'?)") != std::string::npos);
     CHECK(error.diagnostics()[1].message == "job: 'devices' at least one is needed");
   }
+}
+
+TEST_CASE("a job's nodes have the ranks that it has") {
+  const test::TemporaryDirectory directory;
+  nlohmann::ordered_json json = to_json(example());
+  json["nodes"][1]["ranks"] = 2;
+  const std::string file = directory / "job.json";
+  write_file_atomically(file, json.dump());
+  CHECK_THROWS_WITH_AS((void)read_job(file), doctest::Contains("there are 3 ranks on them and 2 devices"),
+                       InputError);
+}
+
+TEST_CASE("rank 0 of a gang on several nodes is handed the socket at which it listens") {
+  Job job = example();
+  const std::vector<std::string> listener{"--listener", "{listener}"};
+  auto ranks = rank_commands({"/bin/worker", "/bin/saturn"}, job, "job.json");
+  CHECK(std::vector<std::string>(ranks[0].end() - 2, ranks[0].end()) == listener);
+  CHECK(ranks[1].back() == "{rendezvous}");
+  job.nodes = {{"n0", 2}};
+  ranks = rank_commands({"/bin/worker", "/bin/saturn"}, job, "job.json");
+  CHECK(ranks[0].back() == "{rendezvous}");
 }
 
 }  // namespace

@@ -165,6 +165,23 @@ TEST_CASE("a rank that leaves is missed by those who wait for it, and only by th
   CHECK(gang.results() == std::vector<std::string>{left, "left"});
 }
 
+TEST_CASE("a rank that is late for longer than a host may be silent is waited for") {
+  MadeUpHosts hosts({1, 1});
+  hosts.hosts().silence = Seconds(1);
+  const auto body = [](Communicator& c) {
+    const std::size_t count = std::size_t{8} << 20;  // more than the kernel keeps
+    Numbers sum(count, Dtype::kFloat32, [](auto) { return 1.0; });
+    Numbers message = sum;
+    if (c.rank() == 1) ::sleep(4);
+    c.all_reduce(sum.buffer(), Reduction::kSum);
+    if (c.rank() == 1) ::sleep(4);
+    if (c.rank() == 0) c.send(message.buffer(), 1);
+    if (c.rank() == 1) c.receive(message.buffer(), 0);
+    return sum.differs("all_reduce", [](auto) { return 2.0; });
+  };
+  CHECK(ProcessGang(2, body, hosts.maker()).results() == nothing_wrong(2));
+}
+
 TEST_CASE("a rank of another host that does not come within the time limit is named") {
   const auto body = [](Communicator& c) {
     if (c.rank() == 0) {

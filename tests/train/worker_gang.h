@@ -71,25 +71,24 @@ struct GangHistory {
   }
 };
 
-/// Runs the real worker under the real launcher.
+/// The real worker under a real launcher.
 class WorkerGang {
  public:
   /// `prefix` comes before the worker's command line.
   explicit WorkerGang(const Job& job, std::vector<std::string> prefix = {})
-      : launcher_(make_local_launcher()) {
+      : WorkerGang(make_local_launcher(), job, std::move(prefix)) {}
+  WorkerGang(std::unique_ptr<Launcher> launcher, const Job& job, const std::vector<std::string>& prefix = {})
+      : launcher_(std::move(launcher)) {
     const auto file = job.directory / "job.json";
     write_file_atomically(file, to_json(job).dump(2));
-    GangSpec spec{
-        .name = job.task.name, .node = "here", .ranks = {}, .log = job.directory / "log", .environment = {}};
+    GangSpec spec{.name = job.task.name,
+                  .node = job.nodes.empty() ? "here" : job.nodes.front().node,
+                  .job = job,
+                  .ranks = rank_commands({SATURN_WORKER, ""}, job, file),
+                  .log = job.directory / "log",
+                  .environment = {}};
     log_ = spec.log;
-    for (int rank = 0; rank < job.world_size(); ++rank) {
-      spec.ranks.push_back(prefix);
-      for (const std::string& argument :
-           {std::string(SATURN_WORKER), std::string("--job"), file.string(), std::string("--rank"),
-            std::to_string(rank), std::string("--rendezvous"), std::string("{rendezvous}")}) {
-        spec.ranks.back().push_back(argument);
-      }
-    }
+    for (auto& rank : spec.ranks) rank.insert(rank.begin(), prefix.begin(), prefix.end());
     gang_ = launcher_->start(spec);
   }
 
@@ -102,6 +101,7 @@ class WorkerGang {
     while (true) {
       const auto news = launcher_->wait(Seconds(120));
       REQUIRE_MESSAGE(news.has_value(), "the gang has not moved for two minutes");
+      if (news->gang != gang_) continue;  // of devices
       if (const auto* exited = std::get_if<GangExited>(&news->what)) {
         history.exited = *exited;
         history.log = read_file(log_);

@@ -59,6 +59,7 @@ class CudaAccelerator final : public Accelerator {
 
   std::unique_ptr<Communicator> make_communicator(const MeetingPlace& place) override {
     if (place.size == 1) return make_single_communicator(copy_bytes);
+    if (place.hosts) throw SystemError("start", "the gang", "gangs of GPUs lie on one node");
     auto segment = std::make_shared<const SharedSegment>(place.rendezvous, place.size,
                                                          SegmentShape{.generation = place.generation});
     return std::make_unique<NcclCommunicator>(
