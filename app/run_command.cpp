@@ -231,29 +231,6 @@ std::string command_lines(const RunSetup& setup, const Plan& plan, const RunStat
   return text;
 }
 
-/// Gangs across nodes can be planned and simulated, but not started yet. Errors: InputError with every one.
-void require_startable(const Plan& plan, const RunState& state) {
-  std::vector<Diagnostic> errors;
-  for (const Assignment& line : plan.assignments) {
-    if (line.further.empty() || state.is_over(line.task)) continue;
-    errors.push_back(
-        {plan.file, line.mark.line, line.mark.column,
-         fmt::format("task '{}' is planned on {} nodes, and gangs across nodes cannot be started "
-                     "yet (--simulate can): leave the rows with more than one node out of the "
-                     "profile, and plan again",
-                     line.task, node_count(line)),
-         ""});
-  }
-  if (!errors.empty()) throw InputError(std::move(errors));
-}
-
-/// The same without what was measured across nodes: no plan on the way may have a gang that cannot be
-/// started.
-Profile on_single_nodes(Profile profile) {
-  std::erase_if(profile.trials, [](const Trial& trial) { return trial.nodes > 1; });
-  return profile;
-}
-
 /// What `saturn replan` has left for the tasks that the run has now.
 Profile changed_profile(const RunDirectory& directory, const Profile& before, RunObserver& observer) {
   try {
@@ -283,9 +260,8 @@ RunEnd execute(Session& session, Prepared& prepared, const CommonOptions& option
                                      interval > 0 ? interval * kSolveShare : kSolveSeconds));
   bool first = true;
   const auto profile = [&] {
-    return on_single_nodes(std::exchange(first, false)
-                               ? prepared.profile
-                               : changed_profile(session.directory, prepared.profile, view));
+    return std::exchange(first, false) ? prepared.profile
+                                       : changed_profile(session.directory, prepared.profile, view);
   };
   BackgroundIntrospector introspector(profile, solve_limit, [&] { launcher->wake(); });
   const auto store = make_directory_store(session.directory, journal);
@@ -364,7 +340,6 @@ Ended train(Session& session, const std::optional<fs::path>& plan_file, const st
             const RunCommand& command, const CommonOptions& options, InterruptGuard& interrupts) {
   const RunLock lock(session.directory);
   Prepared prepared = prepare_run(session, plan_file, options, interrupts);
-  require_startable(prepared.plan, prepared.state);
   if (plan_file || prepared.replanned) replace_plan(session.directory.plan_file(), prepared.plan);
   write_file_atomically(session.directory.run_file(), to_text(prepared.run));
   say(plan_summary(prepared.plan));

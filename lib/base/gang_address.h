@@ -12,6 +12,9 @@ namespace saturn {
 /// arguments, which everybody on a machine can see.
 inline constexpr const char* kGangAddressVariable = "SATURN_GANG_ADDRESS";
 
+/// In its place where all of the nodes are on one machine: the ranks meet in its memory.
+inline constexpr const char* kAllHere = "here";
+
 /// Where rank 0 of a gang on several nodes listens for the others.
 struct GangAddress {
   std::vector<std::string> hosts;  ///< names and numbers of its machine, to be tried in this order

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "cluster/node_devices.h"
 #include "launch/event.h"
 #include "launch/job.h"
 
@@ -96,7 +95,7 @@ class Launcher {
 };
 
 /// Local processes: posix_spawn, each gang in its own process group, a gang dead in one rank is killed as a
-/// whole; none lies on several nodes. News of devices comes from `devices`; null: there is none.
+/// whole. Nodes are parts of this machine. News of devices comes from `devices`; null: there is none.
 std::unique_ptr<Launcher> make_local_launcher(std::unique_ptr<DeviceWatch> devices = nullptr);
 
 }  // namespace saturn

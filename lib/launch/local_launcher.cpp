@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/gang_address.h"
 #include "base/subprocess.h"
 #include "base/supervisor.h"
 #include "launch/launcher.h"
@@ -134,6 +135,7 @@ void LocalLauncher::spawn_ranks(const GangSpec& spec, Gang& gang) {
   SpawnSpec child;
   child.environment = spec.environment;
   child.environment.emplace_back(kSupervisorVariable, std::to_string(::getpid()));
+  if (spec.job.spans_nodes()) child.environment.emplace_back(kGangAddressVariable, kAllHere);
   for (size_t i = 0; i < spec.ranks.size(); ++i) {
     child.argv = with_descriptors(spec.ranks[i]);
     child.process_group = gang.process_group;
@@ -154,8 +156,6 @@ void LocalLauncher::spawn_ranks(const GangSpec& spec, Gang& gang) {
 }
 
 GangId LocalLauncher::start(const GangSpec& spec) {
-  if (spec.job.spans_nodes())
-    throw SystemError("start", spec.name, "its ranks lie on several nodes, and here there is one");
   Gang gang;
   gang.id = next_id_++;
   gang.log = open_log(spec.log);

@@ -42,6 +42,9 @@ std::string why_not(const TaskSpec& task, const Trial& trial, const Cluster& clu
   if (!allows(task.parallelisms, trial.parallelism)) return "not among the parallelisms the task allows";
   if (!allows(task.devices, trial.devices))
     return fmt::format("the task allows {} device(s) only", fmt::join(task.devices, ", "));
+  if (trial.nodes > task.across_nodes)
+    return fmt::format("the task allows {} node{} (across_nodes)", task.across_nodes,
+                       task.across_nodes == 1 ? "" : "s");
   if (largest == 0) return fmt::format("no node has {} devices", trial.device_kind);
   const std::int64_t on_each = trial.devices / trial.nodes;
   if (on_each > largest)

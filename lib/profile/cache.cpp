@@ -123,6 +123,7 @@ std::string key_of(const PlannedTrial& trial, const Cluster& cluster, const Tria
                {"processor", conditions.cpu_model},
                {"worker", trial.parallelism.is_command() ? "" : conditions.worker},
                {"settings", settings_json(conditions.settings)}};
+  if (trial.nodes > 1) json["nodes"] = trial.nodes;
   if (!is_cpu_kind(trial.device_kind)) json["gpu_driver"] = conditions.gpu_driver;
   return json.dump();
 }

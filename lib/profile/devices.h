@@ -20,14 +20,20 @@ class DevicePool {
  public:
   explicit DevicePool(const Cluster& cluster);
 
-  /// Takes `count` free devices of one node of that kind: of the node with the fewest free ones that suffice,
-  /// so that wide gangs find room; empty when no node has them.
-  [[nodiscard]] std::optional<DeviceSet> take(const std::string& kind, size_t count);
-  void give_back(const DeviceSet& devices);
+  /// Takes `count` free devices of each of `nodes` nodes of that kind: of those with the fewest free ones
+  /// that suffice, so that wide gangs find room; empty when there are not as many.
+  [[nodiscard]] std::vector<DeviceSet> take(const std::string& kind, size_t count, size_t nodes = 1);
+  void give_back(const std::vector<DeviceSet>& devices);
+  /// Whether anything is taken of that node from now on; an index into Cluster::nodes.
+  void set_usable(size_t node, bool usable) { usable_[node] = usable; }
 
  private:
+  std::optional<size_t> best_fit(const std::string& kind, size_t count,
+                                 const std::vector<DeviceSet>& but) const;
+
   const Cluster* cluster_;
   std::vector<std::vector<bool>> taken_;  ///< by node and place
+  std::vector<bool> usable_;              ///< by node
 };
 
 }  // namespace saturn

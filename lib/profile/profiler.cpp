@@ -26,20 +26,22 @@ constexpr Seconds kReapLimit{30};
 struct Running {
   const PlannedTrial* trial = nullptr;
   std::string key;
-  DeviceSet devices;
+  std::vector<DeviceSet> devices;  ///< of each of its nodes, in the order of ranks
   std::filesystem::path directory;
   Seconds deadline{0};
   bool copy = false;     ///< only keeps devices busy
   bool stopped = false;  ///< asked to leave; `deadline` is then the time to have been reaped by
   bool timed_out = false;
+  bool lost = false;  ///< a node of it was lost under it
   bool done = false;  ///< TrialDone has come
   std::optional<Failed> failure;
   std::vector<Trial> rows;
 };
 
 std::string describe(const PlannedTrial& trial) {
-  return fmt::format("{} {} on {} device{}", trial.task->name, trial.parallelism.name, trial.devices,
-                     trial.devices == 1 ? "" : "s");
+  return fmt::format("{} {} on {} device{}{}", trial.task->name, trial.parallelism.name, trial.devices,
+                     trial.devices == 1 ? "" : "s",
+                     trial.nodes == 1 ? "" : fmt::format(" of {} nodes", trial.nodes));
 }
 
 /// What the fastest row says, in a few words.
@@ -94,6 +96,7 @@ class Profiler {
     if (cancelled()) stop_all();
     start_what_fits();
     stuck_ = running_.empty();  // cancelled, or what is left fits nowhere
+    if (stuck_ && !cancelled() && !lost_.empty()) throw nothing_left();
   }
 
   Seconds next_timeout() const {
@@ -104,6 +107,8 @@ class Profiler {
 
   /// False: of none of its gangs.
   bool handle(const GangNews& news) {
+    if (const auto* lost = std::get_if<DevicesLost>(&news.what)) lose(*lost);
+    if (const auto* back = std::get_if<DevicesBack>(&news.what)) use_again(back->node);
     const auto found = running_.find(news.gang);
     if (found == running_.end()) return false;
     Running& gang = found->second;
@@ -136,6 +141,38 @@ class Profiler {
     const PlannedTrial* trial;
     std::string key;
   };
+
+  /// What was being measured there is measured elsewhere.
+  void lose(const DevicesLost& lost) {
+    for (size_t n = 0; n < lent_.nodes.size(); ++n) {
+      if (lent_.nodes[n].name != lost.node) continue;
+      lost_[lost.node] = lost.why;
+      pool_.set_usable(n, false);
+      for (auto& [id, gang] : running_) {
+        const auto& parts = gang.devices;
+        if (std::none_of(parts.begin(), parts.end(), [&](const DeviceSet& part) { return part.node == n; }))
+          continue;
+        gang.lost = true;
+        launcher_.kill(id);
+      }
+      report(fmt::format("lost {}: {}", lost.node, lost.why));
+    }
+  }
+
+  void use_again(const std::string& node) {
+    for (size_t n = 0; n < lent_.nodes.size(); ++n)
+      if (lent_.nodes[n].name == node && lost_.erase(node) > 0) pool_.set_usable(n, true);
+  }
+
+  SystemError nothing_left() const {
+    std::string nodes, why;
+    for (const auto& [node, reason] : lost_) {
+      nodes += (nodes.empty() ? "" : ", ") + node;
+      if (why.find(reason) == std::string::npos) why += (why.empty() ? "" : "; ") + reason;
+    }
+    return {"measure on", nodes, why,
+            "when the nodes are back the same command goes on: what was measured is kept"};
+  }
 
   bool cancelled() const { return options_.cancel != nullptr && options_.cancel->load(); }
   const ProfileSettings& settings() const { return options_.conditions.settings; }
@@ -170,18 +207,19 @@ class Profiler {
     if (cancelled()) return;
     for (auto next = pending_.begin(); next != pending_.end();) {
       const auto devices = take(*next->trial);
-      if (!devices) {
+      if (devices.empty()) {
         ++next;
         continue;
       }
-      start(*next, *devices, /*copy=*/false);
+      start(*next, devices, /*copy=*/false);
       next = pending_.erase(next);
     }
     if (pending_.empty()) fill_with_copies();
   }
 
-  std::optional<DeviceSet> take(const PlannedTrial& trial) {
-    return pool_.take(trial.device_kind, static_cast<size_t>(trial.devices));
+  std::vector<DeviceSet> take(const PlannedTrial& trial) {
+    return pool_.take(trial.device_kind, static_cast<size_t>(trial.devices / trial.nodes),
+                      static_cast<size_t>(trial.nodes));
   }
 
   void fill_with_copies() {
@@ -192,13 +230,13 @@ class Profiler {
     for (const Running* gang : real) {
       while (copies_useful_) {
         const auto devices = take(*gang->trial);
-        if (!devices) break;
-        start({gang->trial, ""}, *devices, /*copy=*/true);
+        if (devices.empty()) break;
+        start({gang->trial, ""}, devices, /*copy=*/true);
       }
     }
   }
 
-  void start(const Pending& what, const DeviceSet& devices, bool copy) {
+  void start(const Pending& what, const std::vector<DeviceSet>& devices, bool copy) {
     Running gang;
     gang.trial = what.trial;
     gang.key = what.key;
@@ -225,8 +263,10 @@ class Profiler {
     if (gang.trial->parallelism.is_command()) job.command = gang.trial->parallelism.command;
     job.knob_candidates = gang.trial->parallelism.knobs;
     job.device_kind = gang.trial->device_kind;
-    for (const size_t place : gang.devices.places) {
-      job.devices.push_back(lent_.nodes[gang.devices.node].devices[place]);
+    for (const DeviceSet& part : gang.devices) {
+      const Node& node = lent_.nodes[part.node];
+      for (const size_t place : part.places) job.devices.push_back(node.devices[place]);
+      if (gang.devices.size() > 1) job.nodes.push_back({node.name, static_cast<int>(part.places.size())});
     }
     job.directory = gang.directory / "work";
     job.trial = settings();
@@ -236,7 +276,7 @@ class Profiler {
   GangSpec spec_of(const Running& gang, const Job& job) const {
     GangSpec spec;
     spec.name = gang.trial->task->name;
-    spec.node = lent_.nodes[gang.devices.node].name;
+    spec.node = lent_.nodes[gang.devices.front().node].name;
     spec.job = job;
     spec.log = gang.directory / "log";
     spec.ranks = rank_commands({options_.worker, options_.saturn}, job, gang.directory / "job.json");
@@ -254,7 +294,8 @@ class Profiler {
 
   static Trial row(const Running& gang, const Knobs& knobs, const Outcome& outcome) {
     const PlannedTrial& trial = *gang.trial;
-    return {trial.signature, trial.parallelism.name, trial.devices, trial.device_kind, knobs, outcome};
+    return {trial.signature, trial.parallelism.name, trial.devices, trial.device_kind, knobs, outcome,
+            trial.nodes};
   }
 
   /// Every process of the gang is gone: its devices are free.
@@ -262,6 +303,8 @@ class Profiler {
     pool_.give_back(gang.devices);
     if (gang.copy) {
       if (!gang.done) copies_useful_ = false;  // it would only end like this again
+    } else if (gang.lost && !gang.done) {
+      pending_.push_back({gang.trial, gang.key});
     } else if (gang.stopped && !gang.timed_out && !gang.done) {
       dropped_ = true;  // cancelled half-way: half a trial would pass for a whole one
     } else {
@@ -352,6 +395,7 @@ class Profiler {
   DevicePool pool_;
   std::list<Pending> pending_;
   std::map<GangId, Running> running_;
+  std::map<std::string, std::string> lost_;  ///< nodes, and why
   ProfileResult result_;
   int started_ = 0;
   bool copies_useful_ = true;

@@ -52,21 +52,6 @@ std::vector<std::string> texts(const Gaps& gaps) {
   return lines;
 }
 
-/// Rows of gangs across nodes are asked for by nothing: those of wanted tasks, parallelisms and kinds are
-/// taken.
-void add_across_nodes(const TrialPlan& wanted, const std::map<Key, std::vector<Trial>>& rows,
-                      std::vector<Trial>& trials, std::set<std::string>& measured) {
-  std::set<std::tuple<std::string, std::string, std::string>> ways;
-  for (const PlannedTrial& trial : wanted.trials)
-    ways.insert({trial.signature, trial.parallelism.name, trial.device_kind});
-  for (const auto& [key, found] : rows) {
-    const auto& [signature, parallelism, kind, devices, nodes] = key;
-    if (nodes == 1 || !ways.contains({signature, parallelism, kind})) continue;
-    measured.insert(signature);
-    trials.insert(trials.end(), found.begin(), found.end());
-  }
-}
-
 void require_every_task(const std::vector<Profile::TaskEntry>& tasks, const std::set<std::string>& measured) {
   std::vector<Diagnostic> errors;
   for (const Profile::TaskEntry& entry : tasks) {
@@ -123,7 +108,7 @@ ReusedProfile reuse(const TrialPlan& wanted, const std::vector<Profile>& profile
   Gaps gaps;
   for (const PlannedTrial& trial : wanted.trials) {
     const auto found =
-        rows.find({trial.signature, trial.parallelism.name, trial.device_kind, trial.devices, 1});
+        rows.find({trial.signature, trial.parallelism.name, trial.device_kind, trial.devices, trial.nodes});
     if (found == rows.end()) {
       auto& [counts, signatures] = gaps[{trial.parallelism.name, trial.device_kind}];
       counts.insert(trial.devices);
@@ -133,7 +118,6 @@ ReusedProfile reuse(const TrialPlan& wanted, const std::vector<Profile>& profile
     measured.insert(trial.signature);
     reused.profile.trials.insert(reused.profile.trials.end(), found->second.begin(), found->second.end());
   }
-  add_across_nodes(wanted, rows, reused.profile.trials, measured);
   require_every_task(wanted.tasks, measured);
   order_trials(reused.profile.trials);
   reused.gaps = texts(gaps);

@@ -14,15 +14,20 @@ bool allows(const std::vector<std::int64_t>& counts, std::int64_t count) {
   return counts.empty() || std::find(counts.begin(), counts.end(), count) != counts.end();
 }
 
-/// Device kind -> size of its largest node: a gang lives on one node.
-std::map<std::string, std::int64_t> largest_nodes(const Cluster& cluster) {
-  std::map<std::string, std::int64_t> sizes;
-  for (const Node& node : cluster.nodes) {
-    auto& size = sizes[node.kind];
-    size = std::max(size, static_cast<std::int64_t>(node.devices.size()));
-  }
+/// Device kind -> sizes of its nodes, the largest first.
+std::map<std::string, std::vector<std::int64_t>> node_sizes(const Cluster& cluster) {
+  std::map<std::string, std::vector<std::int64_t>> sizes;
+  for (const Node& node : cluster.nodes)
+    sizes[node.kind].push_back(static_cast<std::int64_t>(node.devices.size()));
+  for (auto& [kind, of_kind] : sizes) std::sort(of_kind.rbegin(), of_kind.rend());
   return sizes;
 }
+
+/// A gang's devices in all, and the nodes that they lie on.
+struct Shape {
+  std::int64_t devices = 0;
+  std::int64_t nodes = 1;
+};
 
 std::vector<std::int64_t> feasible_counts(const TaskSpec& task, const Manifest& manifest, std::int64_t size) {
   std::vector<std::int64_t> counts = !task.devices.empty()       ? task.devices
@@ -34,10 +39,25 @@ std::vector<std::int64_t> feasible_counts(const TaskSpec& task, const Manifest& 
   return counts;
 }
 
+/// `sizes`: of the nodes of a kind, the largest first.
+std::vector<Shape> feasible_shapes(const TaskSpec& task, const Manifest& manifest,
+                                   const std::vector<std::int64_t>& sizes) {
+  std::vector<Shape> shapes;
+  for (const std::int64_t count : feasible_counts(task, manifest, sizes.front()))
+    shapes.push_back({count, 1});
+  if (manifest.is_command()) return shapes;  // a script is started on one node
+  for (const std::int64_t nodes : node_counts(std::min(task.across_nodes, std::ssize(sizes)))) {
+    const std::int64_t devices = nodes * sizes[static_cast<size_t>(nodes - 1)];
+    if (allows(task.devices, devices) && allows(manifest.devices, devices))
+      shapes.push_back({devices, nodes});
+  }
+  return shapes;
+}
+
 class TrialPlanner {
  public:
   TrialPlanner(const Workload& workload, const std::vector<Manifest>& parallelisms, const Cluster& cluster)
-      : workload_(workload), parallelisms_(parallelisms), sizes_(largest_nodes(cluster)) {}
+      : workload_(workload), parallelisms_(parallelisms), sizes_(node_sizes(cluster)) {}
 
   TrialPlan run() {
     for (const TaskSpec& task : workload_.tasks) add_task(task);
@@ -59,12 +79,12 @@ class TrialPlanner {
     bool fits = false;
     const std::vector<const Manifest*> allowed = allowed_parallelisms(task);
     for (const Manifest* manifest : allowed) {
-      for (const auto& [kind, size] : sizes_) {
-        for (const std::int64_t count : feasible_counts(task, *manifest, size)) {
+      for (const auto& [kind, sizes] : sizes_) {
+        for (const Shape& shape : feasible_shapes(task, *manifest, sizes)) {
           fits = true;
-          if (!seen_.emplace(signature, manifest->name, kind, count).second) continue;
+          if (!seen_.emplace(signature, manifest->name, kind, shape.devices, shape.nodes).second) continue;
           if (shared == nullptr) shared = std::make_shared<const TaskSpec>(task);
-          plan_.trials.push_back({signature, shared, *manifest, count, kind});
+          plan_.trials.push_back({signature, shared, *manifest, shape.devices, kind, shape.nodes});
         }
       }
     }
@@ -145,7 +165,7 @@ class TrialPlanner {
       return error(task,
                    task.script ? "no parallelism of kind 'command' is found" : "no parallelism is installed");
     std::int64_t largest = 0;
-    for (const auto& [kind, size] : sizes_) largest = std::max(largest, size);
+    for (const auto& [kind, sizes] : sizes_) largest = std::max(largest, sizes.front());
     const std::string wanted =
         task.devices.empty() ? "any number of" : fmt::format("{}", fmt::join(task.devices, " or "));
     error(task, fmt::format("fits on nothing: it may use {} devices, its parallelisms can use {}, and the "
@@ -155,8 +175,8 @@ class TrialPlanner {
 
   const Workload& workload_;
   const std::vector<Manifest>& parallelisms_;
-  const std::map<std::string, std::int64_t> sizes_;
-  std::set<std::tuple<std::string, std::string, std::string, std::int64_t>> seen_;
+  const std::map<std::string, std::vector<std::int64_t>> sizes_;
+  std::set<std::tuple<std::string, std::string, std::string, std::int64_t, std::int64_t>> seen_;
   TrialPlan plan_;
   std::vector<Diagnostic> errors_;
 };
@@ -188,6 +208,13 @@ std::vector<std::int64_t> default_device_counts(std::int64_t node_size) {
   for (std::int64_t n = 1; n <= std::min(node_size, kAllUpTo); ++n) counts.push_back(n);
   for (std::int64_t n = 2 * kAllUpTo; n <= node_size; n *= 2) counts.push_back(n);
   if (!counts.empty() && counts.back() != node_size) counts.push_back(node_size);
+  return counts;
+}
+
+std::vector<std::int64_t> node_counts(std::int64_t most) {
+  std::vector<std::int64_t> counts;
+  for (std::int64_t n = 2; n <= most; n *= 2) counts.push_back(n);
+  if (most > 1 && counts.back() != most) counts.push_back(most);
   return counts;
 }
 

@@ -83,9 +83,17 @@ class Behaviours {
 
   SimulatedGang operator()(const GangSpec& spec) {
     const Job& job = spec.job;
-    const GangStarted gang{0,         spec.name,   job.parallelism,
-                           job.knobs, spec.node,   std::vector<int>(job.devices.size()),
-                           0,         spec.further};
+    // What counts is how many there are, not which.
+    const size_t nodes = std::max<size_t>(1, job.nodes.size());
+    const std::vector<int> part(job.devices.size() / nodes);
+    const GangStarted gang{0,
+                           spec.name,
+                           job.parallelism,
+                           job.knobs,
+                           spec.node,
+                           part,
+                           0,
+                           std::vector<NodeDevices>(nodes - 1, {"", part})};
     const Measured* measured = measured_for(job.task, job.device_kind, profile_, gang);
     if (measured == nullptr) {
       throw InputError(

@@ -168,10 +168,12 @@ Job make_job(const RunSetup& setup, const Assignment& assignment) {
     job.knob_candidates = manifest.knobs;  // the first ones stand in for those that the plan leaves out
   }
   job.knobs = assignment.knobs;
-  const Node& node = *setup.node(assignment.node);
-  job.device_kind = node.kind;
-  for (const int device : assignment.devices)
-    job.devices.push_back(node.devices.at(static_cast<size_t>(device)));
+  job.device_kind = setup.node(assignment.node)->kind;
+  for_each_part(assignment, [&](const std::string& name, const std::vector<int>& devices) {
+    const Node& node = *setup.node(name);
+    for (const int device : devices) job.devices.push_back(node.devices.at(static_cast<size_t>(device)));
+    if (!assignment.further.empty()) job.nodes.push_back({name, static_cast<int>(devices.size())});
+  });
   job.directory = setup.directory.task_directory(assignment.task);
   job.checkpoint_interval_seconds = setup.settings.checkpoint_interval_seconds;
   job.keep_checkpoints = setup.settings.keep_checkpoints;

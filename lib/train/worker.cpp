@@ -79,10 +79,11 @@ void wait_at(int gate) {
 /// this process starts does not get to know it.
 std::optional<GangHosts> find_hosts(const WorkerOptions& options, const Job& job) {
   const char* text = std::getenv(kGangAddressVariable);
-  const auto address = parse_gang_address(text == nullptr ? "" : text);
+  const std::string where = text == nullptr ? "" : text;
+  const auto address = parse_gang_address(where);
   ::unsetenv(kGangAddressVariable);
   if (options.listener >= 0) ::fcntl(options.listener, F_SETFD, FD_CLOEXEC);
-  if (!job.spans_nodes()) return {};
+  if (!job.spans_nodes() || where == kAllHere) return {};
   if (!address || (options.rank == 0 && options.listener < 0)) {
     throw SystemError("meet", "the ranks of other nodes", "nothing says where",
                       fmt::format("start the gang with saturn, which sets {}", kGangAddressVariable));

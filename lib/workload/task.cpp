@@ -119,6 +119,9 @@ void read_amounts(MapReader& reader, TaskSpec& task) {
   task.devices = reader.integers("devices", 1, kMostDevices);
   std::sort(task.devices.begin(), task.devices.end());
   task.devices.erase(std::unique(task.devices.begin(), task.devices.end()), task.devices.end());
+  task.across_nodes = reader.integer("across_nodes", 1, 1, kMostDevices);
+  if (task.script && task.across_nodes > 1)
+    reader.error("across_nodes", "is for tasks with a model: a script is started on one node");
   task.parallelisms = reader.texts("parallelisms");
   task.checkpoint_every_steps = reader.integer("checkpoint_every_steps", 0, 0, kMostSteps);
   task.validate_every_steps = reader.integer("validate_every_steps", 0, 0, kMostSteps);
@@ -168,6 +171,7 @@ nlohmann::ordered_json to_json(const TaskSpec& task) {
   json["steps"] = task.steps;
   json["seed"] = task.seed;
   json["devices"] = task.devices;
+  if (task.across_nodes > 1) json["across_nodes"] = task.across_nodes;
   json["parallelisms"] = task.parallelisms;
   json["checkpoint_every_steps"] = task.checkpoint_every_steps;
   json["validate_every_steps"] = task.validate_every_steps;

@@ -54,6 +54,7 @@ struct TaskSpec {
   std::int64_t steps = 0;  ///< 0 = the script says it when it is tried
   std::uint64_t seed = 0;
   std::vector<std::int64_t> devices;      ///< allowed device counts; empty = any
+  std::int64_t across_nodes = 1;          ///< most nodes that a gang of it may lie on
   std::vector<std::string> parallelisms;  ///< allowed ones; empty = all of the workload's
   std::int64_t checkpoint_every_steps =
       0;  ///< 0 = only by time (run.checkpoint_interval), when stopped and at the end

@@ -5,7 +5,9 @@
 //   journal, run
 //       directory and view; its gangs are simulated, so that nothing but the supervisor takes processor time.
 //       Options: tasks, nodes, devices (of a node), steps (reports of a task), rate (events per second of
-//       simulated time), reduce (successive halving by that factor; 0: none), seed.
+//       simulated time; 0: the plan's own time), reduce (successive halving by that factor; 0: none), seed,
+//       fail_hours (mean simulated time between two failures of a node, which is back after half an hour; 0:
+//       none).
 //   bench_supervisor gang RANKS TIMES                  starts gangs of trivial processes: spawned, all there,
 //   released
 // Both print NAME=VALUE lines. A rank of such a gang is the same program: bench_supervisor rank INDEX RANKS
@@ -20,6 +22,7 @@
 #include <iostream>
 #include <linux/futex.h>
 #include <map>
+#include <numeric>
 #include <random>
 #include <span>
 #include <stdexcept>
@@ -54,6 +57,7 @@ constexpr double kValidationShare = 0.01;
 /// Of the speeds: tasks end early and late.
 constexpr double kNoise = 0.1;
 constexpr Seconds kPatience{30};
+constexpr double kNodeIsBackAfter = 1800;
 
 struct Options {
   int tasks = 10'000;
@@ -62,6 +66,7 @@ struct Options {
   std::int64_t steps = 90;
   double rate = 10'000;
   int reduce = 0;
+  double fail_hours = 0;
   std::uint64_t seed = 1;
 
   std::int64_t steps_of_checkpoints() const { return std::max<std::int64_t>(1, steps / 3); }
@@ -142,8 +147,25 @@ double events_of_a_task(const Options& options) {
          steps / static_cast<double>(options.steps_of_validations());
 }
 
+/// Each node fails again and again, at random, while the plan lasts, and as long again.
+std::vector<Outage> outages_of(const Problem& problem, const Plan& plan, const Options& options,
+                               std::mt19937_64& random) {
+  std::vector<Outage> outages;
+  if (options.fail_hours <= 0) return outages;
+  std::exponential_distribution<double> between(1 / (3600 * options.fail_hours));
+  for (const ProblemNode& node : problem.nodes) {
+    std::vector<int> devices(node.free_at_seconds.size());
+    std::iota(devices.begin(), devices.end(), 0);
+    for (double at = between(random); at < 2 * plan.makespan_seconds;
+         at += kNodeIsBackAfter + between(random))
+      outages.push_back({at, node.name, devices, at + kNodeIsBackAfter});
+  }
+  return outages;
+}
+
 /// Shrinks the plan's time until there are so many events in a second.
 void scale(Plan& plan, const Options& options) {
+  if (options.rate <= 0) return;
   const double events = events_of_a_task(options) * options.tasks;
   const double factor = events / options.rate / plan.makespan_seconds;
   plan.makespan_seconds *= factor;
@@ -166,9 +188,11 @@ void run_sweep(const fs::path& directory, const Options& options) {
   for (const Assignment& line : plan.assignments) lines[line.task] = &line;
   std::mt19937_64 random(options.seed);
   ManualClock clock;
-  const auto simulated = make_simulated_launcher(clock, {.behaviour = [&](const GangSpec& gang) {
-                                                   return behaviour(options, *lines.at(gang.name), random);
-                                                 }});
+  const std::vector<Outage> outages = outages_of(problem, plan, options, random);
+  const auto simulated = make_simulated_launcher(
+      clock,
+      {.behaviour = [&](const GangSpec& gang) { return behaviour(options, *lines.at(gang.name), random); },
+       .outages = outages});
   CountedLauncher launcher(*simulated);
   fs::create_directories(directory);
   Journal journal(setup.directory.journal_file());
@@ -189,14 +213,22 @@ void run_sweep(const fs::path& directory, const Options& options) {
   watch.time([&] { end = executor.run(); });
   if (end != RunEnd::kDone) throw std::runtime_error("the run has failed");
   const double simulated_seconds = clock.now().count();
+  const auto records = read_journal(setup.directory.journal_file());
+  const auto lost = std::count_if(records.begin(), records.end(), [](const Record& record) {
+    return std::holds_alternative<DevicesWentAway>(record);
+  });
+  const auto finished = std::count_if(executor.state().tasks.begin(), executor.state().tasks.end(),
+                                      [](const auto& task) { return task.second.over(); });
   const auto events = static_cast<double>(launcher.events());
   fmt::print(
       "events={:.0f}\nrecords={}\nsimulated_s={:.1f}\nevents_per_simulated_s={:.0f}\nprocessor_s={:.2f}"
       "\nwall_s={:.2f}\n"
-      "events_per_processor_s={:.0f}\npeak_mb={:.1f}\njournal_mb={:.2f}\n",
-      events, read_journal(setup.directory.journal_file()).size(), simulated_seconds,
-      events / simulated_seconds, watch.median_cpu(), watch.median_wall(), events / watch.median_cpu(),
-      peak_megabytes(), static_cast<double>(fs::file_size(setup.directory.journal_file())) / (1 << 20));
+      "events_per_processor_s={:.0f}\npeak_mb={:.1f}\njournal_mb={:.2f}\nplanned_s={:.1f}\nnodes_lost={}\n"
+      "tasks_done={}\n",
+      events, records.size(), simulated_seconds, events / simulated_seconds, watch.median_cpu(),
+      watch.median_wall(), events / watch.median_cpu(), peak_megabytes(),
+      static_cast<double>(fs::file_size(setup.directory.journal_file())) / (1 << 20), plan.makespan_seconds,
+      lost, finished);
 }
 
 /// What the ranks of a trivial gang share.
@@ -295,6 +327,8 @@ Options options_from(std::span<const std::string> arguments) {
       options.rate = std::stod(value);
     else if (name == "reduce")
       options.reduce = std::stoi(value);
+    else if (name == "fail_hours")
+      options.fail_hours = std::stod(value);
     else if (name == "seed")
       options.seed = std::stoull(value);
     else

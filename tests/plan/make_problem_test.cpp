@@ -50,7 +50,8 @@ TEST_CASE("A duration is start-up, steps, and the validations and checkpoints on
 }
 
 TEST_CASE("Trials on several nodes become gangs across nodes, where the cluster has the nodes") {
-  const TaskSpec a = spec("a", 4);
+  TaskSpec a = spec("a", 4);
+  a.across_nodes = 3;
   Profile profile;
   profile.trials = {trial(a, 2, measured(0.2)), trial(a, 2, measured(0.1)), trial(a, 4, measured(0.05)),
                     trial(a, 6, measured(0.04))};
@@ -70,6 +71,10 @@ TEST_CASE("Trials on several nodes become gangs across nodes, where the cluster 
   CHECK(unavailable_ways(a, two, profile) ==
         std::vector<std::string>{"ddp on 6 x cpu over 3 nodes: only 2 nodes have 2 or more cpu device(s)"});
   CHECK(make_problem({a}, two_slots(), profile, {}).tasks[0].configurations.size() == 1);
+  a.across_nodes = 1;
+  CHECK(make_problem({a}, two, profile, {}).tasks[0].configurations.size() == 1);
+  CHECK(unavailable_ways(a, two, profile).front() ==
+        "ddp on 2 x cpu over 2 nodes: the task allows 1 node (across_nodes)");
 }
 
 TEST_CASE("A task gets the best candidate of each parallelism and device count") {

@@ -178,6 +178,48 @@ TEST_CASE("a gang that dies fails its trial and keeps the candidates before; it 
   }
 }
 
+TEST_CASE("what was being measured on a node that is lost is measured on another") {
+  int gangs = 0;
+  Bench bench([&](const Job&) {
+    return gangs++ == 0 ? ending({{1, DevicesLost{"local", {0}, "silent"}}}) : success(3);
+  });
+  bench.cluster = test::slots(1);
+  bench.cluster.nodes.push_back(bench.cluster.nodes[0]);
+  bench.cluster.nodes[1].name = "other";
+  const ProfileResult result = bench.run({on(small_task("t"), {1})});
+  REQUIRE(result.profile.trials.size() == 1);
+  CHECK(result.profile.trials[0].outcome == Outcome(measured(0.1)));
+  CHECK_FALSE(result.cancelled);
+  CHECK(bench.launcher.started.front().spec.node == "local");
+  CHECK(bench.launcher.started.back().spec.node == "other");
+  CHECK(bench.messages.front() == "lost local: silent");
+}
+
+TEST_CASE("with no node left there is an error, not a failed trial") {
+  Bench bench([](const Job&) { return ending({{1, DevicesLost{"local", {0, 1}, "srun: no such file"}}}); });
+  CHECK_THROWS_WITH_AS(bench.run({on(small_task("t"), {2})}),
+                       "cannot measure on local: srun: no such file; when the nodes are back the same "
+                       "command goes on: what was measured is kept",
+                       SystemError);
+}
+
+TEST_CASE("a trial across nodes takes whole shares of several, lead node first") {
+  Bench bench([](const Job&) { return success(3); });
+  bench.cluster.nodes.push_back(bench.cluster.nodes[0]);
+  bench.cluster.nodes[1].name = "other";
+  TaskSpec task = on(small_task("t"), {4});
+  task.across_nodes = 2;
+  const ProfileResult result = bench.run({task});
+  REQUIRE(bench.launcher.started.size() == 1);
+  const auto& started = bench.launcher.started[0];
+  CHECK(started.job.world_size() == 4);
+  CHECK(started.job.nodes == std::vector<NodeShare>{{"local", 2}, {"other", 2}});
+  CHECK(started.spec.node == "local");
+  REQUIRE(result.profile.trials.size() == 1);
+  CHECK(result.profile.trials[0].nodes == 2);
+  CHECK(bench.messages.back() == "t ddp on 4 devices of 2 nodes: 100 ms a step");
+}
+
 TEST_CASE("a gang out of memory is out of memory, not failed, and need not be tried again") {
   Bench bench([](const Job&) {
     return ending({{1, Event(Failed{Failed::Reason::kOutOfMemory, "needs 2 GiB, the slot has 1 GiB"})},

@@ -80,15 +80,18 @@ TEST_CASE("rows come from the first profile that has them, and what nobody has m
   CHECK(reused.gaps == Texts{"ddp on 2, 3 x a100 (1 kind of task)", "ddp on 4 x h100 (1 kind of task)"});
 }
 
-TEST_CASE("rows of gangs across nodes come along with those that are asked for") {
-  Trial across = row("s", 8, "h100", 1), other = row("t", 8, "h100", 1), elsewhere = row("s", 8, "a100", 1);
-  across.nodes = other.nodes = elsewhere.nodes = 2;
+TEST_CASE("rows of gangs across nodes are others than those of one node") {
+  Trial across = row("s", 8, "h100", 1);
+  across.nodes = 2;
   TrialPlan wanted;
   wanted.tasks = {{"a", "s"}};
   wanted.trials = {trial("s", 4, "h100"), trial("s", 8, "h100")};
-  const ReusedProfile reused = reuse(wanted, {with({row("s", 4, "h100", 4), across, other, elsewhere})});
-  CHECK(reused.profile.trials == std::vector<Trial>{row("s", 4, "h100", 4), across});
-  CHECK(reused.gaps == Texts{"ddp on 8 x h100 (1 kind of task)"});
+  const std::vector<Profile> profiles{with({row("s", 4, "h100", 4), across})};
+  CHECK(reuse(wanted, profiles).profile.trials == std::vector<Trial>{row("s", 4, "h100", 4)});
+  CHECK(reuse(wanted, profiles).gaps == Texts{"ddp on 8 x h100 (1 kind of task)"});
+  wanted.trials[1].nodes = 2;
+  CHECK(reuse(wanted, profiles).profile.trials == std::vector<Trial>{row("s", 4, "h100", 4), across});
+  CHECK(reuse(wanted, profiles).gaps.empty());
 }
 
 TEST_CASE("a task that was never measured is an error") {

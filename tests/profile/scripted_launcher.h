@@ -44,10 +44,13 @@ class ScriptedLauncher final : public Launcher {
     const GangId id = static_cast<GangId>(started.size());
     started.push_back({read_job(spec.ranks.at(0).at(2)), spec, clock_.now().count()});
     Gang gang{script_(started.back().job), {}, {}};
-    for (const Device& device : started.back().job.devices) {
-      const bool free = taken_.emplace(spec.node, device.index).second;
-      CHECK_MESSAGE(free, "device ", device.index, " of node ", spec.node, " is taken");
-      gang.devices.emplace_back(spec.node, device.index);
+    const Job& job = started.back().job;
+    for (size_t rank = 0; rank < job.devices.size(); ++rank) {
+      const std::string node = node_of(spec, job, static_cast<int>(rank));
+      const int index = job.devices[rank].index;
+      const bool free = taken_.emplace(node, index).second;
+      CHECK_MESSAGE(free, "device ", index, " of node ", node, " is taken");
+      gang.devices.emplace_back(node, index);
     }
     gang.queue.emplace(clock_.now().count() + gang.script.ready_after, Event(Ready{}));
     gangs_.emplace(id, std::move(gang));
@@ -87,7 +90,8 @@ class ScriptedLauncher final : public Launcher {
       return {};
     }
     clock_.set(Seconds(std::max(time_of(*next), clock_.now().count())));
-    const GangNews news{next->first, next->second.queue.begin()->second};
+    GangNews news{next->first, next->second.queue.begin()->second};
+    if (std::holds_alternative<DevicesLost>(news.what)) news.gang = kNoGang;
     next->second.queue.erase(next->second.queue.begin());
     if (std::holds_alternative<GangExited>(news.what)) {
       for (const auto& device : next->second.devices) taken_.erase(device);
@@ -109,6 +113,13 @@ class ScriptedLauncher final : public Launcher {
     std::multimap<double, What> queue;
     std::vector<std::pair<std::string, int>> devices;
   };
+  static std::string node_of(const GangSpec& spec, const Job& job, int rank) {
+    for (const NodeShare& share : job.nodes) {
+      if (rank < share.ranks) return share.node;
+      rank -= share.ranks;
+    }
+    return spec.node;
+  }
   static double time_of(const std::pair<const GangId, Gang>& gang) {
     return gang.second.queue.begin()->first;
   }

@@ -70,6 +70,23 @@ TEST_CASE("task, workload, manifest and node sizes all limit the trials") {
   CHECK(trials_of(plan) == "t ddp 1 cpu, t ddp 2 cpu, t ddp 4 cpu, t pair 2 cpu");
 }
 
+TEST_CASE("a task that may lie on several nodes is measured on whole ones, as wide as the smallest of them") {
+  Cluster cluster = slots(2);
+  for (const char* name : {"b", "c"}) cluster.nodes.push_back({name, "cpu", {{0, {0}, 0}, {1, {1}, 0}}});
+  cluster.nodes.push_back({"small", "cpu", {{0, {2}, 0}}});
+  TaskSpec task = small_task("t");
+  task.across_nodes = 5;
+  task.devices = {2, 4, 6};
+  const TrialPlan plan = plan_trials(workload_of({task}), {manifest("ddp")}, cluster, test::machine());
+  CHECK(trials_of(plan) == "t ddp 2 cpu, t ddp 4 cpu, t ddp 4 cpu");
+  CHECK(plan.trials[0].nodes == 1);
+  CHECK(plan.trials[1].nodes == 2);
+  CHECK(plan.trials[2].nodes == 4);  // one on each: the small node has no more
+  CHECK(node_counts(1).empty());
+  CHECK(node_counts(2) == std::vector<std::int64_t>{2});
+  CHECK(node_counts(6) == std::vector<std::int64_t>{2, 4, 6});
+}
+
 TEST_CASE("every device kind is measured, up to its largest node") {
   Cluster cluster = slots(2);
   cluster.nodes.push_back({"slow", "cpu-slow", {{0, {2}, 0}}});

@@ -30,7 +30,7 @@ TEST_CASE("a sweep over a missing path says which one was meant") {
         "optimizer.weight_decay, optimizer.beta1, optimizer.beta2, optimizer.epsilon, optimizer.clip, "
         "optimizer.schedule, optimizer.schedule.kind, optimizer.schedule.warmup_steps, "
         "optimizer.schedule.final_fraction, batch_size, micro_batch_size, precision, epochs, steps, seed, "
-        "devices, "
+        "devices, across_nodes, "
         "parallelisms, checkpoint_every_steps, validate_every_steps, stop, stop.validation_loss, "
         "stop.patience, stop.min_improvement, stop.after\n");
   CHECK(wrong("{random: {count: 1, over: {model..layers: [1]}}}") ==
@@ -116,7 +116,8 @@ TEST_CASE("the rest of a task is checked though its sweep is wrong") {
             "name: \"a{optimizer.lr}\", steps: 3, bacth: 1, sweep: {grid: {batch_size: [1], lr: [1]}}")) ==
         "3:41 task: unknown key 'bacth'; known keys: name, model, data, arguments, same_speed, optimizer, "
         "batch_size, "
-        "micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
+        "micro_batch_size, precision, epochs, steps, seed, devices, across_nodes, parallelisms, "
+        "checkpoint_every_steps, "
         "validate_every_steps, stop, sweep\n"
         "3:83 sweep.grid: a task has no field 'lr' (did you mean 'optimizer.lr'?)\n");
 }

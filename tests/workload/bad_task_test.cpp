@@ -120,6 +120,7 @@ TEST_CASE("device counts are whole numbers above zero") {
         "3:54 task: an item of 'devices' must be a whole number, not the number 1.5\n"
         "3:59 task: an item of 'devices' must be a whole number, not the text 'two'\n"
         "3:64 task: an item of 'devices' must be at most 1000000, not 99999999\n");
+  CHECK(wrong("across_nodes: 0") == "3:56 task: 'across_nodes' must be at least 1, not 0\n");
   CHECK(wrong("devices: {a: 1}") == "3:50 task: 'devices' must be a list of whole numbers, not a map\n");
 }
 
@@ -139,7 +140,8 @@ TEST_CASE("unknown and doubled keys say what was meant") {
         "3:65 task: unknown key 'Sweep' (did you mean 'sweep'?)\n"
         "3:75 task: unknown key 'colour'; known keys: name, model, data, arguments, same_speed, optimizer, "
         "batch_size, "
-        "micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
+        "micro_batch_size, precision, epochs, steps, seed, devices, across_nodes, parallelisms, "
+        "checkpoint_every_steps, "
         "validate_every_steps, stop, sweep\n");
 }
 
