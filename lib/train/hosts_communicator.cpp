@@ -267,9 +267,8 @@ void HostsCommunicator::exchange(Buffer sent, Buffer received, int peer) {
   flush();
 }
 
-std::unique_ptr<Communicator> make_hosts_communicator(const std::filesystem::path& rendezvous, int rank,
-                                                      const GangHosts& hosts, Seconds timeout,
-                                                      int generation) {
+std::shared_ptr<const SharedSegment> segment_of_host(const std::filesystem::path& rendezvous, int rank,
+                                                     const GangHosts& hosts, int generation) {
   const HostLayout layout(hosts.ranks);
   const bool right = layout.hosts() > 1 && rank >= 0 && rank < layout.size() && layout.lanes() > 0;
   const int host = right ? layout.host_of(rank) : 0;
@@ -282,8 +281,14 @@ std::unique_ptr<Communicator> make_hosts_communicator(const std::filesystem::pat
   shape.generation = generation;
   shape.first_rank = layout.first_of(host);
   shape.host = host_name();
-  auto segment = std::make_shared<const SharedSegment>(rendezvous, layout.ranks_of(host), shape);
-  return std::make_unique<HostsCommunicator>(std::move(segment), rank, hosts, timeout, generation);
+  return std::make_shared<const SharedSegment>(rendezvous, layout.ranks_of(host), shape);
+}
+
+std::unique_ptr<Communicator> make_hosts_communicator(const std::filesystem::path& rendezvous, int rank,
+                                                      const GangHosts& hosts, Seconds timeout,
+                                                      int generation) {
+  return std::make_unique<HostsCommunicator>(segment_of_host(rendezvous, rank, hosts, generation), rank,
+                                             hosts, timeout, generation);
 }
 
 }  // namespace saturn

@@ -122,4 +122,8 @@ class HostsCommunicator final : public Communicator {
   std::vector<std::byte> scratch_;
 };
 
+/// What the ranks of this rank's host share. As make_hosts_communicator.
+std::shared_ptr<const SharedSegment> segment_of_host(const std::filesystem::path& rendezvous, int rank,
+                                                     const GangHosts& hosts, int generation);
+
 }  // namespace saturn

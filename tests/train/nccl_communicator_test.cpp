@@ -4,9 +4,12 @@
 
 #include <atomic>
 #include <doctest/doctest.h>
+#include <functional>
 
+#include "base/socket.h"
 #include "train/fake_gpu.h"
 #include "train/gang.h"
+#include "train/hosts_communicator.h"
 
 using namespace saturn;
 
@@ -14,10 +17,11 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-/// Ranks as threads, each with a stream of its own; generation by generation on one rendezvous.
-Texts run_on_gpus(int size, const RankBody& body, Seconds timeout = Seconds(60)) {
-  const Rendezvous rendezvous;
-  const auto segment = std::make_shared<const SharedSegment>(rendezvous.path(), size, kSmall);
+/// By rank.
+using MakeNccl = std::function<std::unique_ptr<Communicator>(int rank)>;
+
+/// Ranks as threads, each with a stream of its own.
+Texts run_ranks(int size, const RankBody& body, const MakeNccl& make) {
   Texts results(static_cast<std::size_t>(size));
   std::vector<std::thread> threads;
   for (int rank = 0; rank < size; ++rank) {
@@ -25,8 +29,8 @@ Texts run_on_gpus(int size, const RankBody& body, Seconds timeout = Seconds(60))
       fake_gpu::current_stream();  // outlives the communicator
       std::string& result = results[static_cast<std::size_t>(rank)];
       try {
-        NcclCommunicator communicator(segment, rank, timeout, {0, fake_gpu::current_stream});
-        result = body(communicator);
+        const auto communicator = make(rank);
+        result = body(*communicator);
       } catch (const std::exception& error) {
         result = std::string("threw: ") + error.what();
       }
@@ -34,6 +38,33 @@ Texts run_on_gpus(int size, const RankBody& body, Seconds timeout = Seconds(60))
   }
   for (std::thread& thread : threads) thread.join();
   return results;
+}
+
+CudaPlace current_place() {
+  return {0, fake_gpu::current_stream};
+}
+
+Texts run_on_gpus(int size, const RankBody& body, Seconds timeout = Seconds(60)) {
+  const Rendezvous rendezvous;
+  const auto segment = std::make_shared<const SharedSegment>(rendezvous.path(), size, kSmall);
+  return run_ranks(size, body, [&](int rank) {
+    return std::make_unique<NcclCommunicator>(segment, make_communicator_on(segment, rank, timeout), timeout,
+                                              current_place());
+  });
+}
+
+/// Two hosts of two ranks each, which meet by TCP on this one.
+Texts run_on_two_hosts(const RankBody& body) {
+  constexpr Seconds kTimeout{60};
+  const Rendezvous rendezvous[2];
+  const FileDescriptor listener = listen_at_any_port();
+  const GangAddress address = make_gang_address(listener.get());
+  return run_ranks(4, body, [&](int rank) {
+    const GangHosts hosts{.ranks = {2, 2}, .address = address, .listener = rank == 0 ? listener.get() : -1};
+    auto segment = segment_of_host(rendezvous[rank / 2].path(), rank, hosts, 0);
+    auto host = std::make_unique<HostsCommunicator>(segment, rank, hosts, kTimeout, 0);
+    return std::make_unique<NcclCommunicator>(std::move(segment), std::move(host), kTimeout, current_place());
+  });
 }
 
 Texts nothing_wrong(int size) {
@@ -60,6 +91,7 @@ TEST_CASE("collectives on the GPU and in host memory give the right elements, in
     return wrong;
   };
   for (int size = 2; size <= 4; ++size) CHECK(run_on_gpus(size, body) == nothing_wrong(size));
+  CHECK(run_on_two_hosts(body) == nothing_wrong(4));
   CHECK(fake_gpu::live_communicators() == 0);
 }
 
@@ -115,6 +147,7 @@ TEST_CASE("an abort ends what is queued on every rank, and its reason is the nex
   };
   const std::string reason = "out of memory on rank 1";
   CHECK(run_on_gpus(2, body) == Texts(2, reason + " / " + reason + " / " + reason));
+  CHECK(run_on_two_hosts(body) == Texts(4, reason + " / " + reason + " / " + reason));
   CHECK(fake_gpu::live_communicators() == 0);
 }
 

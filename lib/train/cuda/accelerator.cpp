@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "train/cuda/nccl_communicator.h"
+#include "train/hosts_communicator.h"
 
 namespace saturn {
 namespace {
@@ -59,11 +60,19 @@ class CudaAccelerator final : public Accelerator {
 
   std::unique_ptr<Communicator> make_communicator(const MeetingPlace& place) override {
     if (place.size == 1) return make_single_communicator(copy_bytes);
-    if (place.hosts) throw SystemError("start", "the gang", "gangs of GPUs lie on one node");
-    auto segment = std::make_shared<const SharedSegment>(place.rendezvous, place.size,
-                                                         SegmentShape{.generation = place.generation});
+    auto segment = place.hosts
+                       ? segment_of_host(place.rendezvous, place.rank, *place.hosts, place.generation)
+                       : std::make_shared<const SharedSegment>(place.rendezvous, place.size,
+                                                               SegmentShape{.generation = place.generation});
+    std::unique_ptr<Communicator> host;
+    if (place.hosts) {
+      host = std::make_unique<HostsCommunicator>(segment, place.rank, *place.hosts, place.timeout,
+                                                 place.generation);
+    } else {
+      host = make_communicator_on(segment, place.rank, place.timeout);
+    }
     return std::make_unique<NcclCommunicator>(
-        std::move(segment), place.rank, place.timeout,
+        std::move(segment), std::move(host), place.timeout,
         CudaPlace{kDevice, [] { return c10::cuda::getCurrentCUDAStream().stream(); }});
   }
 

@@ -62,20 +62,20 @@ bool is_gpu_memory(const void* memory) {
   return attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
 }
 
-NcclCommunicator::NcclCommunicator(std::shared_ptr<const SharedSegment> segment, int rank, Seconds timeout,
-                                   CudaPlace place)
+NcclCommunicator::NcclCommunicator(std::shared_ptr<const SharedSegment> segment,
+                                   std::unique_ptr<Communicator> host, Seconds timeout, CudaPlace place)
     : segment_(std::move(segment)),
-      host_(make_communicator_on(segment_, rank, timeout)),
+      host_(std::move(host)),
       timeout_(timeout),
       place_(std::move(place)),
       moved_(Clock::now()) {
   try {
     if (const auto error = cudaEventCreateWithFlags(&queued_, cudaEventDisableTiming); error != cudaSuccess) {
-      throw CommunicatorError(fmt::format("rank {}: CUDA: {}", rank, cudaGetErrorString(error)));
+      throw CommunicatorError(fmt::format("rank {}: CUDA: {}", rank(), cudaGetErrorString(error)));
     }
     meet();
   } catch (const std::exception& error) {
-    segment_->abort(error.what());  // the others need not wait
+    host_->abort(error.what());  // the others need not wait
     const std::lock_guard lock(mutex_);
     end_kernels();
     if (queued_ != nullptr) cudaEventDestroy(queued_);
@@ -146,13 +146,13 @@ void NcclCommunicator::check(const char* what, ncclResult_t result) {
 }
 
 void NcclCommunicator::refuse_if_dead() const {
-  if (segment_->is_aborted()) throw CommunicatorError(segment_->abort_reason());
+  if (segment_->is_aborted()) throw CommunicatorError(host_->aborted());
 }
 
 void NcclCommunicator::fail(const std::string& reason) {
-  segment_->abort(reason);
+  host_->abort(reason);
   end_kernels();
-  throw CommunicatorError(segment_->abort_reason());
+  throw CommunicatorError(host_->aborted());
 }
 
 void NcclCommunicator::end_kernels() {
@@ -246,7 +246,7 @@ void NcclCommunicator::barrier() {
 }
 
 void NcclCommunicator::abort(const std::string& reason) {
-  segment_->abort(reason);  // first: who holds the mutex looks for it
+  host_->abort(reason);  // first: who holds the mutex looks for it
   const std::lock_guard lock(mutex_);
   end_kernels();
 }
@@ -254,16 +254,15 @@ void NcclCommunicator::abort(const std::string& reason) {
 bool NcclCommunicator::idle() {
   const cudaError_t state = calls_ == 0 ? cudaSuccess : cudaEventQuery(queued_);
   if (state != cudaSuccess && state != cudaErrorNotReady) {
-    segment_->abort(fmt::format("rank {}: CUDA: {}", rank(), cudaGetErrorString(state)));
+    host_->abort(fmt::format("rank {}: CUDA: {}", rank(), cudaGetErrorString(state)));
   }
   return state == cudaSuccess;
 }
 
 std::string NcclCommunicator::lost_peer() const {
-  for (int peer = 0; peer < size(); ++peer) {
-    if (peer == rank()) continue;
-    if (std::string loss = segment_->loss_of(peer); !loss.empty()) return loss;
-  }
+  // Of other hosts the communicator of host memory takes care: it aborts.
+  for (int local = 0; local < segment_->size(); ++local)
+    if (std::string loss = segment_->loss_of(local); !loss.empty()) return loss;
   return "";
 }
 
@@ -284,7 +283,7 @@ void NcclCommunicator::look() {
   const ncclResult_t asked = ncclCommGetAsyncError(comm_, &state);
   if (asked != ncclSuccess) state = asked;
   if (state != ncclSuccess && state != ncclInProgress) {
-    segment_->abort(cause_of("a collective", state));
+    host_->abort(cause_of("a collective", state));
   }
   const auto now = Clock::now();
   const bool done = idle();
@@ -293,10 +292,10 @@ void NcclCommunicator::look() {
   const std::string loss = done ? "" : lost_peer();
   if (loss.empty()) loss_seen_.reset();
   if (!loss.empty() && !loss_seen_) loss_seen_ = now;
-  if (loss_seen_ && Seconds(now - *loss_seen_) > kLossGrace) segment_->abort(loss);
+  if (loss_seen_ && Seconds(now - *loss_seen_) > kLossGrace) host_->abort(loss);
   if (Seconds(now - moved_) > timeout_) {
-    segment_->abort(fmt::format("rank {} waited {} for the other ranks in a collective on its GPU", rank(),
-                                to_text_duration(timeout_)));
+    host_->abort(fmt::format("rank {} waited {} for the other ranks in a collective on its GPU", rank(),
+                             to_text_duration(timeout_)));
   }
   if (segment_->is_aborted()) end_kernels();
 }

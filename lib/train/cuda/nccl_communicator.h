@@ -36,8 +36,10 @@ struct CudaPlace {
 /// they were to compute is undefined then; the next call, of whatever collective, throws the reason.
 class NcclCommunicator final : public Communicator {
  public:
-  /// Meets the other ranks. Errors: CommunicatorError.
-  NcclCommunicator(std::shared_ptr<const SharedSegment> segment, int rank, Seconds timeout, CudaPlace place);
+  /// Meets the other ranks. `host`: the gang's communicator of host memory; `segment`: what its ranks on this
+  /// host share, by which a lost one is noticed. Errors: CommunicatorError.
+  NcclCommunicator(std::shared_ptr<const SharedSegment> segment, std::unique_ptr<Communicator> host,
+                   Seconds timeout, CudaPlace place);
   /// Waits for what is queued, unless the gang has failed.
   ~NcclCommunicator() override;
 
