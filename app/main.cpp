@@ -218,11 +218,13 @@ void add_watch_gpus(CLI::App& app, Action& action) {
 }
 
 void add_agent(CLI::App& app, Action& action) {
+  auto needs = std::make_shared<std::string>();
   CLI::App* sub = app.add_subcommand(kAgentCommand, "Start gangs on this node (saturn starts this)");
+  sub->add_option("--needs", *needs, "A file with the paths that must be there");
   sub->group("");  // not in the help
-  sub->callback([&action] {
+  sub->callback([=, &action] {
     // A signal to the whole job is the supervisor's to act on.
-    action = [](InterruptGuard&) { return run_agent(STDIN_FILENO, STDOUT_FILENO, kVersion); };
+    action = [=](InterruptGuard&) { return run_agent(STDIN_FILENO, STDOUT_FILENO, kVersion, *needs); };
   });
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 #include <deque>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <poll.h>
@@ -25,6 +26,20 @@ namespace {
 
 /// Before the first Ping.
 constexpr Seconds kFirstLimit{60};
+
+constexpr size_t kMostMissing = 3;
+
+/// Of the paths in that file those that this machine does not see; itself, if it is that.
+std::vector<std::string> missing_of(const std::filesystem::path& needs) {
+  if (needs.empty()) return {};
+  std::ifstream file(needs);
+  if (!file) return {needs.string()};
+  std::vector<std::string> missing;
+  std::error_code ignored;
+  for (std::string path; missing.size() < kMostMissing && std::getline(file, path);)
+    if (!std::filesystem::exists(path, ignored)) missing.push_back(path);
+  return missing;
+}
 
 /// The lines that come in, read by a thread of its own, which wakes the launcher for each.
 class Orders {
@@ -159,13 +174,13 @@ class Agent {
 
 }  // namespace
 
-int run_agent(int input, int output, const std::string& version) {
+int run_agent(int input, int output, const std::string& version, const std::filesystem::path& needs) {
   const std::unique_ptr<Launcher> launcher = make_local_launcher();
   Agent agent(*launcher, output);
   Orders orders(input, *launcher);
   const SteadyClock clock;
   Seconds heard = clock.now();
-  bool is_heard = agent.report(AgentUp{host_name(), version});
+  bool is_heard = agent.report(AgentUp{host_name(), version, missing_of(needs)});
   while (is_heard && !orders.ended() && clock.now() - heard < agent.limit()) {
     if (const auto news = launcher->wait(std::min(Seconds(1), agent.limit()))) is_heard = agent.tell(*news);
     for (const std::string& line : orders.take()) {

@@ -27,7 +27,7 @@ struct OrderToJson {
 
 struct ReportToJson {
   Json operator()(const AgentUp& r) const {
-    return {{"report", "up"}, {"host", r.host}, {"version", r.version}};
+    return {{"report", "up"}, {"host", r.host}, {"version", r.version}, {"missing", r.missing}};
   }
   Json operator()(const AgentAlive&) const { return {{"report", "alive"}}; }
   Json operator()(const GangReport& r) const {
@@ -72,7 +72,8 @@ std::optional<AgentOrder> order_from(const nlohmann::json& j) {
 
 std::optional<AgentReport> report_from(const nlohmann::json& j) {
   const std::string report = j.at("report");
-  if (report == "up") return AgentUp{j.at("host"), j.at("version")};
+  if (report == "up")
+    return AgentUp{j.at("host"), j.at("version"), j.value("missing", std::vector<std::string>{})};
   if (report == "alive") return AgentAlive{};
   const GangId gang = j.at("gang");
   if (report == "gone") return GangGone{gang, {j.at("code"), j.at("rank")}, j.at("not_started")};

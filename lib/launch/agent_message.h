@@ -43,6 +43,8 @@ using AgentOrder = std::variant<StartOrder, AdmitOrder, ReleaseOrder, StopOrder,
 struct AgentUp {
   std::string host;
   std::string version;  ///< of its saturn
+  /// Of what it was told that gangs need, what is not there; at most a few.
+  std::vector<std::string> missing{};
 };
 /// An answer to Ping.
 struct AgentAlive {};

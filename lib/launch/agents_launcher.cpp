@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <map>
 #include <poll.h>
 #include <set>
@@ -425,6 +426,13 @@ void AgentsLauncher::kill_overdue() {
 void AgentsLauncher::take_up(Agent& agent, const AgentUp& up) {
   if (up.version != version_) {
     agent.why = fmt::format("{} has saturn {}, this is {}", up.host, up.version, version_);
+    return lose(agent);
+  }
+  if (!up.missing.empty()) {
+    agent.why = fmt::format(
+        "{} does not see {}: what tasks read, and the run directory, must lie where all nodes "
+        "see them",
+        up.host, fmt::join(up.missing, ", "));
     return lose(agent);
   }
   agent.up = true;

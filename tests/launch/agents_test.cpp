@@ -57,7 +57,7 @@ TEST_CASE("what supervisor and agent say to each other reads back the same") {
                                StopOrder{3, Seconds(2.5)}, KillOrder{3}, Ping{Seconds(15)}})
     again(order, parse_agent_order);
   for (const AgentReport& report : std::vector<AgentReport>{
-           AgentUp{"host", "1.0"}, AgentAlive{}, GangReport{3, Ready{7, 0.5}},
+           AgentUp{"host", "1.0"}, AgentUp{"host", "1.0", {"/a"}}, AgentAlive{}, GangReport{3, Ready{7, 0.5}},
            GangReport{3, Failed{Failed::Reason::kOutOfMemory, "no \"memory\"\nat all"}},
            GangListens{3, "17 token n1"}, GangGone{3, {137, 2}, ""}, GangGone{4, {1, 0}, "cannot start"}})
     again(report, parse_agent_report);
@@ -309,6 +309,20 @@ TEST_CASE_FIXTURE(Fixture, "an agent of another version is not used") {
   const std::string first = next(), second = next();
   CHECK(first.find(" has saturn 1, this is 2") != std::string::npos);
   CHECK(second.starts_with("lost n"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a node that does not see what gangs read is not used") {
+  const std::string needs = directory / "needs";
+  write_file_atomically(needs, directory.path().string() + "\n/no/such/data\n");
+  const auto start = [&](const std::string& file) {
+    launcher = make_agents_launcher({{"n0", {0}, {SATURN_AGENT, "1", file}, directory / "agent.log"}},
+                                    {.retry = Seconds(100)}, "1");
+  };
+  start(needs);
+  CHECK(next().find(" does not see /no/such/data: what tasks read, and the run directory, must lie where all "
+                    "nodes see them") != std::string::npos);
+  start("/no/such/run/agents/needs");
+  CHECK(next().find(" does not see /no/such/run/agents/needs: ") != std::string::npos);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a command that ends without an agent says why") {
