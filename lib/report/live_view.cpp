@@ -131,11 +131,13 @@ std::string speed_text(double step_seconds) {
                           : fmt::format("{:.3g} s/step", step_seconds);
 }
 
+constexpr const char* kLost = "lost";
+
 struct Row {
   std::string node;
   std::vector<int> devices;
-  std::string task;  ///< empty: no gang
-  bool lost = false;
+  std::string task;              ///< empty: no gang
+  const char* without = "idle";  ///< what they do without one
 };
 
 /// Gangs, and what is left of each node, in the order of nodes and devices.
@@ -151,12 +153,15 @@ std::vector<Row> rows_of(const LiveRun& run) {
   }
   for (const auto& [node, count] : run.devices) {
     Row idle{node, {}, ""};
-    Row lost{node, {}, "", true};
+    Row lost{node, {}, "", kLost};
+    Row measuring{node, {}, "", "measuring"};
+    const auto lent = run.state.measuring.find(node);
     for (int device = 0; device < count; ++device) {
       if (held.contains({node, device})) continue;
-      (run.state.lost.contains({node, device}) ? lost : idle).devices.push_back(device);
+      const bool is_lent = lent != run.state.measuring.end() && lent->second.contains(device);
+      (run.state.lost.contains({node, device}) ? lost : is_lent ? measuring : idle).devices.push_back(device);
     }
-    for (Row& row : {std::ref(idle), std::ref(lost)})
+    for (Row& row : {std::ref(idle), std::ref(lost), std::ref(measuring)})
       if (!row.devices.empty()) rows.push_back(std::move(row));
   }
   std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
@@ -268,8 +273,8 @@ std::vector<std::string> live_view(const LiveRun& run, const Style& style, int h
   for (size_t i = 0; i < shown; ++i) {
     const Row& row = rows[i];
     if (row.task.empty()) {
-      table.add({row.node + ":" + ranges(row.devices), row.lost ? "lost" : "idle", "", "", "", "", ""},
-                row.lost ? Ink::kRed : Ink::kDim);
+      table.add({row.node + ":" + ranges(row.devices), row.without, "", "", "", "", ""},
+                row.without == kLost ? Ink::kRed : Ink::kDim);
     } else {
       add_gang(table, row, lookup);
     }

@@ -81,6 +81,18 @@ TEST_CASE("the live view shows the whole, and every device with what runs on it"
   test::check_golden("live", shown({}, {}, 40));
 }
 
+TEST_CASE("devices that trials have are not idle") {
+  Example example;
+  example.state.measuring["b"] = {1};
+  const auto lines = live_view(example.run(), {}, 40);
+  const auto says = [&](const std::string& text) {
+    return std::any_of(lines.begin(), lines.end(),
+                       [&](const std::string& line) { return line.starts_with(text); });
+  };
+  CHECK(says("b:1      measuring"));
+  CHECK(says("b:2      lost"));
+}
+
 TEST_CASE("the live view keeps to the terminal's width and height, and to no colour") {
   const Example example;
   for (const int width : {40, 60, 79, 120}) {
