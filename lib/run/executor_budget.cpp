@@ -21,8 +21,8 @@ Executor::BudgetUse Executor::budget_use() const {
   BudgetUse use{.device_seconds = state_.device_seconds};
   for (const auto& [gang, live] : live_) {
     const auto costs = setup_.costs.find(live.task);
-    if (costs != setup_.costs.end())
-      use.checkpoints[state_.tasks.at(live.task).gang->node] += costs->second.checkpoint_seconds;
+    use.checkpoints[state_.tasks.at(live.task).gang->node] +=
+        costs == setup_.costs.end() ? 0 : costs->second.checkpoint_seconds;
   }
   for (const auto& [id, live] : live_) {
     const GangStarted& gang = *state_.tasks.at(live.task).gang;
