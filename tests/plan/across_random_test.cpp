@@ -50,7 +50,8 @@ TEST_CASE(
   CHECK(across >= test::many(1500) / 4);
 }
 
-TEST_CASE("Where no task has a choice between one node and several, more is proven") {
+/// That a gang's parts are there at the same time is in no bound: where it costs something nothing is proven.
+TEST_CASE("Where no task has a choice between one node and several, two thirds are proven") {
   test::RandomProblems problems(47);
   int optimal = 0, proven = 0, solved = 0;
   for (int i = 0; i < test::many(500); ++i) {
@@ -74,7 +75,7 @@ TEST_CASE("Where no task has a choice between one node and several, more is prov
   MESSAGE("optimal ", optimal, ", proven ", proven, " of ", solved);
   CHECK(solved > test::many(500) / 2);
   CHECK(optimal >= solved * 98 / 100);
-  CHECK(proven >= solved * 85 / 100);
+  CHECK(proven >= solved * 65 / 100);
 }
 
 TEST_CASE("With pins no bound is above the optimum and no plan below it") {

@@ -175,6 +175,53 @@ TEST_CASE("A gang goes across nodes where that pays, and not where it does not")
   CHECK(line_of(narrow, "b").further.empty());
 }
 
+/// Eight nodes of four devices, 48 tasks that get a little less efficient with every doubling of their
+/// devices, and eight large ones that go across two nodes, or four; half of these cannot be on one.
+Problem large() {
+  Problem result;
+  for (int n = 0; n < 8; ++n) result.nodes.push_back(test::node("n" + std::to_string(n), 4));
+  for (int t = 0; t < 56; ++t) {
+    const bool is_large = t < 8;
+    const double work = (is_large ? 1200.0 : 200.0) + 37 * (t * 29 % 23);
+    ProblemTask task = test::task("t" + std::to_string(t), {});
+    double speed = 1;
+    for (int devices = 1; devices <= 16; devices *= 2, speed *= 1.8) {
+      if (devices <= 4 && !(is_large && t % 2 == 0))
+        task.configurations.push_back({"ddp", {}, "cpu", devices, work / speed});
+      if (devices > 4 && is_large) task.configurations.push_back(across(devices / 4, 4, work / speed));
+    }
+    result.tasks.push_back(std::move(task));
+  }
+  return result;
+}
+
+TEST_CASE("Plans of many tasks come near to the bound, and the same work makes the same plan") {
+  const Plan plan = solve(large(), work(20000000));
+  CHECK(test::text_of(check_plan(large(), plan)) == "");
+  CHECK(plan.gap < 0.06);
+  MESSAGE("makespan ", plan.makespan_seconds, ", bound ", plan.lower_bound_seconds);
+  CHECK(to_text(plan) == to_text(solve(large(), work(20000000))));
+}
+
+TEST_CASE("Who listens hears of better plans and bounds, and of the plan that is returned") {
+  SolveOptions options = work(3000000);
+  double value = 1e9, bound = 0;
+  bool falls = true, rises = true, holds = true;
+  options.on_progress = [&](const SolveProgress& now) {
+    falls = falls && *now.value <= value + 1e-9;
+    rises = rises && now.bound >= std::min(bound, *now.value) - 1e-9;
+    holds = holds && now.bound <= *now.value + 1e-9;
+    value = *now.value;
+    bound = now.bound;
+  };
+  const Plan plan = solve(large(), options);
+  CHECK(falls);
+  CHECK(rises);
+  CHECK(holds);
+  CHECK(value == doctest::Approx(plan.makespan_seconds));
+  CHECK(bound == doctest::Approx(plan.lower_bound_seconds));
+}
+
 TEST_CASE("Without time there is a plan all the same, and a cancelled search gives one") {
   CHECK(test::text_of(check_plan(problem(), solve(problem(), {.time_limit = Seconds(0)}))) == "");
   const std::atomic<bool> cancel = true;

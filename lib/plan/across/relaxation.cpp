@@ -120,7 +120,9 @@ class Relaxer {
   /// Before the option to stay, which is the last.
   void add_ways(const Instance& instance, const std::vector<Configuration>& ways, InstanceTask& task) const {
     for (const Configuration& way : ways) {
-      const Option option{0, way.devices, duration_millis(way.duration_seconds), way.nodes};
+      const Millis duration = duration_millis(way.duration_seconds);
+      const Option option =
+          way.nodes > 1 ? Option::across(way.nodes, way.devices, duration) : Option{0, way.devices, duration};
       std::vector<bool> added(static_cast<size_t>(instance.groups), false);
       for (size_t n = 0; n < problem_.nodes.size(); ++n) {
         const auto group = static_cast<size_t>(instance.nodes[n].group);

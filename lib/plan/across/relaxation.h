@@ -9,7 +9,7 @@
 namespace saturn {
 
 /// An instance for bounds, regular: a gang across nodes is an option of as many devices on as many nodes
-/// (Option::nodes), usable wherever its kind is and at any time, on nodes that need know nothing of each
+/// (Option::across), usable wherever its kind is and at any time, on nodes that need know nothing of each
 /// other. What bound_by_area, widths, lanes and the bounds of other objectives prove of it holds for every
 /// plan of the problem; no method makes plans of it, and the master program does not know such options.
 /// `with_pinned`: gangs across nodes that are pinned to start and devices are there, as one task for each

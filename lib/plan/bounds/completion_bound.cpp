@@ -55,7 +55,9 @@ Ways ways_of(const Instance& instance, const InstanceTask& task) {
     std::vector<Millis> free = node.free;
     std::sort(free.begin(), free.end());
     for (const Option& option : task.options_on(static_cast<int>(n), node.group)) {
-      const Millis end = free[static_cast<size_t>(option.devices_per_node()) - 1] + option.duration;
+      const Millis start = option.nodes() > 1 ? instance.start_across(task, option)
+                                              : free[static_cast<size_t>(option.devices) - 1];
+      const Millis end = start + option.duration;
       ways.shapes.push_back({static_cast<double>(option.area()), static_cast<double>(option.duration)});
       ways.least_area = std::min(ways.least_area, ways.shapes.back().area);
       ways.least_duration = std::min(ways.least_duration, ways.shapes.back().duration);

@@ -12,9 +12,11 @@ std::vector<LeastAreas::Way> LeastAreas::ways_of(const Instance& instance, const
     if (!task.may_use(static_cast<int>(n), node.group)) continue;
     std::vector<Millis> free = node.free;
     std::sort(free.begin(), free.end());
-    for (const Option& option : task.options_on(static_cast<int>(n), node.group))
-      ways.push_back(
-          {free[static_cast<size_t>(option.devices_per_node()) - 1] + option.duration, option.area()});
+    for (const Option& option : task.options_on(static_cast<int>(n), node.group)) {
+      const Millis start = option.nodes() > 1 ? instance.start_across(task, option)
+                                              : free[static_cast<size_t>(option.devices) - 1];
+      ways.push_back({start + option.duration, option.area()});
+    }
   }
   // Only those that are cheaper than all that end earlier.
   std::sort(ways.begin(), ways.end(),

@@ -58,7 +58,7 @@ WidthProgram::Row WidthProgram::demand_row(const std::vector<double>& prices, Mi
         if (option.duration > target) continue;
         const size_t price = price_index(static_cast<int>(group), option.devices_per_node());
         const double share =
-            static_cast<double>(option.nodes * option.duration) / static_cast<double>(target);
+            static_cast<double>(option.nodes() * option.duration) / static_cast<double>(target);
         if (share * prices[price] >= least) continue;
         least = share * prices[price];
         index = price;

@@ -263,7 +263,7 @@ void classify(Instance& instance) {
       for (const Option& option : options) {
         key.push_back(option.devices);
         key.push_back(option.duration);
-        if (option.nodes > 1) key.push_back(-1 - option.nodes);
+        if (option.nodes() > 1) key.push_back(-1 - option.nodes());
       }
     }
     const auto [found, added] = classes.emplace(std::move(key), static_cast<int>(classes.size()));
@@ -281,6 +281,23 @@ std::vector<Placement> Instance::fixed() const {
   for (const Placement& placement : placed)
     if (!open.contains(placement.task)) result.push_back(placement);
   return result;
+}
+
+Millis Instance::start_across(const InstanceTask& task, const Option& option) const {
+  std::vector<Millis> starts;
+  for (const InstanceNode& node : nodes) {
+    const std::vector<Option>& there = task.options[static_cast<size_t>(node.group)];
+    if (std::none_of(there.begin(), there.end(), [&](const Option& other) {
+          return other.configuration == option.configuration && other.same_shape(option);
+        }))
+      continue;
+    std::vector<Millis> free = node.free;
+    std::sort(free.begin(), free.end());
+    starts.push_back(free[static_cast<size_t>(option.devices_per_node()) - 1]);
+  }
+  const auto last = starts.begin() + std::min<std::ptrdiff_t>(option.nodes(), std::ssize(starts)) - 1;
+  std::nth_element(starts.begin(), last, starts.end());
+  return *last;
 }
 
 Instance make_instance(const Problem& problem) {

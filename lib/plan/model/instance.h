@@ -26,14 +26,16 @@ constexpr int kStays = -1;
 
 /// One way to run a task on nodes of one group.
 struct Option {
-  int configuration = 0;  ///< index into ProblemTask::configurations, or kStays
+  /// Index into ProblemTask::configurations, or kStays; of `across`, minus the number of nodes.
+  int configuration = 0;
   int devices = 0;
   Millis duration = 0;
-  /// As many devices on each of so many nodes. More than one only where bounds look for what no plan can beat
-  /// (across/relaxation.h): no method places such a gang.
-  int nodes = 1;
 
-  int devices_per_node() const { return devices / nodes; }
+  /// A gang of as many devices on each of several nodes. Only where bounds look for what no plan can beat
+  /// (across/relaxation.h): no method places it. The index tells it, so that options are no larger for it.
+  static Option across(int nodes, int devices, Millis duration) { return {-nodes, devices, duration}; }
+  int nodes() const { return configuration < kStays ? -configuration : 1; }
+  int devices_per_node() const { return devices / nodes(); }
   Millis area() const { return devices * duration; }
   bool stays() const { return configuration == kStays; }
   /// The same shape; the configuration's index does not count, but staying is a shape of its own.
@@ -121,6 +123,9 @@ struct Instance {
   std::span<const Option> options(int task, int node) const {
     return tasks[static_cast<size_t>(task)].options_on(node, nodes[static_cast<size_t>(node)].group);
   }
+  /// From when on as many nodes as the option is for have room for their parts; `task` has it on all that it
+  /// may use.
+  Millis start_across(const InstanceTask& task, const Option& option) const;
   /// The option to stay, on the task's home; null when it has none.
   const Option* staying(int task) const {
     const int home = tasks[static_cast<size_t>(task)].home;
