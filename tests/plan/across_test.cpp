@@ -195,6 +195,19 @@ Problem large() {
   return result;
 }
 
+TEST_CASE("A way across nodes that is no better than one on a node changes nothing") {
+  Problem problem;
+  problem.nodes = {test::node("n0", 2), test::node("n1", 2)};
+  for (const char* name : {"a", "b", "c", "d", "e"})
+    problem.tasks.push_back(test::task(name, {{1, 5.0 + name[0] % 7}, {2, 3.5 + name[0] % 7 * 0.6}}));
+  const Plan before = solve(problem, work(1000000));
+  for (ProblemTask& it : problem.tasks) it.configurations.push_back(across(2, 2, 20));
+  const Plan plan = solve(problem, work(1000000));
+  CHECK(plan.gap == 0);
+  CHECK(to_text(plan).substr(0, to_text(plan).find("baseline")) ==
+        to_text(before).substr(0, to_text(before).find("baseline")));
+}
+
 TEST_CASE("Plans of many tasks come near to the bound, and the same work makes the same plan") {
   const Plan plan = solve(large(), work(20000000));
   CHECK(test::text_of(check_plan(large(), plan)) == "");

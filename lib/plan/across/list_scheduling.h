@@ -42,6 +42,7 @@ class ListScheduling {
 
   /// Those without a pinned start; each has its turn.
   const std::vector<int>& open() const { return open_; }
+  /// Those that are worth it: no other takes no more nodes, devices on each and time.
   const std::vector<Way>& ways(int task) const { return ways_[static_cast<size_t>(task)]; }
   /// Of the problem.
   size_t task_count() const { return ways_.size(); }

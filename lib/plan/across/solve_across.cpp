@@ -129,6 +129,7 @@ class AcrossSolver {
         scheduling_(problem) {}
 
   Plan run() {
+    if (!any_across()) return on_nodes_(reduced(problem_, {}).problem, options_);
     offer(plan_of(problem_, scheduling_.gangs(first_turns(problem_, scheduling_))), kListMethod);
     if (options_.incumbent != nullptr && check_plan(problem_, *options_.incumbent).empty())
       offer(plan_of(problem_, gangs_of(*options_.incumbent)), options_.incumbent->method);
@@ -190,6 +191,17 @@ class AcrossSolver {
     solve_rest(in_front ? *in_front : scheduling_.gangs(across_first(scheduling_.turns_of(best_))),
                kFirstRest);
     if (may_all_be_on_one_node()) solve_rest({}, kFirstRest);
+  }
+
+  /// Whether anything goes across nodes, or could with profit.
+  bool any_across() const {
+    const auto is_across = [](const Way& way) { return way.nodes > 1; };
+    return std::any_of(scheduling_.pinned().begin(), scheduling_.pinned().end(),
+                       [](const Gang& gang) { return gang.parts.size() > 1; }) ||
+           std::any_of(scheduling_.open().begin(), scheduling_.open().end(), [&](int task) {
+             const std::vector<Way>& ways = scheduling_.ways(task);
+             return std::any_of(ways.begin(), ways.end(), is_across);
+           });
   }
 
   bool may_all_be_on_one_node() const {
