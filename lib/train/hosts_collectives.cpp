@@ -59,11 +59,10 @@ class HostsCommunicator::Reducer {
  private:
   using Ticket = std::uint64_t;
 
-  /// What the last host forwards are results: the sooner, the better.
+  /// What the last host forwards are results: the sooner, the better. The first could go on for as long as
+  /// the link takes something, but what has left the caches before it is read costs more than it gains.
   std::size_t forward_ahead() const {
     const auto hosts = static_cast<std::size_t>(c_.layout_.hosts());
-    if (c_.host_ == 0 && c_.alone())
-      return 8 * kPlaces;  // out of the caller's memory: as much as the link takes
     return (kPlaces - 1) * (hosts - 1 - static_cast<std::size_t>(c_.host_)) / (hosts - 1);
   }
   std::size_t scratch_bytes() const { return c_.place_bytes() * sum_ / element_; }
