@@ -331,7 +331,7 @@ Prepared prepare_run(Session& session, const std::optional<fs::path>& plan_file,
 
 /// How a run came to its end.
 struct Ended {
-  int exit_code = kEnvironment;
+  int exit_code = 0;
   bool left = false;            ///< in time before the allocation ends
   std::int64_t kept_steps = 0;  ///< more than when it began
 };
@@ -410,7 +410,7 @@ int train_and_finish(Session& session, const std::optional<fs::path>& plan_file,
     finish(session, interrupts.exit_code(), interrupts);
     throw;
   } catch (const std::exception&) {
-    finish(session, ended.exit_code, interrupts);
+    finish(session, kEnvironment, interrupts);
     throw;
   }
   finish(session, ended.exit_code, interrupts);

@@ -72,7 +72,10 @@ struct RandomRun : test::ReplanFixture {
 
   void add_task(const std::string& name) {
     add(name, 1 + draw(400), 32 + 8 * draw(3));
-    if (across) measure_across(speed_signature(setup.tasks.back()));
+    if (across) {
+      setup.tasks.back().across_nodes = 2;
+      measure_across(speed_signature(setup.tasks.back()));
+    }
     if (draw(3) == 0) setup.tasks.back().validate_every_steps = 1 + draw(100);
     if (draw(3) == 0) simulation.speeds[name] = 0.3 + 0.3 * draw(5);
     if (draw(5) == 0) simulation.ends[name] = 1 + draw(400);

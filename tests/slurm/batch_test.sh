@@ -20,7 +20,7 @@ tasks:
     steps: 20
     arguments: {number: 0}
     same_speed: [number]
-    sweep: {grid: {arguments.number: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}
+    sweep: {grid: {arguments.number: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]}}
 profile: {trial_time: 500ms}
 EOF2
 template=$2/scripts/slurm/saturn.sbatch
@@ -39,7 +39,7 @@ says saturn.log 'local  cpu         2           1'
 scancel --batch --signal=USR1 "$job"
 until_true 30 state_is COMPLETED
 says saturn.log 'stopped; the same command goes on'
-[ "$(finished)" -lt 12 ] || fail 'nothing was left to do'
+[ "$(finished)" -lt 24 ] || fail 'nothing was left to do'
 
 # The same line again, and again by Slurm itself: what was done is not done again.
 done_before=$(finished)
@@ -48,7 +48,7 @@ job=$(awk '{ print $4 }' out)
 until_true 60 has_finished $((done_before + 1))
 scontrol requeue "$job"
 until_true 30 state_is PENDING
-[ "$(finished)" -lt 12 ] || fail 'nothing was left to do'
+[ "$(finished)" -lt 24 ] || fail 'nothing was left to do'
 
 # An allocation that is too short for what is left: leaves by itself, is requeued by itself, and goes on.
 go_on() { # a requeued job would wait two minutes for its turn
@@ -57,13 +57,13 @@ go_on() { # a requeued job would wait two minutes for its turn
 }
 scancel "$job"
 until_true 30 state_is CANCELLED
-expect 0 "${batch[@]}" --time=1 "$template" w.yaml --requeue --time-reserve 56s
+expect 0 "${batch[@]}" --time=1 "$template" w.yaml --requeue --time-reserve 45s
 job=$(awk '{ print $4 }' out)
-until_true 90 go_on
+until_true 180 go_on
 says saturn.log "Slurm job $job is requeued"
 says saturn.log "Slurm job $job: 1 node with 2 CPUs, "
 says saturn.log ', restart 1'
-[ "$(finished)" -eq 12 ] || fail "not every task once: $(cat runs/w/journal.jsonl)"
+[ "$(finished)" -eq 24 ] || fail "not every task once: $(cat runs/w/journal.jsonl)"
 [ "$(grep -c '"record":"session_started"' runs/w/journal.jsonl)" -ge 4 ] || fail 'one allocation sufficed'
 
 sed 's/cluster: slurm/cluster: local/' w.yaml >local.yaml

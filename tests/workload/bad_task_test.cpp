@@ -120,7 +120,7 @@ TEST_CASE("device counts are whole numbers above zero") {
         "3:54 task: an item of 'devices' must be a whole number, not the number 1.5\n"
         "3:59 task: an item of 'devices' must be a whole number, not the text 'two'\n"
         "3:64 task: an item of 'devices' must be at most 1000000, not 99999999\n");
-  CHECK(wrong("across_nodes: 0") == "3:56 task: 'across_nodes' must be at least 1, not 0\n");
+  CHECK(wrong("across_nodes: 0") == "3:55 task: 'across_nodes' must be at least 1, not 0\n");
   CHECK(wrong("devices: {a: 1}") == "3:50 task: 'devices' must be a list of whole numbers, not a map\n");
 }
 

@@ -141,6 +141,7 @@ TEST_CASE("missing data and wrong keys are reported together") {
         "3:44 task: 'steps' must be more than 0\n"
         "3:47 task: unknown key 'colour'; known keys: name, model, data, arguments, same_speed, optimizer, "
         "batch_size, "
-        "micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, checkpoint_every_steps, "
+        "micro_batch_size, precision, epochs, steps, seed, devices, across_nodes, parallelisms, "
+        "checkpoint_every_steps, "
         "validate_every_steps, stop, sweep\n");
 }

@@ -56,20 +56,21 @@ TEST_CASE("what is wrong with a task's JSON is reported with its place") {
       parse_json("t.json", "{\"name\": \"a\",\n \"data\": {\"files\": []}, \"batch\": 1}");
   Diagnostics diagnostics(document);
   (void)task_from_value(document.root, diagnostics);
-  CHECK_THROWS_WITH_AS(diagnostics.throw_if_any(),
-                       "t.json:1:1: error: task: missing key 'batch_size'\n"
-                       "     1 | {\"name\": \"a\",\n"
-                       "       | ^\n"
-                       "t.json:1:1: error: task: missing key 'model'\n"
-                       "     1 | {\"name\": \"a\",\n"
-                       "       | ^\n"
-                       "t.json:2:25: error: task: unknown key 'batch'; known keys: name, model, data, "
-                       "arguments, same_speed, optimizer, "
-                       "batch_size, micro_batch_size, precision, epochs, steps, seed, devices, parallelisms, "
-                       "checkpoint_every_steps, validate_every_steps, stop, library_content\n"
-                       "     2 |  \"data\": {\"files\": []}, \"batch\": 1}\n"
-                       "       |                         ^",
-                       InputError);
+  CHECK_THROWS_WITH_AS(
+      diagnostics.throw_if_any(),
+      "t.json:1:1: error: task: missing key 'batch_size'\n"
+      "     1 | {\"name\": \"a\",\n"
+      "       | ^\n"
+      "t.json:1:1: error: task: missing key 'model'\n"
+      "     1 | {\"name\": \"a\",\n"
+      "       | ^\n"
+      "t.json:2:25: error: task: unknown key 'batch'; known keys: name, model, data, "
+      "arguments, same_speed, optimizer, "
+      "batch_size, micro_batch_size, precision, epochs, steps, seed, devices, across_nodes, parallelisms, "
+      "checkpoint_every_steps, validate_every_steps, stop, library_content\n"
+      "     2 |  \"data\": {\"files\": []}, \"batch\": 1}\n"
+      "       |                         ^",
+      InputError);
 }
 
 TEST_CASE("tasks that differ in what cannot change their speed share a signature") {
