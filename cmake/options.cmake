@@ -18,9 +18,17 @@ if(SATURN_SANITIZE)
   target_link_options(saturn_options INTERFACE -fsanitize=${saturn_sanitizers})
 endif()
 
-# saturn_library(NAME SOURCES... [LINK TARGETS...]): one static library per folder of lib/.
+# Nothing waits for what this target computes: a fourth of its compile time is better spent elsewhere.
+function(saturn_cold target)
+  target_compile_options(${target} PRIVATE "$<$<CONFIG:Release>:-O1>")
+endfunction()
+
+# saturn_library(NAME SOURCES... [COLD] [LINK TARGETS...]): one static library per folder of lib/.
 function(saturn_library name)
-  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "COLD" "" "LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  if(ARG_COLD)
+    saturn_cold(${name})
+  endif()
   target_link_libraries(${name} PUBLIC saturn_options ${ARG_LINK})
 endfunction()
