@@ -3,6 +3,7 @@
 # Installs what is missing, builds everything and runs the tests: test.sh [--preset NAME] [CTEST OPTION...]
 #   --preset   release (default), debug, asan or tsan
 #   -L LABEL   only these tests (any other option goes to ctest as well)
+#   SATURN_RANDOM_CASES=all   tests of random problems and runs look at all of their cases, not at a third
 # Labels that this machine cannot run are skipped, and said so. Ends with ctest's summary and its exit code.
 set -euo pipefail
 cd "${BASH_SOURCE[0]%/*}/.."

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # across_test.sh BIN_DIRECTORY ROOT: a gang over two nodes of a real Slurm's allocation, measured, planned and trained; one of the
 # nodes is powered off on the way, the gang goes on on another two from its checkpoint, and the weights are those of a
-# run on one node.
+# run on one node. (The search chooses no micro-batch: other ones add up in another order.)
 # shellcheck source=tests/slurm/harness.sh
 . "${BASH_SOURCE[0]%/*}/harness.sh"
 [ -x "$1/saturn-worker" ] || { echo 'skipped: saturn-worker is not built' && exit 77; }
@@ -16,7 +16,7 @@ name: $1
 cluster: $2
 parallelisms: [ddp]
 tasks:
-  - {name: a, steps: 4000, batch_size: 8, devices: [2], across_nodes: $3, checkpoint_every_steps: 200, optimizer: {lr: 1e-3},
+  - {name: a, steps: 4000, batch_size: 8, micro_batch_size: 4, devices: [2], across_nodes: $3, checkpoint_every_steps: 200, optimizer: {lr: 1e-3},
      model: {layers: 1, heads: 2, width: 32, context: 16}, data: {files: text.txt, validation_fraction: 0.2}}
 profile: {trial_time: 500ms}
 EOF2
