@@ -18,7 +18,7 @@ if(SATURN_SANITIZE)
   target_link_options(saturn_options INTERFACE -fsanitize=${saturn_sanitizers})
 endif()
 
-# Nothing waits for what this target computes: a fourth of its compile time is better spent elsewhere.
+# Nothing waits for what this target itself computes: a fourth of its compile time is better spent elsewhere.
 function(saturn_cold target)
   target_compile_options(${target} PRIVATE "$<$<CONFIG:Release>:-O1>")
 endfunction()

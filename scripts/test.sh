@@ -3,7 +3,7 @@
 # Installs what is missing, builds everything and runs the tests: test.sh [--preset NAME] [CTEST OPTION...]
 #   --preset   release (default), debug, asan or tsan
 #   -L LABEL   only these tests (any other option goes to ctest as well)
-#   SATURN_RANDOM_CASES=all   tests of random problems and runs look at all of their cases, not at a third
+#   SATURN_RANDOM_CASES=all   tests of random problems and runs look at all of their cases, not at a part
 # Labels that this machine cannot run are skipped, and said so. Ends with ctest's summary and its exit code.
 set -euo pipefail
 cd "${BASH_SOURCE[0]%/*}/.."
@@ -31,5 +31,6 @@ fi
 
 exclude=()
 if ((${#skipped[@]})); then exclude=(-LE "^($(IFS='|' && echo "${skipped[*]}"))$"); fi
-exec ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --parallel "${JOBS:-$(nproc)}" \
+# Twice as many as there are cores: tests that only wait count as one, others as two or more (PROCESSORS).
+exec ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --parallel "$((2 * ${JOBS:-$(nproc)}))" \
   "${exclude[@]}" "$@" </dev/null
