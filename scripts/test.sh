@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what is missing, builds everything and runs the tests: test.sh [--preset NAME] [CTEST OPTION...]
+# Installs what is missing, builds everything and runs the tests: test.sh [--preset NAME] [--all] [CTEST OPTION...]
 #   --preset   release (default), debug, asan or tsan
+#   --all      also those of label long (some four minutes more): all parallelisms against plain training, random problems by
+#              the thousand, kills at random moments
 #   -L LABEL   only these tests (any other option goes to ctest as well)
 #   SATURN_RANDOM_CASES=all   tests of random problems and runs look at all of their cases, not at a part
 # Labels that this machine cannot run are skipped, and said so. Ends with ctest's summary and its exit code.
@@ -12,6 +14,11 @@ preset=release
 if [[ ${1:-} == --preset ]]; then
   preset=${2:?--preset needs a name: release, debug, asan or tsan}
   shift 2
+fi
+all=
+if [[ ${1:-} == --all ]]; then
+  all=yes
+  shift
 fi
 FOR_TESTS=1 scripts/build.sh "$preset"
 
@@ -25,6 +32,7 @@ has_label() { grep -qx "  $1" <<<"$labels"; }
 
 if has_label gpu && ! compgen -G '/dev/nvidia[0-9]*' >/dev/null; then skip gpu "no GPU on this machine"; fi
 if has_label slurm && ! command -v sbatch >/dev/null; then skip slurm "no Slurm on this machine"; fi
+if [[ -z $all ]]; then skip long "say --all for them"; fi
 if grep -q '^SATURN_WITH_WORKER:BOOL=OFF' "build/$preset/CMakeCache.txt"; then
   echo "test.sh: label train skipped: the preset $preset builds no saturn-worker" >&2
 fi
