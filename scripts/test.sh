@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, builds everything and runs the tests: test.sh [--preset NAME] [--all] [CTEST OPTION...]
 #   --preset   release (default), debug, asan or tsan
-#   --all      also those of label long (some four minutes more): all parallelisms against plain training, random problems by
-#              the thousand, kills at random moments
+#   --all      also those of label long (some eight minutes more): all parallelisms against plain training, random problems by
+#              the thousand, kills at random moments, whole sweeps in which everything happens
 #   -L LABEL   only these tests (any other option goes to ctest as well)
 #   SATURN_RANDOM_CASES=all   tests of random problems and runs look at all of their cases, not at a part
 # Labels that this machine cannot run are skipped, and said so. Ends with ctest's summary and its exit code.
