@@ -146,37 +146,37 @@ FileDescriptor accept_from(int listener) {
   return socket;
 }
 
-int receive_all(int socket, void* data, std::size_t bytes, Seconds limit) {
+namespace {
+
+/// Calls `move(bytes left)`, which says how many it has moved, until there are none.
+template <class Move>
+int move_all(int socket, short event, std::size_t bytes, Seconds limit, Move move) {
   const double until = steady_seconds() + limit.count();
-  auto* at = static_cast<char*>(data);
   while (bytes > 0) {
-    const ssize_t n = ::recv(socket, at, bytes, 0);
+    const ssize_t n = move(bytes);
     if (n == 0) return ECONNRESET;
     if (n < 0 && errno != EAGAIN && errno != EINTR) return errno;
     if (n < 0) {
-      if (const int error = wait_until(socket, POLLIN, until); error != 0) return error;
+      if (const int error = wait_until(socket, event, until); error != 0) return error;
       continue;
     }
-    at += n;
     bytes -= static_cast<std::size_t>(n);
   }
   return 0;
 }
 
+}  // namespace
+
+int receive_all(int socket, void* data, std::size_t bytes, Seconds limit) {
+  auto* const end = static_cast<char*>(data) + bytes;
+  return move_all(socket, POLLIN, bytes, limit,
+                  [&](std::size_t left) { return ::recv(socket, end - left, left, 0); });
+}
+
 int send_all(int socket, const void* data, std::size_t bytes, Seconds limit) {
-  const double until = steady_seconds() + limit.count();
-  const auto* at = static_cast<const char*>(data);
-  while (bytes > 0) {
-    const ssize_t n = ::send(socket, at, bytes, MSG_NOSIGNAL);
-    if (n < 0 && errno != EAGAIN && errno != EINTR) return errno;
-    if (n < 0) {
-      if (const int error = wait_until(socket, POLLOUT, until); error != 0) return error;
-      continue;
-    }
-    at += n;
-    bytes -= static_cast<std::size_t>(n);
-  }
-  return 0;
+  const auto* const end = static_cast<const char*>(data) + bytes;
+  return move_all(socket, POLLOUT, bytes, limit,
+                  [&](std::size_t left) { return ::send(socket, end - left, left, MSG_NOSIGNAL); });
 }
 
 void limit_silence(int socket, Seconds silence, bool unread) {

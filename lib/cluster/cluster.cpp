@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cluster/visible_devices.h"
 
 namespace saturn {
 namespace {
@@ -94,21 +95,12 @@ Cluster cluster_from_value(const Value& value, Diagnostics& diagnostics) {
 
 namespace {
 
-std::vector<std::string> entries_of(std::string_view list) {
-  std::vector<std::string> entries;
-  while (!list.empty()) {
-    const std::size_t comma = std::min(list.find(','), list.size());
-    entries.emplace_back(list.substr(0, comma));
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return entries;
-}
-
 /// What CUDA_VISIBLE_DEVICES takes for it.
 std::string name_of_gpu(int ordinal, const char* visible) {
   if (visible == nullptr) return std::to_string(ordinal);
-  const std::vector<std::string> entries = entries_of(visible);
-  if (static_cast<std::size_t>(ordinal) < entries.size()) return entries[static_cast<std::size_t>(ordinal)];
+  const std::vector<std::string_view> entries = visible_entries(visible);
+  if (static_cast<std::size_t>(ordinal) < entries.size())
+    return std::string(entries[static_cast<std::size_t>(ordinal)]);
   throw SystemError("use", fmt::format("GPU {} of the job's on this node", ordinal),
                     fmt::format("CUDA_VISIBLE_DEVICES is '{}' here", visible),
                     "start saturn in the allocation itself, not in a smaller step");

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <fmt/format.h>
 
+#include "cluster/visible_devices.h"
+
 namespace saturn {
 namespace {
 
@@ -64,14 +66,20 @@ bool kind_covers(std::string_view asked, std::string_view kind) {
   return asked == "gpu" || asked == kind || (kind.starts_with(asked) && kind[asked.size()] == '-');
 }
 
+std::vector<std::string_view> visible_entries(std::string_view list) {
+  std::vector<std::string_view> entries;
+  while (!trimmed(list).empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    entries.push_back(trimmed(list.substr(0, comma)));
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return entries;
+}
+
 GpuInventory visible_gpus(GpuInventory all, const std::optional<std::string>& list) {
   if (!list || all.gpus.empty()) return all;
   std::vector<Gpu> visible;
-  std::string_view rest = *list;
-  while (!trimmed(rest).empty()) {
-    const std::size_t comma = std::min(rest.find(','), rest.size());
-    const std::string_view entry = trimmed(rest.substr(0, comma));
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  for (const std::string_view entry : visible_entries(*list)) {
     const Gpu* gpu = named(all.gpus, entry);
     if (entry == "-1" || entry == "NoDevFiles") break;  // the usual ways to say: none
     if (gpu == nullptr || std::find(visible.begin(), visible.end(), *gpu) != visible.end()) {

@@ -475,15 +475,19 @@ struct OneRequest final : RunRequests {
   void answer(const RunAnswer& answer) override { answers.push_back(answer); }
 };
 
+BudgetSettings deadline_after(int seconds) {
+  BudgetSettings budget;
+  budget.deadline = BudgetSettings::Deadline::kAfter;
+  budget.deadline_seconds = seconds;
+  budget.deadline_text = std::to_string(seconds) + "s";
+  return budget;
+}
+
 TEST_CASE_FIXTURE(RunFixture, "a run that goes on gets another deadline, and none that has passed") {
   add("long", {0}, 0, {.steps = 60});
   setup.settings.stop_grace_seconds = 5;  // so long before the deadline a gang of unknown costs leaves
   OneRequest request(clock, 10, setup.tasks);
-  BudgetSettings budget;
-  budget.deadline = BudgetSettings::Deadline::kAfter;
-  budget.deadline_seconds = 30;
-  budget.deadline_text = "30s";
-  request.change.budget = budget;
+  request.change.budget = deadline_after(30);
   requests = &request;
   CHECK(run() == RunEnd::kOutOfBudget);
   REQUIRE(request.answers.size() == 1);
@@ -495,11 +499,7 @@ TEST_CASE_FIXTURE(RunFixture, "a run that goes on gets another deadline, and non
 TEST_CASE_FIXTURE(RunFixture, "a run is not told to end in the past") {
   add("long", {0}, 0, {.steps = 60});
   OneRequest request(clock, 10, setup.tasks);
-  BudgetSettings budget;
-  budget.deadline = BudgetSettings::Deadline::kAfter;
-  budget.deadline_seconds = 5;
-  budget.deadline_text = "5s";
-  request.change.budget = budget;
+  request.change.budget = deadline_after(5);
   requests = &request;
   CHECK(run() == RunEnd::kDone);
   REQUIRE(request.answers.size() == 1);

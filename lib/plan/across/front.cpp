@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "plan/across/annealing.h"
+#include "plan/model/least_time.h"
 
 namespace saturn {
 namespace {
@@ -172,16 +173,7 @@ class FrontSearch {
         for (const Millis free : node) room += std::max<Millis>(0, target - free);
       return areas_by(target) <= room;
     };
-    Millis high = std::max<Millis>(low, 1);
-    while (!fits(high)) low = high + 1, high *= 2;
-    while (low < high) {
-      const Millis middle = low + (high - low) / 2;
-      if (fits(middle))
-        high = middle;
-      else
-        low = middle + 1;
-    }
-    return low;
+    return least_time(low, fits);
   }
 
   /// The others behind, the longest first, each for as little device time as ends in time.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "plan/bounds/least_areas.h"
+#include "plan/model/least_time.h"
 #include "plan/model/search.h"
 
 namespace saturn {
@@ -21,17 +22,7 @@ void bound_by_area(Search& search) {
   search.raise_bound(instance.floor, "pinned starts");
   const LeastAreas areas(instance);
   const auto possible = [&](Millis target) { return areas.by(target) <= room_before(instance, target); };
-  Millis low = areas.possible_from();
-  Millis high = std::max<Millis>(low, 1);
-  while (!possible(high)) low = high + 1, high *= 2;
-  while (low < high) {
-    const Millis middle = low + (high - low) / 2;
-    if (possible(middle))
-      high = middle;
-    else
-      low = middle + 1;
-  }
-  search.raise_bound(low, "area and critical path");
+  search.raise_bound(least_time(areas.possible_from(), possible), "area and critical path");
 }
 
 }  // namespace saturn
