@@ -4,6 +4,8 @@ target_compile_options(saturn_options INTERFACE -Wall -Wextra -Wpedantic -Wshado
                                                 -Woverloaded-virtual -Wno-missing-field-initializers -Werror)
 # g++ 12 warns of std::string's operator+ at -O3 without reason (GCC bug 105651).
 target_compile_options(saturn_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# In one unit with others a file is not the main file: what its types keep to themselves then looks like a header's.
+target_compile_options(saturn_options INTERFACE $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wno-subobject-linkage>)
 target_include_directories(saturn_options INTERFACE "${PROJECT_SOURCE_DIR}/lib" "${PROJECT_BINARY_DIR}/generated")
 
 if(SATURN_SANITIZE STREQUAL "address")

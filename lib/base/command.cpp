@@ -10,12 +10,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/subprocess.h"
 
 namespace saturn {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostKept = std::size_t{64} << 20;
 
@@ -30,17 +29,16 @@ void take(FileDescriptor& end, std::string& text) {
 
 /// Until both pipes and the process have ended; false when the time is over first.
 bool follow(const Child& child, FileDescriptor& output, FileDescriptor& errors, CommandResult& result,
-            Clock::time_point deadline) {
+            Seconds deadline) {
   bool ended = false;
   while (!ended || output || errors) {
     // A descriptor of -1 is passed over.
     std::array<pollfd, 3> polled{pollfd{output ? output.get() : -1, POLLIN, 0},
                                  pollfd{errors ? errors.get() : -1, POLLIN, 0},
                                  pollfd{ended ? -1 : child.pidfd.get(), POLLIN, 0}};
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    const double left = (deadline - SteadyClock().now()).count() * 1e3;  // milliseconds
     if (left <= 0) return false;
-    if (::poll(polled.data(), polled.size(), static_cast<int>(std::min<long long>(left + 1, 1'000'000))) <= 0)
-      continue;
+    if (::poll(polled.data(), polled.size(), static_cast<int>(std::min(left + 1, 1e6))) <= 0) continue;
     if (polled[0].revents != 0) take(output, result.output);
     if (polled[1].revents != 0) take(errors, result.error_output);
     ended = ended || polled[2].revents != 0;
@@ -51,7 +49,7 @@ bool follow(const Child& child, FileDescriptor& output, FileDescriptor& errors, 
 }  // namespace
 
 CommandResult run_command(const std::vector<std::string>& argv, Seconds time_limit) {
-  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(time_limit);
+  const Seconds deadline = SteadyClock().now() + time_limit;
   const FileDescriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   Pipe output = make_pipe();
   Pipe errors = make_pipe();

@@ -14,12 +14,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/subprocess.h"
 
 namespace saturn {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int kOutput = 3;  ///< the copy's end of the pipe
 constexpr Seconds kLookForCancel{0.01};
@@ -84,11 +83,12 @@ std::optional<std::string> text_of(const std::string& message) {
 
 /// The text; empty when the end of the pipe or of the time comes before the end of the text.
 std::optional<std::string> read_text(int fd, const IsolationLimits& limits) {
-  const auto begun = Clock::now();
+  const SteadyClock clock;
+  const Seconds begun = clock.now();
   std::string message;
   std::array<char, 65536> buffer{};
   while (limits.cancel == nullptr || !limits.cancel->load()) {
-    const Seconds left = limits.time - Seconds(Clock::now() - begun);
+    const Seconds left = limits.time - (clock.now() - begun);
     if (left <= Seconds(0)) break;
     const Seconds wait = limits.cancel == nullptr ? left : std::min(left, kLookForCancel);
     pollfd polled{fd, POLLIN, 0};

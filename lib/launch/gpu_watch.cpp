@@ -23,7 +23,7 @@ namespace {
 constexpr std::chrono::seconds kLookEvery{3};
 /// A process that hangs in the driver cannot even be killed: it is left to end when it can.
 constexpr int kReapMilliseconds = 500;
-constexpr size_t kLongestLine = 1 << 20;
+constexpr size_t kLongestNews = 1 << 20;
 
 class GpuWatch final : public DeviceWatch {
  public:
@@ -65,7 +65,7 @@ class GpuWatch final : public DeviceWatch {
       if (n < 0) break;  // nothing more for now
       text_.append(buffer, static_cast<size_t>(n));
       take_lines(news);
-      if (n > 0 && text_.size() < kLongestLine) continue;
+      if (n > 0 && text_.size() < kLongestNews) continue;
       end();
       warn_(
           "warning: GPUs that are lost from now on are not noticed: the process that watches them has ended");

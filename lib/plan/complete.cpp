@@ -10,10 +10,8 @@ namespace saturn {
 namespace {
 
 constexpr double kMillisecond = 1e-3;
-/// Plans count in milliseconds.
-constexpr double kSameTime = 1.001e-3;
 
-double rounded(double seconds) {
+double to_the_millisecond(double seconds) {
   return std::round(seconds * 1e3) / 1e3;
 }
 
@@ -50,8 +48,8 @@ const Configuration* configuration_of(const Problem& problem, const Assignment& 
   return nullptr;
 }
 
-std::string time_text(double seconds) {
-  return fmt::format("{:.10g} s", rounded(seconds));
+std::string seconds_text(double seconds) {
+  return fmt::format("{:.10g} s", to_the_millisecond(seconds));
 }
 
 /// "plan.json:9: task 'b': ": where a line of the plan stands.
@@ -67,12 +65,12 @@ void fill_in(const Problem& problem, const Plan& plan, Assignment& line, double 
   const Configuration* configuration = configuration_of(problem, line, earliest);
   completion.filled_in |= !line.knobs_known || !line.duration_known;
   if (configuration != nullptr) {
-    const double measured = std::max(kMillisecond, rounded(configuration->duration_seconds));
+    const double measured = std::max(kMillisecond, to_the_millisecond(configuration->duration_seconds));
     line.knobs = configuration->knobs;
     if (line.duration_known && std::abs(line.duration_seconds - measured) > kSameTime)
       completion.retimed.push_back(fmt::format("{}duration_seconds {} -> {}, as measured",
-                                               place_text(plan, line), time_text(line.duration_seconds),
-                                               time_text(measured)));
+                                               place_text(plan, line), seconds_text(line.duration_seconds),
+                                               seconds_text(measured)));
     if (!line.duration_known || std::abs(line.duration_seconds - measured) > kSameTime)
       line.duration_seconds = measured;
   }
@@ -85,8 +83,8 @@ void retime(const Plan& plan, Assignment& line, double earliest, Completion& com
   completion.filled_in |= !line.start_known;
   if (!fixed && line.start_known && std::abs(line.start_seconds - earliest) > kSameTime)
     completion.retimed.push_back(fmt::format(
-        "{}start_seconds {} -> {}, {}", place_text(plan, line), time_text(line.start_seconds),
-        time_text(earliest),
+        "{}start_seconds {} -> {}, {}", place_text(plan, line), seconds_text(line.start_seconds),
+        seconds_text(earliest),
         earliest > line.start_seconds ? "after the lines above it" : "when its devices are free"));
   if (!line.start_known || (!fixed && std::abs(line.start_seconds - earliest) > kSameTime))
     line.start_seconds = earliest;
@@ -107,7 +105,7 @@ class Devices {
       for (const int device : devices) start = std::max(start, free_[{node, device}]);
     });
     // Up to the next millisecond, but 0.1 + 0.2 must not cost one.
-    return rounded(std::max(0.0, std::ceil(start * 1e3 - 1e-3)) / 1e3);
+    return to_the_millisecond(std::max(0.0, std::ceil(start * 1e3 - 1e-3)) / 1e3);
   }
   void use(const Assignment& assignment) {
     for_each_part(assignment, [&](const std::string& node, const std::vector<int>& devices) {
@@ -172,7 +170,7 @@ Completion complete(const Problem& problem, Plan& plan) {
     devices.use(line);
     last = std::max(last, line.end_seconds());
   }
-  plan.makespan_seconds = rounded(last);
+  plan.makespan_seconds = to_the_millisecond(last);
   check_bounds(plan, completion);
   plan.gap = gap_of(plan);
   return completion;

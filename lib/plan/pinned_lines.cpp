@@ -12,9 +12,6 @@
 namespace saturn {
 namespace {
 
-/// Plans count in milliseconds.
-constexpr double kSameTime = 1.001e-3;
-
 template <class T>
 std::optional<int> index_of(const std::vector<T>& items, const std::string& name) {
   const auto found =
@@ -48,7 +45,7 @@ std::string on_line(const Assignment& line) {
 }
 
 /// A start that is left out cannot be kept: the line's place can.
-PinnedParts parts_of(const Assignment& line) {
+PinnedParts kept_parts_of(const Assignment& line) {
   return line.pinned.start && !line.start_known ? PinnedParts::but_for_start() : line.pinned;
 }
 
@@ -217,7 +214,7 @@ void apply_pins(Problem& problem, const Plan& plan) {
   possible.file = plan.file;
   for (Assignment line : plan.assignments) {
     if (!line.pinned.any()) continue;
-    line.pinned = parts_of(line);
+    line.pinned = kept_parts_of(line);
     const std::string wrong = pin(problem, line);
     if (wrong.empty())
       possible.assignments.push_back(line);

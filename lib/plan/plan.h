@@ -16,6 +16,9 @@
 
 namespace saturn {
 
+/// Times of a plan that differ by less are the same: plans count in milliseconds.
+constexpr double kSameTime = 1.001e-3;
+
 /// Which parts of a line every later solve keeps.
 struct PinnedParts {
   bool configuration = false;  ///< parallelism, knobs and number of devices

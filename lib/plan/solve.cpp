@@ -28,10 +28,6 @@ constexpr int kPolishRounds = 6;
 constexpr std::int64_t kMostPolishMoves = 20000;
 constexpr std::int64_t kPolishMovesPerTask = 1000;
 
-double seconds(Millis millis) {
-  return static_cast<double>(millis) / 1000;
-}
-
 /// The known plan as sequences: in order of start on each node. Empty when it is no plan of this problem.
 Sequences sequences_of(const Problem& problem, const Instance& instance, const Plan& plan) {
   if (!check_plan(problem, plan).empty()) return {};
@@ -108,8 +104,8 @@ class Reporter {
     if (!listener_) return;
     search.listen([this](const SearchState& state) {
       SolveProgress progress{elapsed(), Objective::Kind::kMakespan, {}, 0, state.method, state.bound_method};
-      if (state.makespan >= 0) progress.value = seconds(state.makespan);
-      progress.bound = seconds(state.makespan >= 0 ? std::min(state.makespan, state.bound) : state.bound);
+      if (state.makespan >= 0) progress.value = in_seconds(state.makespan);
+      progress.bound = in_seconds(state.makespan >= 0 ? std::min(state.makespan, state.bound) : state.bound);
       listener_(progress);
     });
   }
@@ -153,8 +149,8 @@ Plan to_plan(const Problem& problem, const Search& search, const Found& found) {
     assignment.knobs = configuration.knobs;
     assignment.node = problem.nodes[static_cast<size_t>(placement.node)].name;
     assignment.devices = placement.devices;
-    assignment.start_seconds = seconds(placement.start);
-    assignment.duration_seconds = seconds(placement.duration);
+    assignment.start_seconds = in_seconds(placement.start);
+    assignment.duration_seconds = in_seconds(placement.duration);
     if (task.pin) assignment.pinned = pinned_parts(*task.pin);
     plan.assignments.push_back(std::move(assignment));
   }
@@ -162,8 +158,8 @@ Plan to_plan(const Problem& problem, const Search& search, const Found& found) {
   plan.method = found.method;
   plan.bound_method = found.bound_method;
   const Millis makespan = makespan_of(placements);
-  plan.makespan_seconds = seconds(makespan);
-  plan.lower_bound_seconds = seconds(std::min(makespan, search.bound()));
+  plan.makespan_seconds = in_seconds(makespan);
+  plan.lower_bound_seconds = in_seconds(std::min(makespan, search.bound()));
   plan.objective = problem.objective;
   double bound = found.objective_bound / 1000;
   if (plan.objective.kind == Objective::Kind::kMeanCompletion)

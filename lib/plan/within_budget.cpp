@@ -17,7 +17,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// Plans count in milliseconds, and sums of them may be off by the binary form.
 constexpr double kSame = 1e-6;
 /// In place of no deadline.
-constexpr double kLongest = 1e8;
+constexpr double kLatestDeadline = 1e8;
 /// Of the time that there is, what is planned for where that loses no task: speeds may be lower than planned.
 constexpr double kPlannedShare = 0.9;
 /// Sets of tasks that are tried for exchanges.
@@ -125,7 +125,7 @@ class WithinBudget {
     if (tasks.empty()) return Plan{};
     if (!may_end(tasks) || seconds <= 0) return {};
     Problem part = with_tasks(problem_, tasks);
-    part.objective = {Objective::Kind::kDeadline, std::min(seconds, kLongest)};
+    part.objective = {Objective::Kind::kDeadline, std::min(seconds, kLatestDeadline)};
     Plan plan = solve(part, options);
     if (!fits(plan, {seconds, budget_.device_seconds})) return {};
     return plan;

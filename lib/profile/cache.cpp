@@ -12,7 +12,7 @@
 namespace saturn {
 namespace {
 
-constexpr const char* kSchema = "saturn.trial/1";
+constexpr const char* kTrialSchema = "saturn.trial/1";
 using Json = nlohmann::ordered_json;
 
 /// The first device of the kind: those of a kind are alike (cluster/discover.cpp sees to it).
@@ -100,7 +100,7 @@ Json settings_json(const ProfileSettings& settings) {
 std::vector<Trial> rows_from(const Document& document, const std::string& key) {
   Diagnostics diagnostics(document);
   MapReader reader(document.root, "cached trial", diagnostics);
-  reader.choice("schema", "", {kSchema});
+  reader.choice("schema", "", {kTrialSchema});
   // Two keys may share a hash, and so a file.
   if (reader.text("key") != key) reader.error("key", "another key");
   std::vector<Trial> rows;
@@ -176,7 +176,7 @@ void TrialCache::store(const std::string& key, const std::vector<Trial>& rows) c
   if (directory_.empty() || rows.empty() || failed) return;
   Json trials = Json::array();
   for (const Trial& row : rows) trials.push_back(to_json(row));
-  const Json json = {{"schema", kSchema}, {"key", key}, {"trials", trials}};
+  const Json json = {{"schema", kTrialSchema}, {"key", key}, {"trials", trials}};
   make_directories(directory_);
   write_file_atomically(file_of(key), json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }

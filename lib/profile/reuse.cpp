@@ -21,18 +21,18 @@ std::set<std::string> kinds_of(const std::vector<Profile>& profiles) {
   return kinds;
 }
 
-using Key = std::tuple<std::string, std::string, std::string, std::int64_t, std::int64_t>;
+using RowKey = std::tuple<std::string, std::string, std::string, std::int64_t, std::int64_t>;
 
-Key key_of(const Trial& trial) {
+RowKey row_key(const Trial& trial) {
   return {trial.signature, trial.parallelism, trial.device_kind, trial.devices, trial.nodes};
 }
 
 /// Rows by their key, in their order; those of earlier profiles count.
-std::map<Key, std::vector<Trial>> rows_of(const std::vector<Profile>& profiles) {
-  std::map<Key, std::vector<Trial>> rows;
+std::map<RowKey, std::vector<Trial>> rows_of(const std::vector<Profile>& profiles) {
+  std::map<RowKey, std::vector<Trial>> rows;
   for (const Profile& profile : profiles) {
-    std::map<Key, std::vector<Trial>> own;
-    for (const Trial& trial : profile.trials) own[key_of(trial)].push_back(trial);
+    std::map<RowKey, std::vector<Trial>> own;
+    for (const Trial& trial : profile.trials) own[row_key(trial)].push_back(trial);
     rows.merge(own);
   }
   return rows;
@@ -100,7 +100,7 @@ Cluster with_measured_kinds(Cluster cluster, const std::vector<Profile>& profile
 }
 
 ReusedProfile reuse(const TrialPlan& wanted, const std::vector<Profile>& profiles) {
-  const std::map<Key, std::vector<Trial>> rows = rows_of(profiles);
+  const std::map<RowKey, std::vector<Trial>> rows = rows_of(profiles);
   ReusedProfile reused;
   reused.profile.hardware = wanted.hardware;
   reused.profile.tasks = wanted.tasks;

@@ -31,12 +31,6 @@ std::string what_differs(const TaskDifference& difference) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
-/// " (-12.5 %)"; nothing when there is nothing to compare with.
-std::string change(double before, double after) {
-  if (before <= 0) return "";
-  return fmt::format(" ({:+.1f} %)", (after - before) / before * 100);
-}
-
 std::string name_of(const PlanTotals& totals, const char* fallback) {
   return totals.file.empty() ? fallback : totals.file;
 }
@@ -44,14 +38,14 @@ std::string name_of(const PlanTotals& totals, const char* fallback) {
 std::string totals_table(const PlanTotals& before, const PlanTotals& after, const Style& style) {
   Table table({{""}, {name_of(before, "before")}, {name_of(after, "after")}});
   const auto add = [&](const char* what, double a, double b) {
-    table.add({what, duration_text(a), duration_text(b) + change(a, b)});
+    table.add({what, duration_text(a), duration_text(b) + change_text(a, b)});
   };
   add("makespan", before.makespan_seconds, after.makespan_seconds);
   add("lower bound", before.lower_bound_seconds, after.lower_bound_seconds);
   table.add({"gap", fmt::format("{:.2f} %", before.gap * 100), fmt::format("{:.2f} %", after.gap * 100)});
-  table.add(
-      {"device-seconds", fmt::format("{:.1f}", before.device_seconds),
-       fmt::format("{:.1f}{}", after.device_seconds, change(before.device_seconds, after.device_seconds))});
+  table.add({"device-seconds", fmt::format("{:.1f}", before.device_seconds),
+             fmt::format("{:.1f}{}", after.device_seconds,
+                         change_text(before.device_seconds, after.device_seconds))});
   table.add({"tasks", fmt::to_string(before.tasks), fmt::to_string(after.tasks)});
   return table.to_text(style);
 }

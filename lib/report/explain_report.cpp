@@ -16,8 +16,6 @@ using Align = Table::Align;
 
 /// Of idle spans, so many are shown, the largest first.
 constexpr size_t kMostSpans = 20;
-/// Plans count in milliseconds.
-constexpr double kSameTime = 1.001e-3;
 
 std::string shape_text(const Configuration& configuration) {
   const std::string knobs = to_text(configuration.knobs);

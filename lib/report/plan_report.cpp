@@ -42,12 +42,6 @@ std::string place(const Assignment& a) {
                      duration_text(a.start_seconds));
 }
 
-/// "-12.5 %"; nothing when there is nothing to compare with.
-std::string change(double before, double after) {
-  if (before <= 0) return "";
-  return fmt::format(" ({:+.1f} %)", (after - before) / before * 100);
-}
-
 /// "lower bound 1:12: gap 4.00 %".
 std::string bound_text(double value, double bound, double gap) {
   if (bound <= 0 && value > 0) return "no lower bound known";
@@ -193,7 +187,7 @@ std::string compare_plans(const Plan& before, const Plan& after, const Style& st
   }
   std::string text = fmt::format("makespan {} -> {}{}\n", duration_text(before.makespan_seconds),
                                  duration_text(after.makespan_seconds),
-                                 change(before.makespan_seconds, after.makespan_seconds));
+                                 change_text(before.makespan_seconds, after.makespan_seconds));
   if (!table.empty()) text += table.to_text(style);
   return text + fmt::format("{} task{} where {} {}\n", unchanged, unchanged == 1 ? " stays" : "s stay",
                             unchanged == 1 ? "it" : "they", unchanged == 1 ? "is" : "are");

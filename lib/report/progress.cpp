@@ -9,7 +9,7 @@ namespace saturn {
 namespace {
 
 constexpr Seconds kRedraw{0.1};
-constexpr int kBarWidth = 24;
+constexpr int kProgressWidth = 24;
 constexpr std::string_view kEraseLine = "\r\x1b[K";
 
 }  // namespace
@@ -54,12 +54,12 @@ void Progress::draw() {
 }
 
 std::string Progress::bar() const {
-  const auto filled = static_cast<size_t>(std::clamp(fraction_, 0.0, 1.0) * kBarWidth);
+  const auto filled = static_cast<size_t>(std::clamp(fraction_, 0.0, 1.0) * kProgressWidth);
   const std::string tail = " " + text_;
   // One column stays free: a full line would wrap on some terminals.
-  const int room = options_.style.width - kBarWidth - 3;
+  const int room = options_.style.width - kProgressWidth - 3;
   return "[" + paint(options_.style, Ink::kGreen, std::string(filled, '#')) +
-         std::string(kBarWidth - filled, '.') + "]" + cut(tail, static_cast<size_t>(std::max(room, 1)));
+         std::string(kProgressWidth - filled, '.') + "]" + cut(tail, static_cast<size_t>(std::max(room, 1)));
 }
 
 }  // namespace saturn

@@ -12,7 +12,7 @@ namespace saturn {
 namespace {
 
 /// Before a deadline: trials have nothing to save.
-constexpr double kLeaveSeconds = 10;
+constexpr double kTrialLeaveSeconds = 10;
 
 }  // namespace
 
@@ -74,7 +74,7 @@ void Executor::measure() {
   });
   if (in_use) return;
   try {
-    const bool ends = is_ending() || now() + kLeaveSeconds >= setup_.budget.seconds;
+    const bool ends = is_ending() || now() + kTrialLeaveSeconds >= setup_.budget.seconds;
     if (!measuring_) {
       if (ends) return end_measuring("given up: the run ends");
       for (Node& node : lent_.nodes) node.devices = standing_devices(node);

@@ -15,22 +15,22 @@ namespace saturn {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 constexpr const char* kSchema = "saturn.script_checkpoints/1";
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoLoss = std::numeric_limits<double>::quiet_NaN();
 
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
+OrderedJson number(double value) {
+  return std::isfinite(value) ? OrderedJson(value) : OrderedJson(nullptr);
 }
 
 std::vector<SavedCheckpoint> read_list(const fs::path& file) {
   std::error_code missing;
   if (!fs::exists(file, missing)) return {};
-  const Json json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  const OrderedJson json = OrderedJson::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
   std::vector<SavedCheckpoint> saved;
   try {
     if (json.at("schema") != kSchema) return {};
-    for (const Json& entry : json.at("checkpoints"))
+    for (const OrderedJson& entry : json.at("checkpoints"))
       saved.push_back({entry.at("step"), entry.at("path"), entry.at("failed_starts")});
   } catch (const nlohmann::json::exception&) {
     return {};
@@ -84,17 +84,17 @@ void ScriptCheckpoints::remove(const SavedCheckpoint& checkpoint) const {
 }
 
 void ScriptCheckpoints::write() const {
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   for (const SavedCheckpoint& saved : saved_)
     list.push_back({{"step", saved.step}, {"path", saved.path}, {"failed_starts", saved.failed_starts}});
-  const Json json = {{"schema", kSchema}, {"checkpoints", list}};
+  const OrderedJson json = {{"schema", kSchema}, {"checkpoints", list}};
   // A path may have bytes that are no UTF-8.
   write_file_atomically(directory_ / "checkpoints.json",
-                        json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+                        json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n");
 }
 
 ScriptMetrics::ScriptMetrics(const fs::path& file, std::int64_t step)
-    : last_loss_(kNaN), last_validation_(kNaN) {
+    : last_loss_(kNoLoss), last_validation_(kNoLoss) {
   read(file, step);
   fd_ = FileDescriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!fd_) throw SystemError("open", file.string(), errno);
@@ -108,7 +108,7 @@ void ScriptMetrics::read(const fs::path& file, std::int64_t step) {
   std::size_t begin = 0;
   for (std::size_t end = 0; (end = before.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string text = before.substr(begin, end + 1 - begin);
-    const Json line = Json::parse(text, nullptr, false);
+    const OrderedJson line = OrderedJson::parse(text, nullptr, false);
     if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer()) continue;
     const auto at = line["step"].get<std::int64_t>();
     if (at > step) continue;
@@ -116,14 +116,14 @@ void ScriptMetrics::read(const fs::path& file, std::int64_t step) {
     if (line.contains("loss") && line["loss"].is_number()) last_loss_ = line["loss"];
     // A line of its own: a value of that name beside a step's loss is no validation, now as then.
     if (const auto loss = line.find("validation_loss"); loss != line.end() && line.size() == 2)
-      note_validation({at, loss->is_number() ? loss->get<double>() : kNaN});
+      note_validation({at, loss->is_number() ? loss->get<double>() : kNoLoss});
   }
   if (kept != before) write_file_atomically(file, kept);
 }
 
 void ScriptMetrics::add(std::int64_t step, std::optional<double> loss, double step_seconds,
                         const std::map<std::string, double>& values) {
-  Json line = {{"step", step}};
+  OrderedJson line = {{"step", step}};
   if (loss) line["loss"] = number(*loss);
   if (step_seconds > 0) line["step_seconds"] = step_seconds;
   for (const auto& [name, value] : values) line[name] = number(value);
@@ -138,7 +138,7 @@ void ScriptMetrics::note_validation(const ValidationPoint& point) {
 
 void ScriptMetrics::add_validation(std::int64_t step, double loss) {
   note_validation({step, loss});
-  const Json line = {{"step", step}, {"validation_loss", number(loss)}};
+  const OrderedJson line = {{"step", step}, {"validation_loss", number(loss)}};
   [[maybe_unused]] const int error = write_all(fd_.get(), line.dump() + "\n");
 }
 

@@ -10,7 +10,7 @@
 namespace saturn {
 namespace {
 
-constexpr Seconds kTick{0.5};
+constexpr Seconds kTrialTick{0.5};
 /// The supervisor ends a trial at its time limit without knowing why: this one says it before.
 constexpr double kShareOfTimeout = 0.9;
 /// For the checkpoint of a trial that has its figures; a script that does not leave is killed.
@@ -46,7 +46,7 @@ class ScriptTrial {
   /// Empty: a stop signal came in.
   std::optional<Outcome> run() {
     while (!script_.ended()) {
-      for (const HeardNews& heard : script_.wait(kTick, setup_.stop_signals))
+      for (const HeardNews& heard : script_.wait(kTrialTick, setup_.stop_signals))
         std::visit([&](const auto& news) { hear(news, heard.at); }, heard.news);
       if (setup_.stop_asked()) return {};
       if (!stopping_ && times_.enough()) stop();

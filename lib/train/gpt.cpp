@@ -47,11 +47,11 @@ std::vector<Parameter> head_parameters(const GptModel& model) {
 }
 
 /// Layer norm with this weight and bias.
-at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+at::Tensor gpt_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   return at::layer_norm(x, x.size(-1), weight, bias, kNormEpsilon);
 }
 
-class Embedding final : public Block {
+class GptEmbedding final : public Block {
  public:
   using Block::Block;
   at::Tensor forward(const at::Tensor& tokens, Pass) override {
@@ -59,27 +59,27 @@ class Embedding final : public Block {
   }
 };
 
-class Layer final : public Block {
+class GptLayer final : public Block {
  public:
-  Layer(std::vector<Parameter> parameters, std::int64_t heads)
+  GptLayer(std::vector<Parameter> parameters, std::int64_t heads)
       : Block(std::move(parameters)), heads_(heads) {}
 
   at::Tensor forward(const at::Tensor& input, Pass) override {
-    const at::Tensor qkv = linear(norm(input, at(0), at(1)), at(2), at(3));
+    const at::Tensor qkv = linear(gpt_norm(input, at(0), at(1)), at(2), at(3));
     const at::Tensor mixed = self_attention(qkv, heads_, Sight::kBackward);
     const at::Tensor x = at::add(input, linear(mixed, at(4), at(5)));
-    return at::add(x, perceptron(norm(x, at(6), at(7)), {at(8), at(9), at(10), at(11)}));
+    return at::add(x, perceptron(gpt_norm(x, at(6), at(7)), {at(8), at(9), at(10), at(11)}));
   }
 
  private:
   std::int64_t heads_;
 };
 
-class Head final : public Block {
+class GptHead final : public Block {
  public:
   using Block::Block;
   at::Tensor forward(const at::Tensor& x, Pass) override {
-    return linear_transposed(norm(x, at(0), at(1)), at(2));
+    return linear_transposed(gpt_norm(x, at(0), at(1)), at(2));
   }
 };
 
@@ -87,10 +87,10 @@ class Head final : public Block {
 
 std::vector<std::unique_ptr<Block>> make_gpt_blocks(const GptModel& model) {
   std::vector<std::unique_ptr<Block>> blocks;
-  blocks.push_back(std::make_unique<Embedding>(embedding_parameters(model)));
+  blocks.push_back(std::make_unique<GptEmbedding>(embedding_parameters(model)));
   for (std::int64_t layer = 0; layer < model.layers; ++layer)
-    blocks.push_back(std::make_unique<Layer>(layer_parameters(model, layer), model.heads));
-  blocks.push_back(std::make_unique<Head>(head_parameters(model)));
+    blocks.push_back(std::make_unique<GptLayer>(layer_parameters(model, layer), model.heads));
+  blocks.push_back(std::make_unique<GptHead>(head_parameters(model)));
   return blocks;
 }
 

@@ -21,12 +21,12 @@
 namespace saturn {
 namespace {
 
-constexpr double kDeviation = 0.02;
-constexpr double kNormEpsilon = 1e-5;
+constexpr double kGptjDeviation = 0.02;
+constexpr double kGptjEpsilon = 1e-5;
 constexpr double kRotaryBase = 10000;
 
 Parameter matrix(const std::string& name, std::int64_t out, std::int64_t in) {
-  return {name + ".weight", {out, in}, Start::normal(kDeviation), true, {}};
+  return {name + ".weight", {out, in}, Start::normal(kGptjDeviation), true, {}};
 }
 
 std::vector<Parameter> layer_parameters(const GptjModel& model, std::int64_t layer) {
@@ -35,12 +35,12 @@ std::vector<Parameter> layer_parameters(const GptjModel& model, std::int64_t lay
   return joined({norm_parameters(name + ".ln_1", width),
                  {matrix(name + ".attn.q_proj", width, width), matrix(name + ".attn.k_proj", width, width),
                   matrix(name + ".attn.v_proj", width, width), matrix(name + ".attn.out_proj", width, width)},
-                 linear_parameters(name + ".mlp.fc_in", width, 4 * width, kDeviation, Layout::kOutIn),
-                 linear_parameters(name + ".mlp.fc_out", 4 * width, width, kDeviation, Layout::kOutIn)});
+                 linear_parameters(name + ".mlp.fc_in", width, 4 * width, kGptjDeviation, Layout::kOutIn),
+                 linear_parameters(name + ".mlp.fc_out", 4 * width, width, kGptjDeviation, Layout::kOutIn)});
 }
 
-at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return at::layer_norm(x, x.size(-1), weight, bias, kNormEpsilon);
+at::Tensor gptj_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::layer_norm(x, x.size(-1), weight, bias, kGptjEpsilon);
 }
 
 /// The angles' cosines and sines, [context, 1, turning / 2], of the type of `like`.
@@ -71,19 +71,19 @@ struct Turn {
   }
 };
 
-class Embedding final : public Block {
+class GptjEmbedding final : public Block {
  public:
   using Block::Block;
   at::Tensor forward(const at::Tensor& tokens, Pass) override { return at::embedding(at(0), tokens); }
 };
 
-class Layer final : public Block {
+class GptjLayer final : public Block {
  public:
-  Layer(std::vector<Parameter> parameters, const GptjModel& model)
+  GptjLayer(std::vector<Parameter> parameters, const GptjModel& model)
       : Block(std::move(parameters)), heads_(model.heads), turning_(model.turning()) {}
 
   at::Tensor forward(const at::Tensor& input, Pass) override {
-    const at::Tensor x = norm(input, at(0), at(1));
+    const at::Tensor x = gptj_norm(input, at(0), at(1));
     const at::Tensor attended = linear_transposed(attention(x), at(5));
     return at::add(at::add(input, attended), perceptron(x, {at(6), at(7), at(8), at(9), true}));
   }
@@ -101,11 +101,11 @@ class Layer final : public Block {
   std::int64_t heads_, turning_;
 };
 
-class Head final : public Block {
+class GptjHead final : public Block {
  public:
   using Block::Block;
   at::Tensor forward(const at::Tensor& x, Pass) override {
-    return linear_transposed(norm(x, at(0), at(1)), at(2), at(3));
+    return linear_transposed(gptj_norm(x, at(0), at(1)), at(2), at(3));
   }
 };
 
@@ -113,13 +113,13 @@ class Head final : public Block {
 
 std::vector<std::unique_ptr<Block>> make_gptj_blocks(const GptjModel& model) {
   std::vector<std::unique_ptr<Block>> blocks;
-  blocks.push_back(std::make_unique<Embedding>(
+  blocks.push_back(std::make_unique<GptjEmbedding>(
       std::vector<Parameter>{matrix("transformer.wte", model.vocabulary, model.width)}));
   for (std::int64_t layer = 0; layer < model.layers; ++layer)
-    blocks.push_back(std::make_unique<Layer>(layer_parameters(model, layer), model));
-  blocks.push_back(std::make_unique<Head>(
+    blocks.push_back(std::make_unique<GptjLayer>(layer_parameters(model, layer), model));
+  blocks.push_back(std::make_unique<GptjHead>(
       joined({norm_parameters("transformer.ln_f", model.width),
-              linear_parameters("lm_head", model.width, model.vocabulary, kDeviation, Layout::kOutIn)})));
+              linear_parameters("lm_head", model.width, model.vocabulary, kGptjDeviation, Layout::kOutIn)})));
   return blocks;
 }
 

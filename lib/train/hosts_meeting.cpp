@@ -19,11 +19,11 @@
 namespace saturn {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x53415455524e5401;  // "SATURNT", version 1
-constexpr Seconds kPatience{10};                      // with what a rank that is there has to say
-constexpr Seconds kConnectLimit{3};                   // for one of rank 0's names
+constexpr std::uint64_t kHelloMagic = 0x53415455524e5401;  // "SATURNT", version 1
+constexpr Seconds kPatience{10};                           // with what a rank that is there has to say
+constexpr Seconds kConnectLimit{3};                        // for one of rank 0's names
 constexpr int kRoundsOfNames = 3;
-constexpr int kLookEvery = 20;  // milliseconds between looks at this host's ranks
+constexpr int kLookAtOwn = 20;  // milliseconds between looks at this host's ranks
 
 template <std::size_t N>
 void put(std::array<char, N>& field, const std::string& text) {
@@ -36,7 +36,7 @@ std::string get(const std::array<char, N>& field) {
 
 /// The first words on every connection.
 struct Hello {
-  std::uint64_t magic = kMagic;
+  std::uint64_t magic = kHelloMagic;
   std::array<char, 32> token{};
   std::uint32_t purpose = 0;
   std::int32_t generation = 0, rank = 0, size = 0, process = 0, port = 0;
@@ -54,7 +54,7 @@ struct Address {
 };
 
 bool knows(const Hello& hello, const GangAddress& address) {
-  unsigned differ = hello.magic == kMagic && address.token.size() == hello.token.size() ? 0 : 1;
+  unsigned differ = hello.magic == kHelloMagic && address.token.size() == hello.token.size() ? 0 : 1;
   for (std::size_t i = 0; i < hello.token.size(); ++i) {
     differ |= static_cast<unsigned>(hello.token[i] ^ (i < address.token.size() ? address.token[i] : '\0'));
   }
@@ -212,7 +212,7 @@ class Meeting {
     for (const FileDescriptor& socket : meeting_) {
       if (socket) polled.push_back({socket.get(), POLLIN, 0});
     }
-    ::poll(polled.data(), polled.size(), kLookEvery);
+    ::poll(polled.data(), polled.size(), kLookAtOwn);
   }
 
   std::string name(int rank) const {

@@ -16,8 +16,8 @@
 namespace saturn {
 namespace {
 
-constexpr int kLookEvery = 20;  // milliseconds between looks for an abort by another process
-constexpr Seconds kSayIt{1};    // an answer to a cut line: nobody waits long for that
+constexpr int kLookForAbort = 20;  // milliseconds between looks for an abort by another process
+constexpr Seconds kSayIt{1};       // an answer to a cut line: nobody waits long for that
 constexpr Seconds kRestOfSentence{5};
 
 /// What the first ranks of hosts say to each other.
@@ -56,7 +56,7 @@ void HostsWatch::run() {
     for (const Other& other : others_)
       polled.push_back({other.socket.get(), POLLIN, 0});  // -1 is passed over
     for (const FileDescriptor& process : processes_) polled.push_back({process.get(), POLLIN, 0});
-    ::poll(polled.data(), polled.size(), kLookEvery);
+    ::poll(polled.data(), polled.size(), kLookForAbort);
     for (std::size_t i = 0; i < others_.size(); ++i) {
       if (polled[1 + i].revents != 0) hear(others_[i]);
     }

@@ -12,7 +12,7 @@
 namespace saturn {
 namespace {
 
-constexpr std::size_t kAlignment = 64;  // of a cache line and of the widest vectors
+constexpr std::size_t kBlockAlignment = 64;  // of a cache line and of the widest vectors
 
 /// Counts what is asked for, not what malloc makes of it: that depends on history. The size of a block stands
 /// in the line before it.
@@ -22,13 +22,13 @@ class CountingAllocator final : public c10::Allocator {
     if (bytes == 0) return {nullptr, nullptr, &release, c10::Device(c10::DeviceType::CPU)};
     take(static_cast<Bytes>(bytes));
     void* block = nullptr;
-    if (::posix_memalign(&block, kAlignment, bytes + kAlignment) != 0) {
+    if (::posix_memalign(&block, kBlockAlignment, bytes + kBlockAlignment) != 0) {
       in_use_ -= static_cast<Bytes>(bytes);
       fail(
           fmt::format("out of memory: the machine has no {} left", to_text_bytes(static_cast<Bytes>(bytes))));
     }
     std::memcpy(block, &bytes, sizeof bytes);
-    void* data = static_cast<char*>(block) + kAlignment;
+    void* data = static_cast<char*>(block) + kBlockAlignment;
     return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
@@ -69,7 +69,7 @@ CountingAllocator& allocator() {
 
 void CountingAllocator::release(void* data) {
   if (data == nullptr) return;
-  void* block = static_cast<char*>(data) - kAlignment;
+  void* block = static_cast<char*>(data) - kBlockAlignment;
   std::size_t bytes = 0;
   std::memcpy(&bytes, block, sizeof bytes);
   allocator().in_use_ -= static_cast<Bytes>(bytes);

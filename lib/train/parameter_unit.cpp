@@ -13,7 +13,7 @@ namespace saturn {
 namespace {
 
 /// Every part begins at a multiple of so many elements: whole cache lines and vectors.
-constexpr std::int64_t kAlignment = 64;
+constexpr std::int64_t kAlignedElements = 64;
 
 /// The same memory with a history of its own: what is written through it is no change that autograd sees.
 /// Gathering brings back what was there before.
@@ -41,8 +41,8 @@ void ParameterUnit::lay_out(const std::vector<Parameter>& parameters) {
     places_.push_back({parameter, elements});
     elements += parameter.elements();
   }
-  const std::int64_t step = kAlignment * placement_.ranks;
-  part_elements_ = (elements + step - 1) / step * kAlignment;
+  const std::int64_t step = kAlignedElements * placement_.ranks;
+  part_elements_ = (elements + step - 1) / step * kAlignedElements;
 }
 
 void ParameterUnit::make_parts(std::uint64_t seed) {

@@ -10,7 +10,7 @@ namespace saturn {
 namespace {
 
 /// How often a sleeping rank looks after its peers.
-constexpr Seconds kLookEvery{0.02};
+constexpr Seconds kLookAtRanks{0.02};
 
 }  // namespace
 
@@ -44,7 +44,7 @@ SharedCommunicator::SharedCommunicator(std::shared_ptr<const SharedSegment> segm
 }
 
 void SharedCommunicator::wait(Gate& gate, std::uint32_t target, int peer) {
-  if (wait_at_gate(gate, target, kLookEvery)) return;
+  if (wait_at_gate(gate, target, kLookAtRanks)) return;
   const auto start = std::chrono::steady_clock::now();
   while (true) {
     if (segment_->is_aborted()) throw CommunicatorError(segment_->abort_reason());
@@ -55,7 +55,7 @@ void SharedCommunicator::wait(Gate& gate, std::uint32_t target, int peer) {
       die(fmt::format("rank {} waited {} for rank {}, which did not come", segment_->number_of(rank_),
                       to_text_duration(timeout_), segment_->number_of(peer)));
     }
-    if (wait_at_gate(gate, target, kLookEvery)) return;
+    if (wait_at_gate(gate, target, kLookAtRanks)) return;
   }
 }
 

@@ -15,7 +15,7 @@ namespace saturn {
 namespace {
 
 constexpr double kDeviation = 0.02;
-constexpr double kNormEpsilon = 1e-6;
+constexpr double kVitEpsilon = 1e-6;
 
 bool has_class_token(const VitModel& model) {
   return model.pool == "cls";
@@ -51,12 +51,12 @@ std::vector<Parameter> layer_parameters(const VitModel& model, std::int64_t laye
 }
 
 at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return at::layer_norm(x, x.size(-1), weight, bias, kNormEpsilon);
+  return at::layer_norm(x, x.size(-1), weight, bias, kVitEpsilon);
 }
 
-class Embedding final : public Block {
+class VitEmbedding final : public Block {
  public:
-  Embedding(std::vector<Parameter> parameters, std::int64_t patch)
+  VitEmbedding(std::vector<Parameter> parameters, std::int64_t patch)
       : Block(std::move(parameters)), patch_(patch) {}
 
   at::Tensor forward(const at::Tensor& images, Pass) override {
@@ -76,9 +76,9 @@ class Embedding final : public Block {
   std::int64_t patch_;
 };
 
-class Layer final : public Block {
+class VitLayer final : public Block {
  public:
-  Layer(std::vector<Parameter> parameters, std::int64_t heads)
+  VitLayer(std::vector<Parameter> parameters, std::int64_t heads)
       : Block(std::move(parameters)), heads_(heads) {}
 
   at::Tensor forward(const at::Tensor& input, Pass) override {
@@ -92,9 +92,9 @@ class Layer final : public Block {
   std::int64_t heads_;
 };
 
-class Head final : public Block {
+class VitHead final : public Block {
  public:
-  Head(std::vector<Parameter> parameters, bool class_token)
+  VitHead(std::vector<Parameter> parameters, bool class_token)
       : Block(std::move(parameters)), class_token_(class_token) {}
 
   at::Tensor forward(const at::Tensor& x, Pass) override {
@@ -111,10 +111,10 @@ class Head final : public Block {
 
 std::vector<std::unique_ptr<Block>> make_vit_blocks(const VitModel& model) {
   std::vector<std::unique_ptr<Block>> blocks;
-  blocks.push_back(std::make_unique<Embedding>(embedding_parameters(model), model.patch));
+  blocks.push_back(std::make_unique<VitEmbedding>(embedding_parameters(model), model.patch));
   for (std::int64_t layer = 0; layer < model.layers; ++layer)
-    blocks.push_back(std::make_unique<Layer>(layer_parameters(model, layer), model.heads));
-  blocks.push_back(std::make_unique<Head>(
+    blocks.push_back(std::make_unique<VitLayer>(layer_parameters(model, layer), model.heads));
+  blocks.push_back(std::make_unique<VitHead>(
       joined({norm_parameters("norm", model.width),
               linear_parameters("head", model.width, model.classes, kDeviation, Layout::kOutIn)}),
       has_class_token(model)));

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-using namespace saturn;
+namespace saturn::command_test {
 
 namespace {
 
@@ -44,3 +44,5 @@ TEST_CASE("a program that is not there is an error of the environment") {
   CHECK_THROWS_WITH_AS(run_command({"no-such-program-anywhere"}, Seconds(1)),
                        "cannot start no-such-program-anywhere: No such file or directory", SystemError);
 }
+
+}  // namespace saturn::command_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::document_test {
 
 namespace {
 
@@ -106,3 +106,5 @@ TEST_CASE("what is no UTF-8 is found where it begins") {
     CHECK(find_invalid_utf8(std::string("ab") + bad) == 2);
   }
 }
+
+}  // namespace saturn::document_test

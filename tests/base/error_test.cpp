@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::error_test {
 
 TEST_CASE("a diagnostic shows its place, its line and a caret") {
   CHECK(to_text({"w.yaml", 12, 3, "unknown key", "  batchsize: 4"}) ==
@@ -42,3 +42,5 @@ TEST_CASE("the word that was meant is found when it is close") {
   CHECK(did_you_mean("batchsize", keys) == " (did you mean 'batch_size'?)");
   CHECK(did_you_mean("lr", keys).empty());
 }
+
+}  // namespace saturn::error_test

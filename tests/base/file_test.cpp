@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::file_test {
 
 namespace {
 
@@ -162,3 +162,5 @@ TEST_CASE("a descriptor is closed once, by its last owner") {
   second.reset();
   CHECK(::fcntl(number, F_GETFD) == -1);
 }
+
+}  // namespace saturn::file_test

@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 
-namespace saturn {
+namespace saturn::isolated_test {
 namespace {
 
 const IsolationLimits kPlenty{Seconds(60), nullptr};
@@ -94,4 +94,4 @@ TEST_CASE("Several threads isolate work at once") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::isolated_test

@@ -3,7 +3,7 @@
 
 #include "base/document.h"
 
-using namespace saturn;
+namespace saturn::json_test {
 
 namespace {
 
@@ -74,3 +74,5 @@ TEST_CASE("wrong JSON is reported where it is wrong") {
       "       |          ^");
   check_error(std::string(1000, '['), "f.json:1:101: error: nested deeper than 100 levels");
 }
+
+}  // namespace saturn::json_test

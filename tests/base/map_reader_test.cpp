@@ -4,7 +4,7 @@
 
 #include "base/document.h"
 
-using namespace saturn;
+namespace saturn::map_reader_test {
 
 namespace {
 
@@ -122,3 +122,5 @@ TEST_CASE("the keys that a reader looks for can be listed") {
   reader.finish();
   CHECK(diagnostics.accepted_keys().at("thing") == std::vector<std::string>{"b", "a"});
 }
+
+}  // namespace saturn::map_reader_test

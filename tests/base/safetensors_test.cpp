@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 #include <string>
 
-using namespace saturn;
+namespace saturn::safetensors_test {
 
 namespace {
 
@@ -108,3 +108,5 @@ TEST_CASE("two tensors that share bytes are refused") {
                         R"("b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
                         4)) == "tensor 'b' of 4 bytes stands at [0, 4), where [4, 8) was expected");
 }
+
+}  // namespace saturn::safetensors_test

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/gang_address.h"
 
-using namespace saturn;
+namespace saturn::socket_test {
 
 TEST_CASE("a listening socket is reached by IPv4 and by IPv6") {
   const FileDescriptor listener = listen_at_any_port();
@@ -58,3 +58,5 @@ TEST_CASE("a gang's address reads back the same, and is new each time") {
                            "17 00112233445566778899aabbccddeeff", "17 00112233445566778899aabbccddeefg host"})
     CHECK_FALSE(parse_gang_address(text));
 }
+
+}  // namespace saturn::socket_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::units_test {
 
 TEST_CASE("sizes are read with decimal and binary units") {
   CHECK(parse_bytes("1048576") == 1048576);
@@ -38,3 +38,5 @@ TEST_CASE("durations are shown as a person reads them") {
   CHECK(to_text_duration(Seconds(4000)) == "1:06:40");
   CHECK(to_text_duration(Seconds(-75)) == "-1:15");
 }
+
+}  // namespace saturn::units_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::cluster_change_test {
 
 namespace {
 
@@ -94,3 +94,5 @@ TEST_CASE("slots keep their shape where nothing else is asked for") {
         ClusterSpec{.automatic = false, .nodes = {{.name = "g", .devices = 1, .kind = "l4"}}}})
     CHECK(with_shapes_of(before, other) == other);
 }
+
+}  // namespace saturn::cluster_change_test

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-using namespace saturn;
+namespace saturn::cluster_shape_test {
 
 namespace {
 
@@ -40,3 +40,5 @@ TEST_CASE("what is no cluster is said") {
                       shape));
   }
 }
+
+}  // namespace saturn::cluster_shape_test

@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-using namespace saturn;
+namespace saturn::cluster_test {
 
 namespace {
 
@@ -95,3 +95,5 @@ cluster.json:4:34: error: device of node '': unknown key 'idx'; known keys: inde
      4 |     {"kind": "cpu", "devices": [{"idx": 1}]}
        |                                  ^)");
 }
+
+}  // namespace saturn::cluster_test

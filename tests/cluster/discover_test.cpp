@@ -5,7 +5,7 @@
 
 #include "cluster/cluster.h"
 
-using namespace saturn;
+namespace saturn::discover_test {
 
 namespace {
 
@@ -231,3 +231,5 @@ TEST_CASE("only a cluster that may have GPUs makes anybody look for them") {
 TEST_CASE("no nodes are refused") {
   CHECK(error_of(nodes({}), machine_with(4, kGiB)) == "error: cluster: there are no nodes");
 }
+
+}  // namespace saturn::discover_test

@@ -6,7 +6,7 @@
 
 #include "cluster/nvml.h"
 
-using namespace saturn;
+namespace saturn::gpu_health_test {
 
 namespace {
 
@@ -156,3 +156,5 @@ TEST_CASE("of a driver that does not work nothing is concluded") {
   CHECK(nothing.front().health == GpuHealth::kUnknown);
   CHECK(nothing.front().why.starts_with("there is no NVIDIA driver"));
 }
+
+}  // namespace saturn::gpu_health_test

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::machine_test {
 
 namespace {
 
@@ -103,3 +103,5 @@ TEST_CASE("what is available is what the kernel says, within what the control gr
   root.write("sys/fs/cgroup/outer/memory.stat", "anon 1\ninactive_file 1073741824\n");
   CHECK(root.available() == 2 * kGiB);
 }
+
+}  // namespace saturn::machine_test

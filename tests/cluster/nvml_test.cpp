@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::nvml_test {
 
 namespace {
 
@@ -140,3 +140,5 @@ TEST_CASE("a part of a GPU's memory is kept back") {
   CHECK(gpu_memory_budget(4096 * kMiB) == 2944 * kMiB);
   CHECK(gpu_memory_budget(512 * kMiB) == 0);
 }
+
+}  // namespace saturn::nvml_test

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-using namespace saturn;
+namespace saturn::slurm_cluster_test {
 
 namespace {
 
@@ -180,3 +180,5 @@ TEST_CASE("a job of one node leaves this machine so many cores, so much memory a
       InputError);
   CHECK(here(node("a", 2, 0, {"l4"}), false).gpus.gpus.size() == 2);
 }
+
+}  // namespace saturn::slurm_cluster_test

@@ -10,7 +10,7 @@
 #include "cluster/slurm_allocation.h"
 #include "cluster/slurm_hostlist.h"
 
-using namespace saturn;
+namespace saturn::slurm_test {
 
 namespace {
 
@@ -232,3 +232,5 @@ TEST_CASE("a stale environment, and every way in which scontrol fails, is said w
         "SLURM_JOB_ID is set, so "
         "scontrol should be in PATH; to go on without Slurm, unset it or say `cluster: local`");
 }
+
+}  // namespace saturn::slurm_test

@@ -17,7 +17,7 @@
 #include "launch/agents_launcher.h"
 #include "temporary_directory.h"
 
-namespace saturn {
+namespace saturn::agents_test {
 namespace {
 
 constexpr Seconds kLimit{30};  // of every wait
@@ -346,4 +346,4 @@ TEST_CASE_FIXTURE(Fixture, "the launcher's end is the end of its agents") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::agents_test

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <doctest/doctest.h>
 
-namespace saturn {
+namespace saturn::event_test {
 namespace {
 
 /// Writes the event, reads it back, and returns both as lines: equal when nothing is lost.
@@ -68,4 +68,4 @@ TEST_CASE("a line that is no event is not taken for one") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::event_test

@@ -12,7 +12,7 @@
 #include "launch/launcher.h"
 #include "temporary_directory.h"
 
-namespace saturn {
+namespace saturn::gpu_watch_test {
 namespace {
 
 constexpr Seconds kLimit{20};
@@ -146,4 +146,4 @@ TEST_CASE_FIXTURE(Fixture, "a watcher that cannot be started is an error") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::gpu_watch_test

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "temporary_directory.h"
 
-namespace saturn {
+namespace saturn::job_test {
 namespace {
 
 Job example() {
@@ -83,4 +83,4 @@ TEST_CASE("rank 0 of a gang on several nodes is handed the socket at which it li
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::job_test

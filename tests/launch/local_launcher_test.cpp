@@ -10,7 +10,7 @@
 #include "launch/launcher.h"
 #include "temporary_directory.h"
 
-namespace saturn {
+namespace saturn::local_launcher_test {
 namespace {
 
 constexpr Seconds kLimit{20};  // of every wait: a hung launcher fails the test instead of hanging it
@@ -158,4 +158,4 @@ TEST_CASE_FIXTURE(Fixture, "a wait ends when it is woken") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::local_launcher_test

@@ -13,7 +13,7 @@
 #include "plan/random_problems.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::across_random_test {
 namespace {
 
 constexpr double kSame = 1e-9;
@@ -263,4 +263,4 @@ TEST_CASE("check_plan says of random lines what counting says device by device")
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::across_random_test

@@ -13,7 +13,7 @@
 #include "plan/pinned_lines.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::across_test {
 namespace {
 
 Configuration across(int nodes, int each, double seconds) {
@@ -400,4 +400,4 @@ TEST_CASE("Explanations follow a gang to all its nodes") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::across_test

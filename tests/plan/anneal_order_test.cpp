@@ -9,7 +9,7 @@
 #include "plan/model/search.h"
 #include "plan/random_problems.h"
 
-namespace saturn {
+namespace saturn::anneal_order_test {
 namespace {
 
 using test::many;
@@ -157,4 +157,4 @@ TEST_CASE("Where there is nothing to order nothing is annealed") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::anneal_order_test

@@ -7,7 +7,7 @@
 #include "plan/fixtures.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::baselines_test {
 namespace {
 
 using test::node;
@@ -102,4 +102,4 @@ TEST_CASE("A task that fits nowhere is left out of every baseline") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::baselines_test

@@ -9,7 +9,7 @@
 #include "plan/fixtures.h"
 #include "plan/random_problems.h"
 
-namespace saturn {
+namespace saturn::best_fit_test {
 namespace {
 
 using test::node;
@@ -120,4 +120,4 @@ TEST_CASE("A thousand tasks on 32 nodes are planned within half a percent of the
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::best_fit_test

@@ -9,7 +9,7 @@
 #include "plan/random_problems.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::bound_test {
 namespace {
 
 constexpr std::int64_t kWork = 100000;
@@ -54,4 +54,4 @@ TEST_CASE("On 10000 random problems of mixed nodes, kinds, releases and pins no 
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::bound_test

@@ -4,7 +4,7 @@
 #include "plan/fixtures.h"
 #include "plan/plan.h"
 
-namespace saturn {
+namespace saturn::check_plan_test {
 namespace {
 
 Problem problem() {
@@ -119,4 +119,4 @@ TEST_CASE("A bound above the objective's value is wrong") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::check_plan_test

@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-namespace saturn {
+namespace saturn::compare_test {
 namespace {
 
 Plan plan_of(std::vector<Assignment> assignments) {
@@ -63,4 +63,4 @@ TEST_CASE("A task that is new or gone has no other side in the JSON") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::compare_test

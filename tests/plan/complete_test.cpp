@@ -4,7 +4,7 @@
 #include "plan/fixtures.h"
 #include "plan/plan.h"
 
-namespace saturn {
+namespace saturn::complete_test {
 namespace {
 
 Problem problem() {
@@ -186,4 +186,4 @@ TEST_CASE("What the problem does not know stays for check_plan to report") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::complete_test

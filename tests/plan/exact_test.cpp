@@ -7,7 +7,7 @@
 #include "plan/bounds/bisection.h"
 #include "plan/fixtures.h"
 
-namespace saturn {
+namespace saturn::exact_test {
 namespace {
 
 Problem random_problem(std::mt19937_64& random) {
@@ -89,4 +89,4 @@ TEST_CASE("The master program has a solution at the optimum, and no bound is abo
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::exact_test

@@ -10,7 +10,7 @@
 #include "plan/fixtures.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::explain_test {
 namespace {
 
 using How = Consequence::How;
@@ -303,4 +303,4 @@ TEST_CASE("The explanation as JSON") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::explain_test

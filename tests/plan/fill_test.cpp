@@ -8,7 +8,7 @@
 
 #include "plan/model/schedule.h"
 
-namespace saturn {
+namespace saturn::fill_test {
 namespace {
 
 const Deadline kNoDeadline = Deadline::in(Seconds(1e6));
@@ -127,4 +127,4 @@ TEST_CASE("A node that can be filled without waste is") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::fill_test

@@ -5,7 +5,7 @@
 
 #include "plan/model/schedule.h"
 
-namespace saturn {
+namespace saturn::fit_test {
 namespace {
 
 const Deadline kLater = Deadline::in(Seconds(60));
@@ -53,4 +53,4 @@ TEST_CASE("A timeline gives a gang the devices that became free last") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::fit_test

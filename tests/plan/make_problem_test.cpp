@@ -5,7 +5,7 @@
 
 #include "plan/fixtures.h"
 
-namespace saturn {
+namespace saturn::make_problem_test {
 namespace {
 
 TaskSpec spec(const std::string& name, std::int64_t batch_size) {
@@ -130,4 +130,4 @@ TEST_CASE("Every task that can run in no way is reported with all that was tried
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::make_problem_test

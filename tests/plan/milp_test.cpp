@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <thread>
 
-namespace saturn {
+namespace saturn::milp_test {
 namespace {
 
 /// Least 3 a + 2 b with a + b >= 3.5 and a <= 2, whole numbers: a = 0, b = 4.
@@ -113,4 +113,4 @@ TEST_CASE("An interrupt during a solve is the program's, not Clp's") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::milp_test

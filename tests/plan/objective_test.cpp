@@ -10,7 +10,7 @@
 #include "plan/random_problems.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::objective_test {
 namespace {
 
 using test::MeasureKey;
@@ -180,4 +180,4 @@ TEST_CASE("A time limit of 0 gives a plan for every objective") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::objective_test

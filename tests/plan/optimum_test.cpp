@@ -7,7 +7,7 @@
 #include "plan/random_problems.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::optimum_test {
 namespace {
 
 constexpr double kSame = 1e-9;
@@ -65,4 +65,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::optimum_test

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "plan/fixtures.h"
 
-namespace saturn {
+namespace saturn::paper_test {
 namespace {
 
 using test::node;
@@ -123,4 +123,4 @@ TEST_CASE("A problem without tasks, and one that cannot be solved") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::paper_test

@@ -6,7 +6,7 @@
 #include "plan/fixtures.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::pinned_lines_test {
 namespace {
 
 std::string error_of(Problem problem, const Plan& plan) {
@@ -124,4 +124,4 @@ TEST_CASE("A pinned line without a start is in nobody's way") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::pinned_lines_test

@@ -8,7 +8,7 @@
 #include "plan/plan.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::pinned_order_test {
 namespace {
 
 SolveOptions some_work() {
@@ -192,4 +192,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::pinned_order_test

@@ -6,7 +6,7 @@
 #include "plan/plan.h"
 #include "schema_validator.h"
 
-namespace saturn {
+namespace saturn::plan_file_test {
 namespace {
 
 Plan sample() {
@@ -203,4 +203,4 @@ TEST_CASE("A truncated plan is said to be one") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::plan_file_test

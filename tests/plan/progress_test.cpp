@@ -6,7 +6,7 @@
 #include "plan/model/search.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::progress_test {
 namespace {
 
 Problem sweep(int tasks) {
@@ -124,4 +124,4 @@ TEST_CASE("What CBC takes is counted") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::progress_test

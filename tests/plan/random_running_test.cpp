@@ -14,7 +14,7 @@
 #include "plan/random_problems.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::random_running_test {
 namespace {
 
 using test::many;
@@ -147,4 +147,4 @@ TEST_CASE("Filling nodes anew keeps gangs where they run, or starts them anew") 
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::random_running_test

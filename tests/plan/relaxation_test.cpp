@@ -12,7 +12,7 @@
 #include "plan/random_problems.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::relaxation_test {
 namespace {
 
 using test::RandomInstances;
@@ -74,4 +74,4 @@ TEST_CASE("Lanes see that long tasks cannot share a device") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::relaxation_test

@@ -6,7 +6,7 @@
 #include "plan/fixtures.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::running_test {
 namespace {
 
 using test::node;
@@ -161,4 +161,4 @@ TEST_CASE("What is wrong with gangs that run is told") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::running_test

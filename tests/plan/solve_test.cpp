@@ -13,7 +13,7 @@
 #include "plan/model/instance.h"
 #include "plan/random_problems.h"
 
-namespace saturn {
+namespace saturn::solve_test {
 namespace {
 
 using test::node;
@@ -300,4 +300,4 @@ TEST_CASE("The baseline gives each task its fastest configuration on a node of i
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::solve_test

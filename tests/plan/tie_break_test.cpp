@@ -7,7 +7,7 @@
 #include "plan/random_problems.h"
 #include "plan/solve.h"
 
-namespace saturn {
+namespace saturn::tie_break_test {
 namespace {
 
 using test::MeasureKey;
@@ -84,4 +84,4 @@ TEST_CASE("A plan says its device time and when a task ends on average") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::tie_break_test

@@ -10,7 +10,7 @@
 #include "plan/fixtures.h"
 #include "plan/random_problems.h"
 
-namespace saturn {
+namespace saturn::within_budget_test {
 namespace {
 
 using test::Measures;
@@ -212,4 +212,4 @@ TEST_CASE("as many tasks end within the budget as brute force finds") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::within_budget_test

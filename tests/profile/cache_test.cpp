@@ -8,7 +8,7 @@
 #include "profile/fixtures.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::cache_test {
 using test::measured;
 
 namespace {
@@ -180,3 +180,5 @@ TEST_CASE("the key of a command's trial has its manifest and the files that it n
   trial.parallelism.command.environment["A"] = "1";
   CHECK(trial_key(trial, cluster, now) != changed);
 }
+
+}  // namespace saturn::cache_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::devices_test {
 
 namespace {
 
@@ -74,3 +74,5 @@ TEST_CASE("nothing is taken of a node that is away") {
   pool.set_usable(0, true);
   CHECK(pool.take("cpu", 2).at(0).node == 0);
 }
+
+}  // namespace saturn::devices_test

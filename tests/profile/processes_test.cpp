@@ -8,7 +8,7 @@
 #include "profile/profiler.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::processes_test {
 
 namespace {
 
@@ -73,3 +73,5 @@ TEST_CASE("processes that hang and ignore TERM are killed at the time limit") {
   REQUIRE(result.profile.trials.size() == 1);
   CHECK(result.profile.trials[0].outcome == Outcome(TrialFailed{"no result within 500 ms", ""}));
 }
+
+}  // namespace saturn::processes_test

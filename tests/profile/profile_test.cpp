@@ -9,7 +9,7 @@
 #include "schema_validator.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::profile_test {
 using test::measured;
 
 namespace {
@@ -224,3 +224,5 @@ TEST_CASE("a script's length is what it told when it was tried") {
                     {speed_signature(task), "c", 2, "cpu", {}, test::measured(1)}};
   CHECK(steps_told(profile, task) == 1000);
 }
+
+}  // namespace saturn::profile_test

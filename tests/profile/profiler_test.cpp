@@ -9,7 +9,7 @@
 #include "profile/scripted_launcher.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::profiler_test {
 using test::manifest, test::measured, test::Script, test::small_task;
 
 namespace {
@@ -291,3 +291,5 @@ TEST_CASE("a cache that cannot be written costs a warning, not the result") {
   CHECK(result.warnings[0] ==
         "cannot create directory " + (bench.directory / "file").string() + ": Not a directory");
 }
+
+}  // namespace saturn::profiler_test

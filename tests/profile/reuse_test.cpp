@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "cluster/cluster_shape.h"
 
-using namespace saturn;
+namespace saturn::reuse_test {
 
 namespace {
 
@@ -104,3 +104,5 @@ TEST_CASE("a task that was never measured is an error") {
         "error: task 'b' was measured on no kind of device of the cluster; `saturn profile` measures it "
         "where there is one");
 }
+
+}  // namespace saturn::reuse_test

@@ -5,7 +5,7 @@
 
 #include "profile/fixtures.h"
 
-using namespace saturn;
+namespace saturn::trials_test {
 using test::manifest, test::small_task, test::slots, test::script_task, test::command;
 
 namespace {
@@ -172,3 +172,5 @@ TEST_CASE("commands and tasks that do not fit are reported with the task's line"
         "'parallelisms'");
   CHECK(error(small_task("g"), {"one"}, {one, ddp}) == "no error");
 }
+
+}  // namespace saturn::trials_test

@@ -9,7 +9,7 @@
 #include "replan_fixture.h"
 #include "run/accounting.h"
 
-namespace saturn {
+namespace saturn::budget_test {
 namespace {
 
 using Phase = TaskState::Phase;
@@ -165,4 +165,4 @@ TEST_CASE("in random runs a budget is never overdrawn, and a larger one goes on 
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::budget_test

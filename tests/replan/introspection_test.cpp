@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "replan_fixture.h"
 
-namespace saturn {
+namespace saturn::introspection_test {
 namespace {
 
 using test::ReplanFixture;
@@ -233,4 +233,4 @@ TEST_CASE_FIXTURE(ReplanFixture, "a gang on its way to devices that are lost mea
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::introspection_test

@@ -5,7 +5,7 @@
 #include "replan/standing_devices.h"
 #include "replan_fixture.h"
 
-namespace saturn {
+namespace saturn::lost_devices_test {
 namespace {
 
 using test::ReplanFixture;
@@ -166,4 +166,4 @@ TEST_CASE_FIXTURE(AcrossNodes, "a gang that has lost a part is planned anew on w
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::lost_devices_test

@@ -14,7 +14,7 @@
 #include "replan_fixture.h"
 #include "run/accounting.h"
 
-namespace saturn {
+namespace saturn::random_runs_test {
 namespace {
 
 /// After which events in vain a run is taken for one that hangs.
@@ -428,4 +428,4 @@ TEST_CASE("in random runs every invariant holds") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::random_runs_test

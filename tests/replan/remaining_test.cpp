@@ -5,7 +5,7 @@
 
 #include "replan_fixture.h"
 
-namespace saturn {
+namespace saturn::remaining_test {
 namespace {
 
 using test::ReplanFixture;
@@ -136,4 +136,4 @@ TEST_CASE_FIXTURE(ReplanFixture, "the current plan's end is its order at observe
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::remaining_test

@@ -5,7 +5,7 @@
 
 #include "replan_fixture.h"
 
-namespace saturn {
+namespace saturn::simulation_test {
 namespace {
 
 using test::ReplanFixture;
@@ -124,4 +124,4 @@ TEST_CASE_FIXTURE(SimulationFixture, "a run that was stopped is simulated on fro
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::simulation_test

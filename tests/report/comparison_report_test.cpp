@@ -5,7 +5,7 @@
 
 #include "report/golden.h"
 
-using namespace saturn;
+namespace saturn::comparison_report_test {
 
 namespace {
 
@@ -57,3 +57,5 @@ TEST_CASE("the baselines stand below the plan, with how many times as long they 
         "this plan             1:00   1.00  92 %  annealing\n"
         "current practice      1:30   1.50  61 %  a whole node each\n");
 }
+
+}  // namespace saturn::comparison_report_test

@@ -5,7 +5,7 @@
 
 #include "report/golden.h"
 
-using namespace saturn;
+namespace saturn::explain_report_test {
 
 namespace {
 
@@ -82,3 +82,5 @@ TEST_CASE("of many idle spans the largest are shown") {
   CHECK(text.find("n20:0") == std::string::npos);
   CHECK(text.find("and 10 shorter ones\n") != std::string::npos);
 }
+
+}  // namespace saturn::explain_report_test

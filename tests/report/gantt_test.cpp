@@ -6,7 +6,7 @@
 
 #include "report/golden.h"
 
-using namespace saturn;
+namespace saturn::gantt_test {
 
 namespace {
 
@@ -83,3 +83,5 @@ TEST_CASE("a gang across nodes has a bar on each of them") {
   REQUIRE(rows.size() == 4);
   for (size_t i = 0; i < rows.size(); ++i) CHECK(rows[i].bars.size() == (i == 1 || i == 2 ? 1 : 0));
 }
+
+}  // namespace saturn::gantt_test

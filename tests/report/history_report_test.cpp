@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-namespace saturn {
+namespace saturn::history_report_test {
 namespace {
 
 const std::vector<Record> kRecords = {
@@ -74,4 +74,4 @@ TEST_CASE("where all went by the plan there is nothing to tell") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::history_report_test

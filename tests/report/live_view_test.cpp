@@ -6,7 +6,7 @@
 #include "report/golden.h"
 #include "report/standing_lines.h"
 
-using namespace saturn;
+namespace saturn::live_view_test {
 
 namespace {
 
@@ -157,3 +157,5 @@ TEST_CASE("standing lines are drawn over themselves, messages stay above them") 
   }
   CHECK(seen == "\x1b[1A\r\x1b[J");
 }
+
+}  // namespace saturn::live_view_test

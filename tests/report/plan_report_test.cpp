@@ -5,7 +5,7 @@
 
 #include "report/golden.h"
 
-using namespace saturn;
+namespace saturn::plan_report_test {
 
 namespace {
 
@@ -149,3 +149,5 @@ TEST_CASE("A solve under way tells its value, its bound and who found them") {
   progress.bound = 0;
   CHECK(solve_text(progress) == "mean completion 1:54, no lower bound known (annealing)");
 }
+
+}  // namespace saturn::plan_report_test

@@ -5,7 +5,7 @@
 
 #include "report/golden.h"
 
-using namespace saturn;
+namespace saturn::profile_report_test {
 
 namespace {
 
@@ -56,3 +56,5 @@ TEST_CASE("rows of gangs across nodes show nodes and devices on each") {
 TEST_CASE("an empty profile says so") {
   CHECK(profile_table({}, {}) == "nothing is measured yet\n");
 }
+
+}  // namespace saturn::profile_report_test

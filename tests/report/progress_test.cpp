@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 #include <utility>
 
-using namespace saturn;
+namespace saturn::progress_test {
 
 namespace {
 
@@ -84,3 +84,5 @@ TEST_CASE("nothing to do is an empty bar, not an error") {
   progress.update(0, "0/0 ");
   CHECK(screen.take() == kErase + "[........................] 0/0 ");
 }
+
+}  // namespace saturn::progress_test

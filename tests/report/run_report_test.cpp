@@ -6,7 +6,7 @@
 
 #include "report/golden.h"
 
-using namespace saturn;
+namespace saturn::run_report_test {
 
 namespace {
 
@@ -110,3 +110,5 @@ TEST_CASE("scripts need not validate nor name weights: the training loss orders 
   CHECK(run_report(summary, {}) ==
         "2 tasks: 2 finished\nmakespan 0 s; devices idle 0.0 %\nbest: 'b', training loss 1.5000\n");
 }
+
+}  // namespace saturn::run_report_test

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "report/table.h"
 
-using namespace saturn;
+namespace saturn::style_test {
 
 TEST_CASE("texts are cut at whole characters") {
   CHECK(cut("abcdef", 6) == "abcdef");
@@ -92,3 +92,5 @@ TEST_CASE("a table aligns its columns and leaves out empty ones") {
         "ä           7  x\n"
         "longer     12\n");
 }
+
+}  // namespace saturn::style_test

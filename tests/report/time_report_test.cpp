@@ -6,7 +6,7 @@
 #include "report/golden.h"
 #include "report/run_report.h"
 
-using namespace saturn;
+namespace saturn::time_report_test {
 
 namespace {
 
@@ -58,3 +58,5 @@ TEST_CASE("the final report says where the device time went when there was any")
   summary.tasks.clear();
   CHECK(run_report(summary, {}) == "0 tasks: \nmakespan 1:17; devices idle 0.0 %\n");
 }
+
+}  // namespace saturn::time_report_test

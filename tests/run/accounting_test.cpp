@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-namespace saturn {
+namespace saturn::accounting_test {
 namespace {
 
 SessionStarted session(int devices = 2) {
@@ -173,4 +173,4 @@ TEST_CASE("devices that no session names are those that gangs were on, from the 
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::accounting_test

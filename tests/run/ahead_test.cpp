@@ -8,7 +8,7 @@
 #include "run/executor.h"
 #include "run_fixture.h"
 
-namespace saturn {
+namespace saturn::ahead_test {
 namespace {
 
 using test::RunFixture;
@@ -111,4 +111,4 @@ TEST_CASE_FIXTURE(AheadFixture, "an interrupt takes away what waits for its devi
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::ahead_test

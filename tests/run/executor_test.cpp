@@ -7,7 +7,7 @@
 #include "run/accounting.h"
 #include "run_fixture.h"
 
-namespace saturn {
+namespace saturn::executor_test {
 namespace {
 
 using test::RunFixture;
@@ -742,4 +742,4 @@ TEST_CASE_FIXTURE(RunFixture,
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::executor_test

@@ -5,7 +5,7 @@
 
 #include "run_fixture.h"
 
-namespace saturn {
+namespace saturn::gang_test {
 namespace {
 
 using test::RunFixture;
@@ -221,4 +221,4 @@ TEST_CASE_FIXTURE(RunFixture, "the job says how long a script may take to leave"
   CHECK(make_job(setup, plan.assignments[0]).stop_grace_seconds == 7);
 }
 
-}  // namespace saturn
+}  // namespace saturn::gang_test

@@ -6,7 +6,7 @@
 
 #include "run_fixture.h"
 
-namespace saturn {
+namespace saturn::halving_test {
 namespace {
 
 using Kind = RungVerdict::Kind;
@@ -159,4 +159,4 @@ TEST_CASE_FIXTURE(RunFixture, "a task that waits at a rung for one that is given
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::halving_test

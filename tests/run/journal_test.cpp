@@ -9,7 +9,7 @@
 #include "run/state.h"
 #include "temporary_directory.h"
 
-namespace saturn {
+namespace saturn::journal_test {
 namespace {
 
 std::vector<Record> examples() {
@@ -209,4 +209,4 @@ TEST_CASE("a session that was killed leaves its tasks waiting at their last chec
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::journal_test

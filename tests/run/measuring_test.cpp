@@ -6,7 +6,7 @@
 #include "run/accounting.h"
 #include "run_fixture.h"
 
-namespace saturn {
+namespace saturn::measuring_test {
 namespace {
 
 using Phase = TaskState::Phase;
@@ -216,4 +216,4 @@ TEST_CASE_FIXTURE(MeasuringFixture,
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::measuring_test

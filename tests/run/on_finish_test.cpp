@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::on_finish_test {
 
 namespace {
 
@@ -99,3 +99,5 @@ TEST_CASE_FIXTURE(Fixture, "another signal ends it; those that came before do no
   CHECK(timer.seconds() < 100);
   later.join();
 }
+
+}  // namespace saturn::on_finish_test

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "temporary_directory.h"
 
-namespace saturn {
+namespace saturn::requests_test {
 namespace {
 
 TaskSpec task_named(const std::string& name) {
@@ -100,4 +100,4 @@ TEST_CASE("a request that cannot be read is answered, and a run that has ended i
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::requests_test

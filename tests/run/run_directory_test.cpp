@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "temporary_directory.h"
 
-namespace saturn {
+namespace saturn::run_directory_test {
 namespace {
 
 TaskSpec task(const std::string& name, std::int64_t steps) {
@@ -64,4 +64,4 @@ TEST_CASE("another workload is told apart by what differs") {
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::run_directory_test

@@ -2,7 +2,7 @@
 // Stop rules applied to scripts: asked to leave as for any stop, they have finished.
 #include "script/rank_fixture.h"
 
-using namespace saturn;
+namespace saturn::early_stop_rank_test {
 using test::RankFixture, test::step_line;
 
 namespace {
@@ -117,3 +117,5 @@ TEST_CASE_FIXTURE(RankFixture, "a training loss that is no number fails with a r
             "sleep 1000\n")
             .find("failed nan: the loss of step 2 is no finite number") != std::string::npos);
 }
+
+}  // namespace saturn::early_stop_rank_test

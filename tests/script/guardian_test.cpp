@@ -14,7 +14,7 @@
 #include "script/process_tree.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::guardian_test {
 
 namespace {
 
@@ -131,3 +131,5 @@ TEST_CASE("nothing outlives an owner that is killed") {
   ::waitpid(owner, nullptr, 0);
   CHECK(ends(left));
 }
+
+}  // namespace saturn::guardian_test

@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-using namespace saturn;
+namespace saturn::progress_test {
 
 namespace {
 
@@ -84,3 +84,5 @@ TEST_CASE("progress by patterns") {
   CHECK(heard("saved /x/y.pt", patterns) == "saved ? /x/y.pt");
   CHECK(heard("nothing", patterns).empty());
 }
+
+}  // namespace saturn::progress_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "script/rank_fixture.h"
 
-using namespace saturn;
+namespace saturn::rank_test {
 using test::RankFixture, test::step_line;
 
 TEST_CASE_FIXTURE(RankFixture,
@@ -121,3 +121,5 @@ TEST_CASE_FIXTURE(RankFixture, "a flood of output does not fill the disk, and it
   CHECK(log().find("the log is full") != std::string::npos);
   CHECK(log().find("the end\n") != std::string::npos);
 }
+
+}  // namespace saturn::rank_test

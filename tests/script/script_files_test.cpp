@@ -6,7 +6,7 @@
 
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::script_files_test {
 namespace fs = std::filesystem;
 
 namespace {
@@ -103,3 +103,5 @@ TEST_CASE("metrics go on after the checkpoint's step") {
   CHECK(std::isnan(again.validations()[1].loss));
   CHECK(read_file(file).find("\"step\":3") == std::string::npos);
 }
+
+}  // namespace saturn::script_files_test

@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
-using namespace saturn;
+namespace saturn::setting_test {
 
 namespace {
 
@@ -73,3 +73,5 @@ TEST_CASE("on GPUs a script sees its devices, and their memory is theirs to watc
   CHECK(spec.memory_budget == 0);
   CHECK(spec.process.stop_signal == 0);
 }
+
+}  // namespace saturn::setting_test

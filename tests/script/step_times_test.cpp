@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::step_times_test {
 
 namespace {
 
@@ -79,3 +79,5 @@ TEST_CASE("a script that ends early is measured by what there is") {
   CHECK_FALSE(times.enough());
   CHECK(times.measured().step_seconds == 3);
 }
+
+}  // namespace saturn::step_times_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "script/rank_fixture.h"
 
-using namespace saturn;
+namespace saturn::trial_rank_test {
 using test::RankFixture, test::step_line;
 
 namespace {
@@ -85,3 +85,5 @@ TEST_CASE_FIXTURE(TrialFixture, "a trial that is called off leaves at once") {
   };
   CHECK(run("trap '' TERM; sleep 1000\n") == "ready 0; stopped 0; exit 0");
 }
+
+}  // namespace saturn::trial_rank_test

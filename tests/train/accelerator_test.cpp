@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-using namespace saturn;
+namespace saturn::accelerator_test {
 
 namespace {
 
@@ -55,3 +55,5 @@ TEST_CASE("a module that cannot be used is named with the reason") {
         fmt::format("cannot use {}: it was built for interface 999, this worker has {}; build both again",
                     SATURN_ACCELERATOR_OLD, kAcceleratorAbi));
 }
+
+}  // namespace saturn::accelerator_test

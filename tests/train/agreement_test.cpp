@@ -6,7 +6,7 @@
 
 #include "train/gang.h"
 
-using namespace saturn;
+namespace saturn::agreement_test {
 
 TEST_CASE("ranks agree on numbers, on a text and on the first error") {
   const auto body = [](Communicator& c) {
@@ -20,3 +20,5 @@ TEST_CASE("ranks agree on numbers, on a text and on the first error") {
   const std::string expected = "2 1 6 true '' '' 'rank 1 fell'";
   CHECK(run_as_processes(3, body) == std::vector<std::string>{expected, expected, expected});
 }
+
+}  // namespace saturn::agreement_test

@@ -17,7 +17,7 @@
 #include "train/host_memory.h"
 #include "train/memory_budget.h"
 
-using namespace saturn;
+namespace saturn::background_checkpoint_test {
 
 namespace {
 
@@ -266,3 +266,5 @@ TEST_CASE("host memory is outside of the slot's budget and comes back") {
   CHECK_THROWS_AS(host_empty({1LL << 50}, at::kByte), c10::OutOfMemoryError);
   set_memory_budget(0);
 }
+
+}  // namespace saturn::background_checkpoint_test

@@ -6,7 +6,7 @@
 #include <ATen/ops/equal.h>
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::chain_test {
 
 namespace {
 
@@ -68,3 +68,5 @@ TEST_CASE("a run that keeps its input alone lets go of its output") {
   CHECK(at::equal(run.pass_on(), kept.output));
   CHECK_FALSE(run.output.defined());
 }
+
+}  // namespace saturn::chain_test

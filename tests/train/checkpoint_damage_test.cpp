@@ -7,7 +7,7 @@
 #include "temporary_directory.h"
 #include "train/checkpoint_files.h"
 
-using namespace saturn;
+namespace saturn::checkpoint_damage_test {
 using namespace saturn::test;
 
 namespace {
@@ -134,3 +134,5 @@ TEST_CASE("a damaged checkpoint of a later step does not push out the one just w
   prune_checkpoints(root.path(), 1, 6);
   CHECK(names_in(root.path()) == std::vector<std::string>{"step-00000006", "step-00000009"});
 }
+
+}  // namespace saturn::checkpoint_damage_test

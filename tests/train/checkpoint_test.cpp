@@ -7,7 +7,7 @@
 #include "train/checkpoint_files.h"
 #include "train/file_size_limit.h"
 
-using namespace saturn;
+namespace saturn::checkpoint_test {
 using namespace saturn::test;
 
 TEST_CASE("a checkpoint is read back bit by bit") {
@@ -278,3 +278,5 @@ TEST_CASE("weights that are no safetensors file are refused") {
                        ("cannot read " + (root / "gone").string() + ": No such file or directory").c_str(),
                        SystemError);
 }
+
+}  // namespace saturn::checkpoint_test

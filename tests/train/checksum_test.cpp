@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 #include <string>
 
-using namespace saturn;
+namespace saturn::checksum_test {
 
 namespace {
 
@@ -31,3 +31,5 @@ TEST_CASE("the checksum stays what it was: checkpoints are read by later version
   CHECK(checksum64(bytes_of("")) == 10007490141009759377ULL);
   CHECK(checksum64(bytes_of("a checkpoint of forty-five bytes, four lanes.")) == 1895978092451041953ULL);
 }
+
+}  // namespace saturn::checksum_test

@@ -12,7 +12,7 @@
 #include "train/gang.h"
 #include "train/reduce.h"
 
-using namespace saturn;
+namespace saturn::communicator_test {
 
 TEST_CASE("every collective gives the right elements between threads") {
   for (int size = 1; size <= 4; ++size) CHECK(run_as_threads(size, try_everything) == nothing_wrong(size));
@@ -231,3 +231,5 @@ TEST_CASE("a gang of one copies, and can be aborted") {
   single->abort("enough");
   CHECK(error_of([&] { single->barrier(); }) == "enough");
 }
+
+}  // namespace saturn::communicator_test

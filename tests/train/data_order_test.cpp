@@ -7,7 +7,7 @@
 
 #include "workload/data_split.h"
 
-using namespace saturn;
+namespace saturn::data_order_test {
 
 namespace {
 
@@ -97,3 +97,5 @@ TEST_CASE("epochs become steps by the training tokens") {
   CHECK(steps_in_epochs(split, 0.5, 2, 64) == 3);
   CHECK(steps_in_epochs(split, 1, 1000, 64) == 1);
 }
+
+}  // namespace saturn::data_order_test

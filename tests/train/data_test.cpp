@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::data_test {
 
 namespace {
 
@@ -167,3 +167,5 @@ TEST_CASE("a data file that is a directory cannot be read") {
                        ("cannot read " + directory.path().string() + ": it is not a regular file").c_str(),
                        SystemError);
 }
+
+}  // namespace saturn::data_test

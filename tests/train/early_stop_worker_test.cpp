@@ -6,7 +6,7 @@
 
 #include "train/worker_gang.h"
 
-using namespace saturn;
+namespace saturn::early_stop_worker_test {
 using namespace saturn::test;
 
 namespace {
@@ -189,3 +189,5 @@ TEST_CASE("by another rule a task goes on after its early end as if it had not b
   CHECK(read_file(early.directory / "model.safetensors") ==
         read_file(undisturbed.directory / "model.safetensors"));
 }
+
+}  // namespace saturn::early_stop_worker_test

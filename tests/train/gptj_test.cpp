@@ -10,7 +10,7 @@
 
 #include "model_checks.h"
 
-using namespace saturn;
+namespace saturn::gptj_test {
 using namespace saturn::test;
 
 namespace {
@@ -136,3 +136,5 @@ TEST_CASE("GPT-J: float32 and bfloat16 have the gradients of float64") {
 TEST_CASE("GPT-J: a token does not see the tokens after it") {
   check_causal(in_double(small()), some_tokens(3, 6, 11).inputs);
 }
+
+}  // namespace saturn::gptj_test

@@ -11,7 +11,7 @@
 #include "train/agreement.h"
 #include "train/gpu_ranks.h"
 
-using namespace saturn;
+namespace saturn::gpu_communicator_test {
 using test::gpu_rank;
 using test::GpuMemory;
 using test::run_on_gpus;
@@ -115,7 +115,7 @@ TEST_CASE("a rank that is killed ends the kernels of the others, which name it")
       },
       gpu_rank(2));
   const std::string reason = fmt::format("rank 1 (process {}) died", gang.process(1));
-  CHECK(gang.results() == Texts{reason, "killed by signal 9"});
+  CHECK((gang.results() == Texts{reason, "killed by signal 9"}));
 }
 
 TEST_CASE("an abort ends kernels that wait, and a new generation works") {
@@ -169,3 +169,5 @@ TEST_CASE("memory over the budget throws, and the GPU can be used on") {
   };
   CHECK(run_on_gpus(1, body) == Texts(1));
 }
+
+}  // namespace saturn::gpu_communicator_test

@@ -5,7 +5,7 @@
 #include "cluster/nvml.h"
 #include "train/worker_gang.h"
 
-using namespace saturn;
+namespace saturn::gpu_worker_test {
 using namespace saturn::test;
 
 namespace {
@@ -121,3 +121,5 @@ TEST_CASE("a candidate out of memory on a GPU is an outcome, and the next one is
   CHECK(out_of_memory >= 1);
   CHECK(measured >= 1);
 }
+
+}  // namespace saturn::gpu_worker_test

@@ -12,7 +12,7 @@
 #include "train/communicator_bodies.h"
 #include "train/hosts_gang.h"
 
-using namespace saturn;
+namespace saturn::hosts_communicator_test {
 
 namespace {
 
@@ -298,3 +298,5 @@ TEST_CASE("after a failure the ranks meet again in the next generation") {
   for (std::thread& thread : threads) thread.join();
   CHECK(results == std::vector<std::string>(3, "failure 0; failure 1; failure 2; "));
 }
+
+}  // namespace saturn::hosts_communicator_test

@@ -5,7 +5,7 @@
 #include "launch/agents_launcher.h"
 #include "train/worker_gang.h"
 
-using namespace saturn;
+namespace saturn::hosts_worker_test {
 using namespace saturn::test;
 
 namespace {
@@ -151,3 +151,5 @@ TEST_CASE("a worker of several nodes that nobody tells where the others are says
   REQUIRE(next);
   CHECK(std::holds_alternative<Ready>(std::get<Event>(next->what)));
 }
+
+}  // namespace saturn::hosts_worker_test

@@ -5,7 +5,7 @@
 #include <c10/util/Exception.h>
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::memory_budget_test {
 
 namespace {
 
@@ -52,3 +52,5 @@ TEST_CASE("empty tensors cost nothing") {
   CHECK(allocation_error(0) == "");
   set_memory_budget(0);
 }
+
+}  // namespace saturn::memory_budget_test

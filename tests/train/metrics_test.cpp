@@ -7,7 +7,7 @@
 
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::metrics_test {
 
 namespace {
 
@@ -93,3 +93,5 @@ TEST_CASE("earlier validations come back bit by bit, in their order") {
   CHECK(std::isnan(metrics.earlier_validations()[1].loss));
   CHECK(metrics.earlier_validations()[2] == ValidationPoint{30, 1e-300});
 }
+
+}  // namespace saturn::metrics_test

@@ -5,7 +5,7 @@
 
 #include "model_checks.h"
 
-using namespace saturn;
+namespace saturn::mlp_test {
 using namespace saturn::test;
 
 namespace {
@@ -60,3 +60,5 @@ TEST_CASE("mlp: weights begin as He et al. say") {
   CHECK(weights.at("layers.1.weight").std().item<double>() ==
         doctest::Approx(std::sqrt(1.0 / 300)).epsilon(0.02));
 }
+
+}  // namespace saturn::mlp_test

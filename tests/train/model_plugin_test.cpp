@@ -5,7 +5,7 @@
 
 #include "train/plugin_object.h"
 
-using namespace saturn;
+namespace saturn::model_plugin_test {
 
 namespace {
 
@@ -64,3 +64,5 @@ TEST_CASE("what a plug-in throws and returns wrongly is named with it") {
   CHECK(refusal(plugin(kMine, {{"depth", "two"}})) ==
         name + " failed: the option 'depth' must be a whole number, not 'two'");
 }
+
+}  // namespace saturn::model_plugin_test

@@ -4,7 +4,7 @@
 
 #include "train/model.h"
 
-using namespace saturn;
+namespace saturn::model_sizes_test {
 
 namespace {
 
@@ -40,3 +40,5 @@ TEST_CASE("a model that nobody gave memory has none, whatever its size") {
       CHECK_FALSE(tensor.tensor.defined());
   }
 }
+
+}  // namespace saturn::model_sizes_test

@@ -24,7 +24,7 @@
 #include "model_checks.h"
 #include "train/linear.h"
 
-using namespace saturn;
+namespace saturn::model_test {
 using namespace saturn::test;
 
 namespace {
@@ -230,3 +230,5 @@ TEST_CASE("the cross-entropy of bfloat16 logits is float32's, and its gradient b
   CHECK((logits.grad().scalar_type() == at::kBFloat16));
   CHECK(at::allclose(logits.grad().to(at::kDouble), exact.grad(), /*rtol=*/1.0 / 128, /*atol=*/1e-9));
 }
+
+}  // namespace saturn::model_test

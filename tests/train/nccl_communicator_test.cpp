@@ -11,7 +11,7 @@
 #include "train/gang.h"
 #include "train/hosts_communicator.h"
 
-using namespace saturn;
+namespace saturn::nccl_communicator_test {
 
 namespace {
 
@@ -210,3 +210,5 @@ TEST_CASE("one buffer on the GPU and the other in host memory are refused") {
   };
   CHECK(run_on_gpus(2, body) == Texts(2, "one buffer is in host memory and the other on the GPU"));
 }
+
+}  // namespace saturn::nccl_communicator_test

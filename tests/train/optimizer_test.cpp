@@ -11,7 +11,7 @@
 #include <limits>
 #include <map>
 
-using namespace saturn;
+namespace saturn::optimizer_test {
 
 namespace {
 
@@ -173,3 +173,5 @@ TEST_CASE("the clip factor brings a norm down to the limit and never up") {
   CHECK(clip_factor(4, 0) == 1);
   CHECK(clip_factor(0, 1) == 1);
 }
+
+}  // namespace saturn::optimizer_test

@@ -9,7 +9,7 @@
 #include "train/linear.h"
 #include "train/model.h"
 
-using namespace saturn;
+namespace saturn::other_device_test {
 
 namespace {
 
@@ -49,3 +49,5 @@ TEST_CASE("matrix products, perceptron and loss touch no host memory and stay on
     CHECK(has_gradients(cross_entropy(logits, meta({3, 16}, at::kLong)), {logits}));
   }
 }
+
+}  // namespace saturn::other_device_test

@@ -3,7 +3,7 @@
 
 #include "train/worker_gang.h"
 
-using namespace saturn;
+namespace saturn::parallelism_memory_test {
 using namespace saturn::test;
 
 namespace {
@@ -98,3 +98,5 @@ TEST_CASE("1F1B holds fewer activations than GPipe, checkpointing fewer still") 
   CHECK(one_one < gpipe);
   CHECK(peak("1f1b", "on") < one_one);
 }
+
+}  // namespace saturn::parallelism_memory_test

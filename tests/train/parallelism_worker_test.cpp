@@ -5,7 +5,7 @@
 
 #include "train/worker_gang.h"
 
-using namespace saturn;
+namespace saturn::parallelism_worker_test {
 using namespace saturn::test;
 
 namespace {
@@ -52,3 +52,5 @@ TEST_CASE("a split by hand that divides nothing is refused with what it should b
                       split, job.library.string()));
   }
 }
+
+}  // namespace saturn::parallelism_worker_test

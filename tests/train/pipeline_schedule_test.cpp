@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-using namespace saturn;
+namespace saturn::pipeline_schedule_test {
 
 namespace {
 
@@ -113,3 +113,5 @@ TEST_CASE("1F1B holds as many micro-batches as there are stages from here on, GP
     CHECK(most_in_flight(pipeline_schedule(PipelineOrder::kGpipe, stage, 4, 9)) == 9);
   }
 }
+
+}  // namespace saturn::pipeline_schedule_test

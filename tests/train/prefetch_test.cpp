@@ -12,7 +12,7 @@
 #include <stdexcept>
 #include <thread>
 
-using namespace saturn;
+namespace saturn::prefetch_test {
 
 namespace {
 
@@ -113,3 +113,5 @@ TEST_CASE("no thread is left behind") {
   }
   CHECK(threads_of_process() == before);
 }
+
+}  // namespace saturn::prefetch_test

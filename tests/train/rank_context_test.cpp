@@ -6,7 +6,7 @@
 
 #include "train/gang.h"
 
-namespace saturn {
+namespace saturn::rank_context_test {
 namespace {
 
 Failed failure_in(const std::function<void()>& body) {
@@ -35,4 +35,4 @@ TEST_CASE("memory that the machine refuses is out of memory, on the rank and on 
 }
 
 }  // namespace
-}  // namespace saturn
+}  // namespace saturn::rank_context_test

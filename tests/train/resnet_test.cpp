@@ -9,7 +9,7 @@
 
 #include "model_checks.h"
 
-using namespace saturn;
+namespace saturn::resnet_test {
 using namespace saturn::test;
 
 namespace {
@@ -188,3 +188,5 @@ TEST_CASE("resnet: running statistics move in training alone, by a tenth, and ar
   const at::Tensor mean = at::conv2d(images, weight, {}, 2, 3).mean({0, 2, 3});
   CHECK(at::allclose(after.at("bn1.running_mean"), mean * 0.1, 1e-9, 1e-12));
 }
+
+}  // namespace saturn::resnet_test

@@ -12,7 +12,7 @@
 #include "temporary_directory.h"
 #include "train/data.h"
 
-using namespace saturn;
+namespace saturn::sample_data_test {
 using namespace saturn::test;
 
 namespace {
@@ -259,3 +259,5 @@ TEST_CASE("the data's signature names kind, sizes and what is held out") {
   task.data.validation_files = {};
   CHECK(data_signature(task) == "synthetic of 65536 samples, 0.25 held out, batches of 4");
 }
+
+}  // namespace saturn::sample_data_test

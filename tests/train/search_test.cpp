@@ -5,7 +5,7 @@
 
 #include "train/rows.h"
 
-using namespace saturn;
+namespace saturn::search_test {
 
 namespace {
 
@@ -52,7 +52,7 @@ TEST_CASE("rows that do not divide are no even shares") {
 
 TEST_CASE("rows are dealt out evenly and in micro-batches") {
   CHECK(rows_of_rank(8, 1, 4) == Rows{2, 4});
-  CHECK(micro_batches({2, 7}, 2) == std::vector<Rows>{{2, 4}, {4, 6}, {6, 7}});
+  CHECK((micro_batches({2, 7}, 2) == std::vector<Rows>{{2, 4}, {4, 6}, {6, 7}}));
   TaskSpec task;
   CHECK(micro_batch_rows(task, {}, 8) == 8);
   CHECK(micro_batch_rows(task, {{"micro_batch", "1/4"}}, 8) == 2);
@@ -68,3 +68,5 @@ TEST_CASE("rows are dealt out evenly and in micro-batches") {
   CHECK(micro_batch_rows(task, {{"micro_batch", "1/4"}}, 8) == 3);
   CHECK(knob_settings(task, {{"micro_batch", {"all", "1/2"}}}, 8) == std::vector<Knobs>{Knobs{}});
 }
+
+}  // namespace saturn::search_test

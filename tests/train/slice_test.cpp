@@ -10,7 +10,7 @@
 
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::slice_test {
 
 namespace {
 
@@ -80,3 +80,5 @@ TEST_CASE("replicated slices are shared out among the writers by size") {
   CHECK(writers_of(slices, 2) == std::vector<int>{0, 1, 1, 1, 0});
   CHECK(writers_of(slices, 1) == std::vector<int>{0, 0, 0, 0, 0});
 }
+
+}  // namespace saturn::slice_test

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <string>
 
-using namespace saturn;
+namespace saturn::stage_split_test {
 
 namespace {
 
@@ -98,3 +98,5 @@ TEST_CASE("a stage that does not fit is no stage") {
   CHECK(balance_stages({1, 1, 1, 1, 9}, 3, at_most_two) == StageSplit{2, 2, 1});
   CHECK(balance_stages({1, 1, 1, 1, 9}, 2, at_most_two).empty());
 }
+
+}  // namespace saturn::stage_split_test

@@ -9,7 +9,7 @@
 #include "temporary_directory.h"
 #include "train/slice.h"
 
-using namespace saturn;
+namespace saturn::start_weights_test {
 
 namespace {
 
@@ -110,3 +110,5 @@ TEST_CASE("weights that do not fit are refused with what is wrong") {
   const test::TemporaryDirectory empty;
   CHECK(problem(from(empty.path())) == "there is no *.safetensors in " + empty.path().string());
 }
+
+}  // namespace saturn::start_weights_test

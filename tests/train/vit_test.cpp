@@ -8,7 +8,7 @@
 
 #include "model_checks.h"
 
-using namespace saturn;
+namespace saturn::vit_test {
 using namespace saturn::test;
 
 namespace {
@@ -128,3 +128,5 @@ TEST_CASE("vit: float32 and bfloat16 have the gradients of float64") {
   check_type(spec, some_samples(4, {3, 16, 16}, 10), at::kFloat, 3e-5);
   check_type(spec, some_samples(4, {3, 16, 16}, 10), at::kBFloat16, 0.05, 2);
 }
+
+}  // namespace saturn::vit_test

@@ -7,7 +7,7 @@
 
 #include "train/worker_gang.h"
 
-using namespace saturn;
+namespace saturn::worker_damage_test {
 using namespace saturn::test;
 
 TEST_CASE("a checkpoint that cannot be written is reported, and training goes on") {
@@ -220,3 +220,5 @@ TEST_CASE("what goes wrong on rank 0 alone while a checkpoint is joined ends the
   CHECK(history.last<Failed>().message == "tensor 'weight' was added by two ranks");
   CHECK(history.log.find("rank 1: rank 0: tensor 'weight' was added by two ranks\n") != std::string::npos);
 }
+
+}  // namespace saturn::worker_damage_test

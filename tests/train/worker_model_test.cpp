@@ -2,7 +2,7 @@
 // The real worker with models and data of every kind.
 #include "worker_gang.h"
 
-using namespace saturn;
+namespace saturn::worker_model_test {
 using namespace saturn::test;
 
 namespace {
@@ -99,3 +99,5 @@ TEST_CASE("an exception in a plug-in's block ends the task with its text and the
             "a mistake in forward (in step() of the parallelism 'ddp', {}) (the model is the plug-in {})",
             SATURN_DDP, SATURN_MODEL_PLUGIN));
 }
+
+}  // namespace saturn::worker_model_test

@@ -7,7 +7,7 @@
 
 #include "train/worker_gang.h"
 
-using namespace saturn;
+namespace saturn::worker_test {
 using namespace saturn::test;
 
 namespace {
@@ -372,3 +372,5 @@ TEST_CASE("a parallelism that does not apply says why") {
   CHECK(std::get<NotApplicable>(tried[0].outcome).why ==
         "a batch of 8 rows cannot be split evenly over 3 devices");
 }
+
+}  // namespace saturn::worker_test

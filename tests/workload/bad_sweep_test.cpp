@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::bad_sweep_test {
 using test::problems;
 using test::with_task;
 
@@ -121,3 +121,5 @@ TEST_CASE("the rest of a task is checked though its sweep is wrong") {
         "validate_every_steps, stop, sweep\n"
         "3:83 sweep.grid: a task has no field 'lr' (did you mean 'optimizer.lr'?)\n");
 }
+
+}  // namespace saturn::bad_sweep_test

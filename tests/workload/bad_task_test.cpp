@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::bad_task_test {
 using test::problems;
 using test::with_task;
 
@@ -175,3 +175,5 @@ TEST_CASE("two tasks of one name are reported with both places") {
                  "tasks:\n  - {steps: 1}\n  - {steps: 2}\n") ==
         "4:5 task: the name 'a' is taken by the task on line 3\n");
 }
+
+}  // namespace saturn::bad_task_test

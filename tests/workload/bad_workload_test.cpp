@@ -5,7 +5,7 @@
 #include "temporary_directory.h"
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::bad_workload_test {
 using test::problems;
 using test::with_task;
 
@@ -99,3 +99,5 @@ TEST_CASE("a missing file is the environment's failure") {
   CHECK_THROWS_WITH_AS(read_workload("/nowhere/w.yaml"),
                        "cannot read /nowhere/w.yaml: No such file or directory", SystemError);
 }
+
+}  // namespace saturn::bad_workload_test

@@ -6,7 +6,7 @@
 #include "workload/budget_settings.h"
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::budget_test {
 using test::parse;
 using test::problems;
 using test::with_task;
@@ -83,3 +83,5 @@ TEST_CASE("bad budgets are refused with their place") {
   CHECK(wrong("{deadlin: 1h}").find("did you mean 'deadline'?") != std::string::npos);
   CHECK(wrong("{deadline: soon}").find("must be a time as 12h or 90m") != std::string::npos);
 }
+
+}  // namespace saturn::budget_test

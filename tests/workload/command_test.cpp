@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "workload/manifest.h"
 
-using namespace saturn;
+namespace saturn::command_test {
 
 namespace {
 
@@ -90,3 +90,5 @@ TEST_CASE("a command line for a shell") {
   CHECK(to_shell({{"a", "b c", "it's", ""}, {{"V", "x y"}}, "/w"}) ==
         R"(cd /w && V='x y' a 'b c' 'it'\''s' '')");
 }
+
+}  // namespace saturn::command_test

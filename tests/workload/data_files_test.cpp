@@ -7,7 +7,7 @@
 #include "temporary_directory.h"
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::data_files_test {
 
 namespace {
 
@@ -145,3 +145,5 @@ TEST_CASE("missing data and wrong keys are reported together") {
         "checkpoint_every_steps, "
         "validate_every_steps, stop, sweep\n");
 }
+
+}  // namespace saturn::data_files_test

@@ -6,7 +6,7 @@
 #include "data_files.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::dataset_test {
 using namespace saturn::test;
 
 namespace {
@@ -194,3 +194,5 @@ TEST_CASE("a fraction or files of their own are held out, in tokens or samples")
   spec.validation_files = {"x"};
   CHECK(holds_out(spec));
 }
+
+}  // namespace saturn::dataset_test

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::glob_test {
 
 namespace {
 
@@ -59,3 +59,5 @@ TEST_CASE("directories and what is missing match nothing") {
   CHECK(tree.match("none/*") == "");
   CHECK(tree.match("a.txt/*") == "");
 }
+
+}  // namespace saturn::glob_test

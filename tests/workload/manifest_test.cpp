@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "temporary_directory.h"
 
-using namespace saturn;
+namespace saturn::manifest_test {
 
 namespace {
 
@@ -177,3 +177,5 @@ TEST_CASE("a directory that is a parallelism itself is found") {
   REQUIRE(found.size() == 1);
   CHECK(found[0].name == "p");
 }
+
+}  // namespace saturn::manifest_test

@@ -7,7 +7,7 @@
 #include "temporary_directory.h"
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::model_spec_test {
 using test::problems;
 
 namespace {
@@ -189,3 +189,5 @@ TEST_CASE("what a plug-in is belongs to the signature, not where it is") {
   CHECK(signature("a.so", "one") == signature("b.so", "one"));
   CHECK(signature("a.so", "one") != signature("a.so", "two"));
 }
+
+}  // namespace saturn::model_spec_test

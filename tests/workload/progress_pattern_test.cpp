@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 #include <stdexcept>
 
-using namespace saturn;
+namespace saturn::progress_pattern_test {
 
 namespace {
 
@@ -50,3 +50,5 @@ TEST_CASE("what is wrong with a pattern is said") {
   CHECK(problem_of("(?<step") == "a group's name has no '>' after it");
   CHECK(problem_of("abc") == R"(it has no group with a name: write (?<step>\d+) around the step's number)");
 }
+
+}  // namespace saturn::progress_pattern_test

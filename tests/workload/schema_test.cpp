@@ -16,7 +16,7 @@
 #include "workload/yaml.h"
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::schema_test {
 using test::problems;
 
 namespace {
@@ -349,3 +349,5 @@ TEST_CASE("the schema finds what is wrong in a workload") {
                  ".tasks[].sweep.grid key lr: the text 'lr' breaks pattern "
                  "^(arguments|model\\.options)\\.[A-Za-z0-9_-]+$"});
 }
+
+}  // namespace saturn::schema_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workload/workload_text.h"
 
-using namespace saturn;
+namespace saturn::script_task_test {
 
 namespace {
 
@@ -46,3 +46,5 @@ TEST_CASE("what is wrong with a script's task") {
   CHECK(test::problems("tasks: [{name: '{arguments.lr}', arguments: {}}]\n") ==
         "1:16 task: name: the task has no 'arguments.lr'\n");
 }
+
+}  // namespace saturn::script_task_test

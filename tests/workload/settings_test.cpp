@@ -4,7 +4,7 @@
 #include "workload/settings_reader.h"
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::settings_test {
 using test::parse;
 using test::problems;
 using test::with_task;
@@ -145,3 +145,5 @@ TEST_CASE("what is wrong with profile, plan and run is said at once") {
         "2:7 plan must be a map (keys with values), not a list\n"
         "3:1 run must be a map (keys with values), not nothing\n");
 }
+
+}  // namespace saturn::settings_test

@@ -6,7 +6,7 @@
 
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::stop_rule_test {
 using test::problems;
 using test::with_task;
 
@@ -149,3 +149,5 @@ TEST_CASE("a rule about validations needs some") {
         "of more than 0\n");
   CHECK(problems("tasks: [{name: a, arguments: {}, stop: {validation_loss: 1, patience: 2}}]\n").empty());
 }
+
+}  // namespace saturn::stop_rule_test

@@ -5,7 +5,7 @@
 
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::sweep_test {
 using test::names;
 using test::parse;
 using test::with_task;
@@ -118,3 +118,5 @@ TEST_CASE("a range of one value and a choice of all settings can be drawn out") 
       swept("{seed}{batch_size}", "{random: {count: 6, over: {seed: [1, 2, 3], batch_size: [4, 5]}}}");
   CHECK(all.tasks.size() == 6);
 }
+
+}  // namespace saturn::sweep_test

@@ -6,7 +6,7 @@
 
 #include "workload/knobs.h"
 
-using namespace saturn;
+namespace saturn::task_test {
 
 namespace {
 
@@ -134,3 +134,5 @@ TEST_CASE("arguments are part of the signature, but those of same_speed") {
   CHECK(signature({{"lr", "1"}, {"d", "2"}}) != signature({{"lr", "1"}, {"d", "3"}}));
   CHECK(signature({{"a", "1 b=2"}}) != signature({{"a", "1"}, {"b", "2"}}));
 }
+
+}  // namespace saturn::task_test

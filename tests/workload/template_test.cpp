@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::template_test {
 
 namespace {
 
@@ -42,3 +42,5 @@ TEST_CASE("names are fit for directories") {
         "has a character that is not allowed at position 2 (it names a directory: letters, digits and . _ + "
         "= - only)");
 }
+
+}  // namespace saturn::template_test

@@ -6,7 +6,7 @@
 
 #include "workload_text.h"
 
-using namespace saturn;
+namespace saturn::workload_test {
 using test::parse;
 using test::with_task;
 
@@ -142,3 +142,5 @@ TEST_CASE("the hash tells which task reads which files") {
                                      hash("[y]", "[y]"), hash("[x, y]", "[x]"), hash("[x]", "[x, y]")};
   CHECK(hashes.size() == 6);
 }
+
+}  // namespace saturn::workload_test

@@ -3,7 +3,7 @@
 
 #include "workload/yaml.h"
 
-using namespace saturn;
+namespace saturn::yaml_bad_test {
 
 namespace {
 
@@ -131,3 +131,5 @@ TEST_CASE("files that are no text are refused") {
               "       |     ^");
   check_error(std::string(9 << 20, 'a'), "f.yaml: error: the file is larger than 8 MiB: this is no workload");
 }
+
+}  // namespace saturn::yaml_bad_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace saturn;
+namespace saturn::yaml_test {
 
 namespace {
 
@@ -66,3 +66,5 @@ TEST_CASE("many aliases are fine as long as what they stand for is small") {
   for (int i = 0; i < 5000; ++i) text += "- *a\n";
   CHECK(parse_yaml("f.yaml", text).root.find("b")->items.size() == 5000);
 }
+
+}  // namespace saturn::yaml_test

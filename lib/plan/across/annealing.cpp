@@ -7,6 +7,8 @@
 #include <random>
 #include <utility>
 
+#include "plan/model/index.h"
+
 namespace saturn {
 namespace {
 
@@ -17,10 +19,6 @@ constexpr double kColdest = 1e-5;
 /// What the devices' mean time of getting free counts for beside the makespan: a plan with room left for
 /// others is nearer to one that ends earlier.
 constexpr double kRoom = 0.05;
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
 
 /// What the walk makes small; the criterion says which of the plans it comes by is the best.
 class Cost {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "plan/across/annealing.h"
+#include "plan/model/index.h"
 #include "plan/model/least_time.h"
 
 namespace saturn {
@@ -16,13 +17,9 @@ namespace {
 constexpr std::int64_t kMovesPerTask = 400;
 constexpr std::int64_t kLeastMoves = 2000;
 constexpr int kRounds = 3;
-constexpr double kHottest = 0.03;  ///< of the cost
-constexpr double kColdest = 1e-4;
+constexpr double kHottestFront = 0.03;  ///< of the cost
+constexpr double kColdestFront = 1e-4;
 constexpr Millis kNever = std::numeric_limits<Millis>::max() / 4;
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
 
 /// A way to end behind the front: when at the earliest, and for how much device time.
 struct End {
@@ -81,15 +78,15 @@ class FrontSearch {
   void walk(std::int64_t moves, const Deadline& deadline) {
     Turns current = best_;
     double cost = best_cost_;
-    const double hottest = kHottest * cost;
+    const double hottest = kHottestFront * cost;
     const auto work = static_cast<std::int64_t>(movable_.size() + rest_.size()) * 8;
     for (std::int64_t move = 0; move < moves && !deadline.passed(); ++move) {
       deadline.spend(work);
       Turns next = current;
       change(next);
       const double there = cost_of(next);
-      const double heat =
-          hottest * std::pow(kColdest / kHottest, static_cast<double>(move) / static_cast<double>(moves));
+      const double heat = hottest * std::pow(kColdestFront / kHottestFront,
+                                             static_cast<double>(move) / static_cast<double>(moves));
       if (there > cost && uniform() >= std::exp((cost - there) / heat)) continue;
       current = std::move(next);
       cost = there;

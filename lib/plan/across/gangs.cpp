@@ -13,10 +13,6 @@
 namespace saturn {
 namespace {
 
-double seconds(Millis millis) {
-  return static_cast<double>(millis) / 1000;
-}
-
 const ProblemTask& task_of(const Problem& problem, const Gang& gang) {
   return problem.tasks[static_cast<size_t>(gang.task)];
 }
@@ -192,8 +188,8 @@ class Reducer {
       std::string name = p == 0 ? task.name : fmt::format("{} (part {})", task.name, p + 1);
       while (p > 0 && !names_.insert(name).second) name += "'";
       const Configuration on_this{whole.parallelism, whole.knobs, whole.device_kind,
-                                  static_cast<int>(part.devices.size()), seconds(gang.duration)};
-      add({std::move(name), {on_this}, Pin{0, part.node, part.devices, seconds(gang.start)}}, gang.task,
+                                  static_cast<int>(part.devices.size()), in_seconds(gang.duration)};
+      add({std::move(name), {on_this}, Pin{0, part.node, part.devices, in_seconds(gang.start)}}, gang.task,
           static_cast<int>(p));
     }
   }
@@ -259,11 +255,11 @@ Plan plan_of(const Problem& problem, const std::vector<Gang>& gangs) {
   Plan plan;
   for (const Gang& gang : gangs) {
     Assignment line = line_of(problem, gang.task, configuration_of(problem, gang));
-    line.start_seconds = seconds(gang.start);
-    line.duration_seconds = seconds(gang.duration);
+    line.start_seconds = in_seconds(gang.start);
+    line.duration_seconds = in_seconds(gang.duration);
     for (const GangPart& part : gang.parts)
       add_part(line, problem.nodes[static_cast<size_t>(part.node)].name, part.devices);
-    plan.makespan_seconds = std::max(plan.makespan_seconds, seconds(gang.end()));
+    plan.makespan_seconds = std::max(plan.makespan_seconds, in_seconds(gang.end()));
     plan.assignments.push_back(std::move(line));
   }
   sort_assignments(plan);

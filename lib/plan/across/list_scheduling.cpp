@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "plan/model/index.h"
 #include "plan/model/pins.h"
 #include "plan/model/running.h"
 
@@ -17,10 +18,6 @@ namespace saturn {
 namespace {
 
 constexpr Millis kNotPlaced = -1;
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
 
 bool by_time(const std::pair<Millis, int>& a, const std::pair<Millis, int>& b) {
   return a.first != b.first ? a.first < b.first : a.second > b.second;

@@ -13,10 +13,6 @@
 namespace saturn {
 namespace {
 
-double seconds(Millis millis) {
-  return static_cast<double>(millis) / 1000;
-}
-
 /// How the task would run on the node; null: not at all.
 using Choice = std::function<const Configuration*(size_t task, const ProblemNode& node)>;
 
@@ -69,8 +65,8 @@ class ListScheduler {
     line.task = problem_.tasks[task].name;
     line.parallelism = configuration.parallelism;
     line.knobs = configuration.knobs;
-    line.start_seconds = seconds(start);
-    line.duration_seconds = seconds(duration_millis(configuration.duration_seconds));
+    line.start_seconds = in_seconds(start);
+    line.duration_seconds = in_seconds(duration_millis(configuration.duration_seconds));
     return line;
   }
 

@@ -19,20 +19,17 @@
 #include <limits>
 
 #include "plan/milp/milp.h"
+#include "plan/model/index.h"
 
 namespace saturn {
 namespace {
 
 constexpr Millis kMostSlots = 6000;
-constexpr double kMargin = 1e-7;
-constexpr int kMostRounds = 150;
+constexpr double kLaneMargin = 1e-7;
+constexpr int kMostLaneRounds = 150;
 constexpr double kToBest = 0.5;  ///< where the next question lies, from the program's point to the best one
 constexpr size_t kNowhere = SIZE_MAX;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
 
 }  // namespace
 
@@ -40,9 +37,9 @@ bool LaneProgram::refutes(Millis target, const Deadline& deadline) {
   aim(target);
   if (best_ && best_->lane.size() == types_.size() && ask(*std::exchange(best_, std::nullopt), deadline))
     return true;
-  for (int round = 0; round < kMostRounds && !deadline.passed(); ++round) {
+  for (int round = 0; round < kMostLaneRounds && !deadline.passed(); ++round) {
     const std::optional<Point> point = solve_program(deadline);
-    if (!point || total(*point) <= lane_count_ * (1 + kMargin)) return false;
+    if (!point || total(*point) <= lane_count_ * (1 + kLaneMargin)) return false;
     if (best_) {
       Point middle = *point;
       for (size_t c = 0; c < middle.worth.size(); ++c)
@@ -167,14 +164,14 @@ bool LaneProgram::ask(const Point& point, const Deadline& deadline) {
     const auto [knapsack, value] = best_knapsack(t, point.worth, deadline);
     lanes += value * types_[t].count;
     values.push_back(value);
-    if (value_of(knapsack, point.worth) <= point.lane[t] * (1 + kMargin)) continue;
+    if (value_of(knapsack, point.worth) <= point.lane[t] * (1 + kLaneMargin)) continue;
     knapsacks_.push_back(knapsack);
     found_.push_back(knapsack);
     added_ = true;
   }
   const double ratio = total(point) / std::max(lanes, 1e-300);
   if (ratio > best_ratio_) best_ratio_ = ratio, best_ = point, best_values_ = values;
-  return ratio > 1 + kMargin;
+  return ratio > 1 + kLaneMargin;
 }
 
 /// Slots that the option takes up in a lane of that type, rounded down.

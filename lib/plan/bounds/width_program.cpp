@@ -17,17 +17,14 @@
 #include <limits>
 
 #include "plan/milp/milp.h"
+#include "plan/model/index.h"
 
 namespace saturn {
 namespace {
 
-constexpr int kMostRounds = 200;
-constexpr double kMargin = 1e-7;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
+constexpr int kMostWidthRounds = 200;
+constexpr double kWidthMargin = 1e-7;
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
@@ -50,7 +47,7 @@ WidthProgram::Row WidthProgram::demand_row(const std::vector<double>& prices, Mi
   Row row{std::vector<double>(offsets_.back(), 0), 1, 0, -1};
   for (const TaskClass& task_class : instance_.classes) {
     const InstanceTask& task = instance_.tasks[at(task_class.members.front())];
-    double least = kInfinity;
+    double least = kUnbounded;
     size_t index = 0;
     double time = 0;
     for (size_t group = 0; group < task.options.size(); ++group)
@@ -82,7 +79,7 @@ std::vector<WidthProgram::Row> WidthProgram::broken_splits(const std::vector<dou
         const double with = value[at(used - width)] + prices[price_index(static_cast<int>(group), width)];
         if (with > value[at(used)]) value[at(used)] = with, last[at(used)] = width;
       }
-    if (value.back() <= rates[group] * (1 + kMargin) + 1e-12) continue;
+    if (value.back() <= rates[group] * (1 + kWidthMargin) + 1e-12) continue;
     Row row{std::vector<double>(offsets_.back(), 0), 0, -1, static_cast<int>(group)};
     for (int used = size; last[at(used)] > 0; used -= last[at(used)])
       row.prices[price_index(static_cast<int>(group), last[at(used)])] += 1;
@@ -94,13 +91,14 @@ std::vector<WidthProgram::Row> WidthProgram::broken_splits(const std::vector<dou
 /// Prices, then the groups' rates, then the demand's value; empty when the solver failed.
 std::optional<std::vector<double>> WidthProgram::solve_program(const Deadline& deadline) const {
   Milp program;
-  for (size_t price = 0; price < offsets_.back(); ++price) program.add_column({0, kInfinity, 0, false});
+  for (size_t price = 0; price < offsets_.back(); ++price) program.add_column({0, kUnbounded, 0, false});
   double all = 0;
   for (const Millis room : room_) all += static_cast<double>(room);
   std::vector<std::pair<int, double>> rates;
   for (size_t group = 0; group < sizes_.size(); ++group)
-    rates.emplace_back(program.add_column({0, kInfinity, 0, false}), static_cast<double>(room_[group]) / all);
-  const int demand = program.add_column({0, kInfinity, -1, false});
+    rates.emplace_back(program.add_column({0, kUnbounded, 0, false}),
+                       static_cast<double>(room_[group]) / all);
+  const int demand = program.add_column({0, kUnbounded, -1, false});
   program.add_equal(rates, 1);
   for (const Row& row : rows_) {
     std::vector<std::pair<int, double>> terms;
@@ -136,9 +134,9 @@ bool WidthProgram::refutes(Millis target, const Deadline& deadline) {
       rows_.push_back(std::move(row));
     }
   rows_.push_back(demand_row(area, target));
-  for (int round = 0; round < kMostRounds && !deadline.passed(); ++round) {
+  for (int round = 0; round < kMostWidthRounds && !deadline.passed(); ++round) {
     const std::optional<std::vector<double>> point = solve_program(deadline);
-    if (!point || point->back() <= all * (1 + kMargin)) return false;
+    if (!point || point->back() <= all * (1 + kWidthMargin)) return false;
     const auto split = point->begin() + static_cast<std::ptrdiff_t>(offsets_.back());
     const std::vector<double> prices(point->begin(), split);
     rates.assign(split, split + static_cast<std::ptrdiff_t>(sizes_.size()));
@@ -146,8 +144,8 @@ bool WidthProgram::refutes(Millis target, const Deadline& deadline) {
     const Row tangent = demand_row(prices, target);
     double value = 0;
     for (size_t price = 0; price < prices.size(); ++price) value -= tangent.prices[price] * prices[price];
-    if (broken.empty() && value > all * (1 + kMargin)) return true;
-    if (broken.empty() && value >= point->back() * (1 - kMargin)) return false;
+    if (broken.empty() && value > all * (1 + kWidthMargin)) return true;
+    if (broken.empty() && value >= point->back() * (1 - kWidthMargin)) return false;
     rows_.insert(rows_.end(), broken.begin(), broken.end());
     rows_.push_back(tangent);
   }

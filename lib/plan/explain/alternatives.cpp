@@ -13,10 +13,6 @@
 namespace saturn {
 namespace {
 
-double seconds(Millis millis) {
-  return static_cast<double>(millis) / 1000;
-}
-
 /// Puts lines one after another on their nodes, as early as they fit.
 class Replacer {
  public:
@@ -52,7 +48,7 @@ class Replacer {
     if (best == nodes_.size()) return false;
     line.parallelism = configuration.parallelism;
     line.knobs = configuration.knobs;
-    line.duration_seconds = seconds(duration_millis(configuration.duration_seconds));
+    line.duration_seconds = in_seconds(duration_millis(configuration.duration_seconds));
     line.node = problem_.nodes[best].name;
     place_on(best, line, count);
     return true;
@@ -67,7 +63,7 @@ class Replacer {
       start = std::max(start, nodes_[index_.at(node)].start_on(devices));
     });
     if (pin != pins_.end() && pin->second->start_seconds) start = release_millis(*pin->second->start_seconds);
-    line.start_seconds = seconds(start);
+    line.start_seconds = in_seconds(start);
     const Millis end = start + duration_millis(line.duration_seconds);
     for_each_part(line, [&](const std::string& node, const std::vector<int>& devices) {
       nodes_[index_.at(node)].take_these(devices, end);
@@ -86,8 +82,8 @@ class Replacer {
     const Millis start = by_start.back().first, duration = duration_millis(configuration.duration_seconds);
     line.parallelism = configuration.parallelism;
     line.knobs = configuration.knobs;
-    line.start_seconds = seconds(start);
-    line.duration_seconds = seconds(duration);
+    line.start_seconds = in_seconds(start);
+    line.duration_seconds = in_seconds(duration);
     line.further.clear();
     for (size_t p = 0; p < by_start.size(); ++p) {
       const size_t n = by_start[p].second;
@@ -106,13 +102,13 @@ class Replacer {
     const auto pin = pins_.find(line.task);
     const Millis duration = duration_millis(line.duration_seconds);
     if (pin == pins_.end() || (pin->second->devices.empty() && !pin->second->start_seconds)) {
-      line.start_seconds = seconds(nodes_[node].start(count));
+      line.start_seconds = in_seconds(nodes_[node].start(count));
       line.devices = nodes_[node].take(count, count, duration);
       return;
     }
     Millis start = nodes_[node].start_on(line.devices);
     if (pin->second->start_seconds) start = release_millis(*pin->second->start_seconds);
-    line.start_seconds = seconds(start);
+    line.start_seconds = in_seconds(start);
     nodes_[node].take_these(line.devices, start + duration);
   }
 

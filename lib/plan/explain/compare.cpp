@@ -12,10 +12,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Plans count in milliseconds.
-constexpr double kSameTime = 0.5e-3;
+constexpr double kSameTotal = 0.5e-3;
 
 bool same_time(double a, double b) {
-  return std::abs(a - b) <= kSameTime;
+  return std::abs(a - b) <= kSameTotal;
 }
 
 std::vector<std::string> nodes_of(const Assignment& line) {

@@ -10,9 +10,6 @@
 namespace saturn {
 namespace {
 
-/// Plans count in milliseconds.
-constexpr double kSameTime = 1.001e-3;
-
 std::vector<size_t> by_start(const Plan& plan) {
   std::vector<size_t> order(plan.assignments.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;

@@ -10,9 +10,6 @@
 namespace saturn {
 namespace {
 
-/// Plans count in milliseconds.
-constexpr double kSameTime = 1.001e-3;
-
 class IdleFinder {
  public:
   IdleFinder(const Problem& problem, const Plan& plan)

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "plan/methods/best_fit.h"
+#include "plan/model/index.h"
 
 namespace saturn {
 namespace {
@@ -15,10 +16,6 @@ namespace {
 constexpr double kAnyLateness = std::numeric_limits<double>::infinity();
 constexpr double kCold = 0.02;        ///< of the first temperature, at the end
 constexpr std::uint64_t kDecide = 3;  ///< one change in so many is a decision
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
 
 /// What a round may decide about a task beside its turn; the rest is left to the waste.
 enum class Decide { kNothing, kOption, kOptionOrNode };

@@ -6,14 +6,10 @@
 #include <limits>
 #include <utility>
 
+#include "plan/model/index.h"
+
 namespace saturn {
 namespace {
-
-constexpr Millis kForever = std::numeric_limits<Millis>::max();
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
 
 /// The way of least device time in the group where that is most.
 Option least_option(const InstanceTask& task) {

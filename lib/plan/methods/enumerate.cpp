@@ -4,16 +4,14 @@
 #include <algorithm>
 #include <numeric>
 
+#include "plan/model/index.h"
+
 namespace saturn {
 namespace {
 
 /// Windows [a, C - a] with a = C * kWindow / kWindows.
 constexpr Millis kWindows = 24;
 constexpr std::int64_t kVisitSteps = 20;  ///< about what a step of the walk takes (deadline.h)
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
 
 }  // namespace
 

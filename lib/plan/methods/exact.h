@@ -11,6 +11,9 @@
 
 namespace saturn {
 
+/// Above so many tasks the master has too many columns.
+constexpr size_t kLargestExact = 120;
+
 /// Logic-based Benders decomposition: the master (enumerate.h while that is quick, then CBC) says which
 /// options run where, the oracle (fit.h) whether each node can run its share by the target; what it refuses
 /// becomes a cut. The target is just under the best plan, so every success is a better plan and a refused

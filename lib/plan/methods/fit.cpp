@@ -16,7 +16,6 @@ constexpr std::int64_t kShortDive = 400;
 /// Failed device states kept per set of remaining gangs.
 constexpr size_t kMemory = 48;
 constexpr std::int64_t kStateSteps = 40;  ///< about what looking at a state takes (deadline.h)
-constexpr Millis kForever = std::numeric_limits<Millis>::max();
 
 struct State {
   std::vector<int> left;     ///< per item: gangs not started yet

@@ -17,8 +17,7 @@ namespace {
 
 constexpr std::int64_t kFirstMoves = 20000;
 constexpr std::int64_t kMostMoves = 5000000;
-constexpr size_t kLargestExact = 120;
-constexpr std::array kPatience{1.0, 0.5, 0.25, 2.0, 4.0, 0.0};
+constexpr std::array kPatiences{1.0, 0.5, 0.25, 2.0, 4.0, 0.0};
 
 /// List scheduling for early ends: the tasks of least device time first, each where it ends earliest, as wide
 /// as pays when so many tasks wait behind it (term (3) of completion_bound.cpp).
@@ -161,7 +160,7 @@ ObjectiveResult least_completions_plan(const Search& search, const ObjectiveOpti
     if (options.report) options.report(best.completions, result);
   };
   if (search.has_plan()) offer(search.best(), search.method());
-  for (const double patience : kPatience)
+  for (const double patience : kPatiences)
     for (const bool staying : {true, false})
       if ((staying || instance.running) && (result.sequences.empty() || !deadline.passed()))
         offer(EarlyScheduler(instance, patience, staying).run(), "list scheduling");

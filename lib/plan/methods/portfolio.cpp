@@ -14,9 +14,8 @@ namespace {
 
 constexpr std::int64_t kShortAnnealing = 20000;
 constexpr int kShortRounds = 3;
-constexpr int kAttempts = 10;          ///< of filling nodes anew, per turn
-constexpr size_t kSmall = 16;          ///< tasks that the exact method usually manages at once
-constexpr size_t kLargestExact = 120;  ///< above, the master has too many columns
+constexpr int kAttempts = 10;  ///< of filling nodes anew, per turn
+constexpr size_t kSmall = 16;  ///< tasks that the exact method usually manages at once
 constexpr size_t kLargestLanes = 2000;
 constexpr size_t kLargestFilling = 400;  ///< above, annealing gains more in the same time
 constexpr size_t kLargestOrder = 1000;   ///< above, a turn's work is spent by placing all tasks a few times

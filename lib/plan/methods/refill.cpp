@@ -5,6 +5,8 @@
 #include <map>
 #include <numeric>
 
+#include "plan/model/index.h"
+
 namespace saturn {
 namespace {
 
@@ -16,7 +18,7 @@ constexpr size_t kFirstWidth = 30;
 constexpr size_t kMostWidth = 1000;
 constexpr size_t kLastNode =
     4;  ///< times the width: what is left must go there, so it is worth a longer look
-constexpr size_t kMostNodes = 4;
+constexpr size_t kMostRefilled = 4;
 constexpr int kDraws = 3;
 constexpr size_t kFillings = 6;
 constexpr size_t kMostClasses = 40;  ///< that a node is offered
@@ -26,10 +28,6 @@ constexpr double kNoise = 0.3;
 constexpr double kStaysAgain = 0.8;    ///< how likely a gang that stays does so again
 constexpr double kStaysAnew = 0.4;     ///< and one that has moved
 constexpr double kWastePerTask = 0.3;  ///< at most, as a share of a node's fair part of the waste
-
-size_t at(int index) {
-  return static_cast<size_t>(index);
-}
 
 double uniform(std::mt19937_64& random) {
   return static_cast<double>(random() >> 11) * 0x1.0p-53;
@@ -119,7 +117,7 @@ std::vector<int> Refill::choose_nodes() {
   for (const int node : all)
     if (finishes_[at(node)] > goal_) late.push_back(node);
   if (late.empty()) return {};
-  const size_t most = std::min(all.size(), kMostNodes);
+  const size_t most = std::min(all.size(), kMostRefilled);
   const size_t count = most <= 2 ? most : 2 + random_() % (most - 1);
   std::vector<int> best;
   double best_slack = 0;

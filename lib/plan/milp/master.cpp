@@ -37,7 +37,7 @@ constexpr size_t kMostSplits = 250;
 /// One hard master must not use up the whole time.
 constexpr Seconds kLongestMaster{2};
 constexpr Seconds kAnyTime{120};
-constexpr int kMostNodes = 2000;
+constexpr int kMostMasterNodes = 2000;
 constexpr std::int64_t kMasterSteps = 20000000;  ///< about what a master takes
 constexpr double kSlack = 1e-9;                  ///< of rounding in the coefficients
 using Terms = std::vector<std::pair<int, double>>;
@@ -270,7 +270,7 @@ MilpResult MasterSolver::solve(const Master& master, bool first_solution, const 
   options.first_solution = first_solution;
   options.cancel = deadline.cancel();
   options.use = deadline.solver_use();
-  if (deadline.counts_work()) options.most_nodes = kMostNodes;
+  if (deadline.counts_work()) options.most_nodes = kMostMasterNodes;
   return solver_(master.milp, options);
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kTolerance = 1e-5;
-constexpr double kPatience = 2;  ///< CBC keeps to its time limit within about 10 %
+constexpr double kCbcPatience = 2;  ///< CBC keeps to its time limit within about 10 %
 constexpr Seconds kSlowestFork{1};
 
 /// Three bytes, then the values: read by the process that wrote it, or one forked from it.
@@ -41,7 +41,7 @@ CbcAnswer from_bytes(const std::string& bytes) {
 /// buffers; Clp takes over SIGINT while it solves its first relaxation; and nothing but a kill ends a solve
 /// early. A jump out of a failed assertion would be undefined: it skips the destructors of CBC's frames.
 std::optional<CbcAnswer> ask_isolated(const Milp& milp, const MilpOptions& options) {
-  const IsolationLimits limits{kPatience * options.time_limit + kSlowestFork, options.cancel};
+  const IsolationLimits limits{kCbcPatience * options.time_limit + kSlowestFork, options.cancel};
   const double begun = steady_seconds();
   open_cbc();  // in this process: every copy finds it open
   const auto bytes = run_isolated([&] { return to_bytes(ask_cbc(milp, options)); }, limits);

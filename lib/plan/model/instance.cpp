@@ -20,7 +20,6 @@ namespace {
 constexpr double kLongestSeconds = 1e9;
 /// Sums of device-milliseconds must stay below this.
 constexpr double kLargestArea = 4e18;
-constexpr Millis kForever = std::numeric_limits<Millis>::max();
 
 void check_times(const Problem& problem, std::vector<std::string>& errors) {
   double area = 0;

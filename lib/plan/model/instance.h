@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,12 @@ namespace saturn {
 
 /// Planning counts in whole milliseconds: sums are exact, and bound, makespan and gap agree.
 using Millis = std::int64_t;
+/// Later than any time.
+constexpr Millis kForever = std::numeric_limits<Millis>::max();
+
+inline double in_seconds(Millis millis) {
+  return static_cast<double>(millis) / 1000;
+}
 
 /// Whether it can be planned with: 0 to 10^9 s.
 bool is_time(double seconds);
