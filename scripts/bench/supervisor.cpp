@@ -50,9 +50,9 @@ namespace fs = std::filesystem;
 constexpr const char* kFamily = "mixed";
 /// A few seconds; the same plan on every machine.
 constexpr std::int64_t kPlanWork = 2'000'000;
-/// Of a task's time: the rest is training.
-constexpr double kStartupShare = 0.1;
-constexpr double kCheckpointShare = 0.05;
+/// Of a task's time, and at most: the rest is training.
+constexpr double kStartupShare = 0.1, kLongestStartup = 60;
+constexpr double kCheckpointShare = 0.05, kLongestCheckpoint = 30;
 constexpr double kValidationShare = 0.01;
 /// Of the speeds: tasks end early and late.
 constexpr double kNoise = 0.1;
@@ -128,12 +128,14 @@ RunSetup make_setup(const Problem& problem, const Options& options, const fs::pa
 SimulatedGang behaviour(const Options& options, const Assignment& line, std::mt19937_64& random) {
   const double seconds = line.duration_seconds;
   const double noise = std::exp(kNoise * std::normal_distribution<double>()(random));
-  const double training = seconds * (1 - kStartupShare - kCheckpointShare - 2 * kValidationShare);
-  return {.startup_seconds = seconds * kStartupShare,
+  const double startup = std::min(kLongestStartup, seconds * kStartupShare);
+  const double checkpoint = std::min(kLongestCheckpoint, seconds * kCheckpointShare);
+  const double training = seconds * (1 - 2 * kValidationShare) - startup - checkpoint;
+  return {.startup_seconds = startup,
           .step_seconds = noise * training / static_cast<double>(options.steps),
           .steps = options.steps,
           .checkpoint_every_steps = options.steps_of_checkpoints(),
-          .checkpoint_seconds = seconds * kCheckpointShare,
+          .checkpoint_seconds = checkpoint,
           .dies_at_step = {},
           .fails_with = {},
           .validation_seconds = seconds * kValidationShare,

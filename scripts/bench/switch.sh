@@ -13,7 +13,7 @@ saturn=$build/bin/saturn
 cmake --build "$build" --target saturn saturn-worker parallelisms >/dev/null
 scratch=$(mktemp -d)
 end() {
-  [[ -z ${pid:-} ]] || kill -INT "$pid" 2>/dev/null || true
+  [[ -z ${pid:-} ]] || kill -TERM "$pid" 2>/dev/null || true
   wait
   rm -rf "$scratch"
 }
@@ -28,7 +28,7 @@ parallelisms: [ddp]
 profile: {trial_time: 2s}
 run: {introspection_interval: 0, checkpoint_interval: 1h}
 tasks:
-  - {name: a, steps: 1000000, batch_size: 8, model: {layers: ${LAYERS:-8}, heads: 8, width: ${WIDTH:-512}, context: 64}, data: {files: text.txt}}
+  - {name: a, steps: 1000000, batch_size: 2, model: {layers: ${LAYERS:-8}, heads: 8, width: ${WIDTH:-512}, context: 64}, data: {files: text.txt}}
 YAML
 "$saturn" run w.yaml >run.out 2>&1 </dev/null &
 pid=$!
@@ -51,7 +51,7 @@ for ((n = 1; n <= ${SWITCHES:-6}; ++n)); do
   until_released $((n + 1))
 done
 sleep 2
-kill -INT "$pid"
+kill -TERM "$pid"
 wait "$pid" || true
 pid=
 checkpoint=$(du -s --bytes runs/w/tasks/a/checkpoints/* | sort -n | tail -n1 | cut -f1)

@@ -53,6 +53,7 @@ within() {
 }
 right() { [[ $(cat "$work/$1".[01] | grep -c right) == "$2" ]]; }
 over() { ! kill -0 "${pids[@]}" 2>/dev/null; }
+all_but() { [[ $(ip netns pids "$a" | grep -vxc "$1") == 0 ]]; } # PROCESS: no other runs on the first host
 
 echo "IPv6 alone, and the death of a host"
 ip -n "$a" addr add fd77::1/64 dev v0 nodad
@@ -63,6 +64,29 @@ ip netns pids "$b" | xargs kill -9
 within 10 over || fail "the death of a host goes unnoticed"
 grep -Eq '^rank 0 after 0 s: rank [12] \(process [0-9]+ on .*\) died$' "$work/six.0" || fail "no rank is named"
 pids=()
+
+echo "a link with delay that loses packets"
+if [[ -c /dev/net/tun ]] && command -v python3 >/dev/null; then
+  "$(dirname "$0")/lossy_link.py" "$a" "$b" 2 0.002 >"$work/link" 2>&1 &
+  link=$!
+  pids+=("$link")
+  within 10 grep -q up "$work/link" || fail "the link does not come up"
+  for name in "$a:1" "$b:2"; do
+    ip -n "${name%:*}" addr add "10.78.0.${name#*:}/24" dev lossy
+    ip -n "${name%:*}" link set lossy up mtu 9000
+    ip -n "${name%:*}" link set v0 down
+  done
+  gang lossy 1,2 20
+  within 60 right lossy 3 || fail "three ranks do not get on over it"
+  ip netns pids "$b" | grep -vx "$link" | xargs kill -9
+  within 20 all_but "$link" || fail "the death of a host goes unnoticed over it"
+  kill "$link"
+  within 5 grep -q '^lost [1-9]' "$work/link" || fail "no packet was lost"
+  pids=()
+  for name in "$a" "$b"; do ip -n "$name" link set v0 up; done
+else
+  echo "(skipped: there is no /dev/net/tun or no python3)"
+fi
 
 echo "a slow link that loses what it cannot carry"
 ip -n "$a" addr add 10.77.0.1/24 dev v0
