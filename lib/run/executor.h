@@ -225,6 +225,7 @@ class Executor {
   double next_budget_check_ = std::numeric_limits<double>::infinity();
   double next_check_ = 0;                            ///< when a gang may be hung or late
   double next_start_ahead_ = 0;                      ///< when a gang may be near its end
+  double looked_ahead_at_ = -1;                      ///< when it was last asked which gangs those are
   std::set<std::pair<std::string, int>> withdrawn_;  ///< devices that are no part of the cluster any more
   Cluster lent_;                                     ///< for trials
   bool measuring_ = false;                           ///< trials have begun

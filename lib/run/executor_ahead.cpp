@@ -14,6 +14,8 @@ namespace {
 /// Before the expected end of the gangs that a new one waits for; of a short one in its last quarter only.
 constexpr double kAheadSeconds = 10;
 constexpr double kAheadShare = 0.25;
+/// Between two looks at which gangs these are: with a thousand of them the whole plan is read each time.
+constexpr double kLooksApart = 0.1;
 
 /// Whether a gang that has come up for `ahead` can do what is to be done now: it reads the job again.
 bool serves(const GangSpec& ahead, const GangSpec& now) {
@@ -41,7 +43,9 @@ GangId Executor::start_or_admit(const GangSpec& gang) {
 /// leave: that time is not lost to the devices.
 void Executor::start_ahead() {
   if (is_ending()) return dismiss_all();
+  next_start_ahead_ = std::max(next_start_ahead_, looked_ahead_at_ + kLooksApart);
   if (now() < next_start_ahead_) return;
+  looked_ahead_at_ = now();
   const std::set<std::string> leaving = about_to_leave();
   if (leaving.empty() && ahead_.empty()) return;
   std::vector<const Assignment*> next = due(setup_, plan_, state_, leaving);

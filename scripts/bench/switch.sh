@@ -28,7 +28,7 @@ parallelisms: [ddp]
 profile: {trial_time: 2s}
 run: {introspection_interval: 0, checkpoint_interval: 1h}
 tasks:
-  - {name: a, steps: 1000000, batch_size: 2, model: {layers: ${LAYERS:-8}, heads: 8, width: ${WIDTH:-512}, context: 64}, data: {files: text.txt}}
+  - {name: a, steps: 1000000, batch_size: 8, model: {layers: ${LAYERS:-8}, heads: 8, width: ${WIDTH:-512}, context: 16}, data: {files: text.txt}}
 YAML
 "$saturn" run w.yaml >run.out 2>&1 </dev/null &
 pid=$!

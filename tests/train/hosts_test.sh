@@ -67,6 +67,7 @@ pids=()
 
 echo "a link with delay that loses packets"
 if [[ -c /dev/net/tun ]] && command -v python3 >/dev/null; then
+  : >"$work/link"
   "$(dirname "$0")/lossy_link.py" "$a" "$b" 2 0.002 >"$work/link" 2>&1 &
   link=$!
   pids+=("$link")
