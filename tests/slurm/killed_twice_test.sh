@@ -28,8 +28,8 @@ workload w slurm
 state_is() { [[ $(scontrol show job 1 -o) == *" JobState=$1 "* ]]; }
 count() { grep -c "\"record\":\"$1\"" runs/w/journal.jsonl; }
 left_steps() { [ "$(count task_finished)" -lt 4 ] || fail 'nothing was left to do'; }
-started_again() { # a requeued job would wait two minutes for its turn
-  scontrol update JobId=1 StartTime=now 2>/dev/null
+started_again() { # a requeued job would wait two minutes for its turn, and have no more time than before
+  scontrol update JobId=1 StartTime=now TimeLimit=20 2>/dev/null
   [[ $(scontrol show job 1 -o) == *' Restarts=1 '* ]] && state_is RUNNING
 }
 trained_again_on() { # NODE: after the second start a gang began there, and a checkpoint has been written since
@@ -44,7 +44,6 @@ expect 0 sbatch --no-kill -N2 --gpus-per-node=0 --time=1 --output=saturn.log "$t
 until_true 120 started_again
 says saturn.log 'Slurm job 1 is requeued'
 left_steps
-scontrol update JobId=1 TimeLimit=20
 until_true 60 trained_again_on n2
 left_steps
 "$cluster" power-off n2
