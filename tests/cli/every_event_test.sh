@@ -20,7 +20,7 @@ import sys, time, saturn
 hungry, kept = sys.argv[1] == "hungry", []
 run = saturn.start(save=lambda path: open(path, "w").write("saved"))
 for step in run.steps(400):
-    time.sleep(0.005 if hungry else 0.01)
+    time.sleep(0.005 if hungry else 0.03)
     if hungry and step >= 100:
         kept.append(bytearray(b"x") * (8 << 20))
     run.step(loss=1 / (step + 1))

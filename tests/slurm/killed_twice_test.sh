@@ -23,14 +23,15 @@ tasks:
 profile: {trial_time: 500ms}
 EOF2
 }
-workload undisturbed '{slots: 1}'
+workload undisturbed '{slots: 2}' # one core each, as on the nodes: two threads add up in another order
 workload w slurm
 state_is() { [[ $(scontrol show job 1 -o) == *" JobState=$1 "* ]]; }
 count() { grep -c "\"record\":\"$1\"" runs/w/journal.jsonl; }
 left_steps() { [ "$(count task_finished)" -lt 4 ] || fail 'nothing was left to do'; }
 started_again() { # a requeued job would wait two minutes for its turn, and have no more time than before
-  scontrol update JobId=1 StartTime=now TimeLimit=20 2>/dev/null
-  [[ $(scontrol show job 1 -o) == *' Restarts=1 '* ]] && state_is RUNNING
+  [[ $(scontrol show job 1 -o) == *' Restarts=1 '* ]] || return 1
+  if state_is PENDING; then scontrol update JobId=1 StartTime=now TimeLimit=20; fi
+  state_is RUNNING
 }
 trained_again_on() { # NODE: after the second start a gang began there, and a checkpoint has been written since
   awk -v node="\"node\":\"$1\"" '
