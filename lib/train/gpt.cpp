@@ -3,7 +3,6 @@
 
 #include <ATen/ops/add.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/layer_norm.h>
 #include <cmath>
 #include <fmt/format.h>
 
@@ -15,7 +14,7 @@ namespace saturn {
 namespace {
 
 constexpr double kDeviation = 0.02;  // GPT-2's
-constexpr double kNormEpsilon = 1e-5;
+constexpr double kGptEpsilon = 1e-5;
 
 std::vector<Parameter> projection(const std::string& name, std::int64_t in, std::int64_t out,
                                   double deviation = kDeviation) {
@@ -46,11 +45,6 @@ std::vector<Parameter> head_parameters(const GptModel& model) {
   return joined({norm_parameters("transformer.ln_f", model.width), {token_embedding(model)}});
 }
 
-/// Layer norm with this weight and bias.
-at::Tensor gpt_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return at::layer_norm(x, x.size(-1), weight, bias, kNormEpsilon);
-}
-
 class GptEmbedding final : public Block {
  public:
   using Block::Block;
@@ -65,10 +59,10 @@ class GptLayer final : public Block {
       : Block(std::move(parameters)), heads_(heads) {}
 
   at::Tensor forward(const at::Tensor& input, Pass) override {
-    const at::Tensor qkv = linear(gpt_norm(input, at(0), at(1)), at(2), at(3));
+    const at::Tensor qkv = linear(normalized(input, at(0), at(1), kGptEpsilon), at(2), at(3));
     const at::Tensor mixed = self_attention(qkv, heads_, Sight::kBackward);
     const at::Tensor x = at::add(input, linear(mixed, at(4), at(5)));
-    return at::add(x, perceptron(gpt_norm(x, at(6), at(7)), {at(8), at(9), at(10), at(11)}));
+    return at::add(x, perceptron(normalized(x, at(6), at(7), kGptEpsilon), {at(8), at(9), at(10), at(11)}));
   }
 
  private:
@@ -79,7 +73,7 @@ class GptHead final : public Block {
  public:
   using Block::Block;
   at::Tensor forward(const at::Tensor& x, Pass) override {
-    return linear_transposed(gpt_norm(x, at(0), at(1)), at(2));
+    return linear_transposed(normalized(x, at(0), at(1), kGptEpsilon), at(2));
   }
 };
 

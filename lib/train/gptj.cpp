@@ -6,7 +6,6 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/pow.h>
@@ -37,10 +36,6 @@ std::vector<Parameter> layer_parameters(const GptjModel& model, std::int64_t lay
                   matrix(name + ".attn.v_proj", width, width), matrix(name + ".attn.out_proj", width, width)},
                  linear_parameters(name + ".mlp.fc_in", width, 4 * width, kGptjDeviation, Layout::kOutIn),
                  linear_parameters(name + ".mlp.fc_out", 4 * width, width, kGptjDeviation, Layout::kOutIn)});
-}
-
-at::Tensor gptj_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return at::layer_norm(x, x.size(-1), weight, bias, kGptjEpsilon);
 }
 
 /// The angles' cosines and sines, [context, 1, turning / 2], of the type of `like`.
@@ -83,7 +78,7 @@ class GptjLayer final : public Block {
       : Block(std::move(parameters)), heads_(model.heads), turning_(model.turning()) {}
 
   at::Tensor forward(const at::Tensor& input, Pass) override {
-    const at::Tensor x = gptj_norm(input, at(0), at(1));
+    const at::Tensor x = normalized(input, at(0), at(1), kGptjEpsilon);
     const at::Tensor attended = linear_transposed(attention(x), at(5));
     return at::add(at::add(input, attended), perceptron(x, {at(6), at(7), at(8), at(9), true}));
   }
@@ -105,7 +100,7 @@ class GptjHead final : public Block {
  public:
   using Block::Block;
   at::Tensor forward(const at::Tensor& x, Pass) override {
-    return linear_transposed(gptj_norm(x, at(0), at(1)), at(2), at(3));
+    return linear_transposed(normalized(x, at(0), at(1), kGptjEpsilon), at(2), at(3));
   }
 };
 

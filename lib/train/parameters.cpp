@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/parameters.h"
 
+#include <ATen/ops/layer_norm.h>
+
 namespace saturn {
 
 std::vector<Parameter> norm_parameters(const std::string& name, std::int64_t width) {
   return {{name + ".weight", {width}, Start::ones(), false, {}},
           {name + ".bias", {width}, Start::zeros(), false, {}}};
+}
+
+at::Tensor normalized(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
+  return at::layer_norm(x, x.size(-1), weight, bias, epsilon);
 }
 
 std::vector<Parameter> linear_parameters(const std::string& name, std::int64_t in, std::int64_t out,

@@ -9,10 +9,13 @@
 
 namespace saturn {
 
-/// Slots of the layers that built-in models are made of.
+/// Slots of the layers that built-in models are made of, and the layer norm that several have.
 
 /// "NAME.weight" (ones) and "NAME.bias" (zeros) of a layer norm or a batch norm; they do not decay.
 std::vector<Parameter> norm_parameters(const std::string& name, std::int64_t width);
+
+/// Layer norm over the last dimension of `x`, with this weight and bias; differentiable.
+at::Tensor normalized(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon);
 
 /// The order of a weight matrix's dimensions.
 enum class Layout {

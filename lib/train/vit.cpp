@@ -4,7 +4,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/layer_norm.h>
 #include <fmt/format.h>
 
 #include "train/attention.h"
@@ -50,10 +49,6 @@ std::vector<Parameter> layer_parameters(const VitModel& model, std::int64_t laye
                  projection(".mlp.fc2", model.hidden(), width)});
 }
 
-at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return at::layer_norm(x, x.size(-1), weight, bias, kVitEpsilon);
-}
-
 class VitEmbedding final : public Block {
  public:
   VitEmbedding(std::vector<Parameter> parameters, std::int64_t patch)
@@ -82,10 +77,11 @@ class VitLayer final : public Block {
       : Block(std::move(parameters)), heads_(heads) {}
 
   at::Tensor forward(const at::Tensor& input, Pass) override {
-    const at::Tensor qkv = linear_transposed(norm(input, at(0), at(1)), at(2), at(3));
+    const at::Tensor qkv = linear_transposed(normalized(input, at(0), at(1), kVitEpsilon), at(2), at(3));
     const at::Tensor x =
         at::add(input, linear_transposed(self_attention(qkv, heads_, Sight::kAll), at(4), at(5)));
-    return at::add(x, perceptron(norm(x, at(6), at(7)), {at(8), at(9), at(10), at(11), true}));
+    return at::add(
+        x, perceptron(normalized(x, at(6), at(7), kVitEpsilon), {at(8), at(9), at(10), at(11), true}));
   }
 
  private:
@@ -98,8 +94,8 @@ class VitHead final : public Block {
       : Block(std::move(parameters)), class_token_(class_token) {}
 
   at::Tensor forward(const at::Tensor& x, Pass) override {
-    const at::Tensor pooled =
-        class_token_ ? norm(x.select(1, 0), at(0), at(1)) : norm(x, at(0), at(1)).mean(1);
+    const at::Tensor pooled = class_token_ ? normalized(x.select(1, 0), at(0), at(1), kVitEpsilon)
+                                           : normalized(x, at(0), at(1), kVitEpsilon).mean(1);
     return linear_transposed(pooled, at(2), at(3));
   }
 
