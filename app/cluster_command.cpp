@@ -26,7 +26,6 @@ Json to_json(const SlurmAllocation& allocation) {
 
 std::string report_json(const Session& session) {
   Json json{{"schema", "saturn.cluster/1"}, {"nodes", to_json(session.cluster).at("nodes")}};
-  for (std::size_t i = 0; i < session.places.size(); ++i) json["nodes"][i]["host"] = session.places[i].host;
   if (session.allocation) json["slurm"] = to_json(*session.allocation);
   return json.dump(2) + "\n";
 }
@@ -41,15 +40,13 @@ std::string report_text(const Session& session, const Style& style) {
                {"host"},
                {"its GPUs"},
                {"model"}});
-  for (std::size_t i = 0; i < session.cluster.nodes.size(); ++i) {
-    const Node& node = session.cluster.nodes[i];
+  for (const Node& node : session.cluster.nodes) {
     const Device& device = node.devices.front();
     std::vector<int> ordinals;
     for (const Device& each : node.devices)
       if (each.ordinal >= 0 && !is_cpu_kind(node.kind)) ordinals.push_back(each.ordinal);
     table.add({node.name, node.kind, std::to_string(node.devices.size()), std::to_string(device.cores.size()),
-               device.memory_bytes > 0 ? to_text_bytes(device.memory_bytes) : "",
-               i < session.places.size() ? session.places[i].host : "",
+               device.memory_bytes > 0 ? to_text_bytes(device.memory_bytes) : "", node.host,
                fmt::format("{}", fmt::join(ordinals, ",")), device.name});
   }
   return table.to_text(style);

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <set>
 
 #include "base/error.h"
 #include "cluster/nvml.h"
+#include "cluster/slurm_cluster.h"
 #include "output.h"
 
 namespace saturn {
@@ -30,15 +30,6 @@ GpuInventory gpus_for(const fs::path& worker) {
   return found;
 }
 
-/// Those of the cluster that are not this one, by Slurm's names.
-std::set<std::string> other_machines(const SlurmAllocation& allocation,
-                                     const std::vector<SlurmPlace>& places) {
-  std::set<std::string> hosts;
-  for (const SlurmPlace& place : places) hosts.insert(place.host);
-  hosts.erase(allocation.this_node);
-  return hosts;
-}
-
 /// This machine's, or what the job has of it.
 void find_own_cluster(Session& session, const SlurmJob* job, const SlurmNode* node) {
   const ClusterSpec& spec = session.workload.cluster;
@@ -58,9 +49,7 @@ void find_slurm_cluster(Session& session, const SlurmAllocation& allocation) {
   if (here != job.nodes.end() && job.nodes.size() == 1) return find_own_cluster(session, &job, &*here);
   SlurmCluster found = slurm_cluster(session.workload.cluster, job);
   for (const std::string& note : found.notes) say(note);
-  if (other_machines(allocation, found.places).empty()) return find_own_cluster(session, &job, &*here);
   session.cluster = std::move(found.cluster);
-  session.places = std::move(found.places);
 }
 
 }  // namespace
@@ -87,7 +76,8 @@ void take_cluster(Session& session, Cluster cluster) {
 }
 
 bool on_other_machines(const Session& session) {
-  return session.allocation && !other_machines(*session.allocation, session.places).empty();
+  return std::any_of(session.cluster.nodes.begin(), session.cluster.nodes.end(),
+                     [](const Node& node) { return !node.host.empty(); });
 }
 
 }  // namespace saturn

@@ -23,15 +23,22 @@ constexpr const char* kOfTheBatchScript[] = {
     "SLURM_GPU_BIND",       "SLURM_MEM_PER_CPU",   "SLURM_MEM_PER_GPU",     "SLURM_MEM_PER_NODE"};
 
 /// A step of the job that shares all that the job has on the node with the others.
-std::vector<std::string> agent_command(const SlurmPlace& place, const std::filesystem::path& needs) {
+std::vector<std::string> agent_command(const SlurmNode& node, const std::filesystem::path& needs) {
   std::vector<std::string> command{"env"};
   for (const char* name : kOfTheBatchScript) command.insert(command.end(), {"-u", name});
-  command.insert(command.end(), {"srun", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=" + place.host,
+  command.insert(command.end(), {"srun", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=" + node.name,
                                  "--cpu-bind=none", "--mem=0", "--job-name=saturn-agent"});
   // Of no type: a step that names types is refused where a node has several.
-  command.push_back(place.gpus > 0 ? fmt::format("--gpus={}", place.gpus) : "--gres=none");
+  command.push_back(node.gpus.empty() ? "--gres=none" : fmt::format("--gpus={}", node.gpus.size()));
   command.insert(command.end(), {this_program(), kAgentCommand, "--needs", needs.string()});
   return command;
+}
+
+/// One that the job did not have when the session began has none of its GPUs.
+SlurmNode node_of(const SlurmJob& job, const std::string& host) {
+  for (const SlurmNode& node : job.nodes)
+    if (node.name == host) return node;
+  return {.name = host};
 }
 
 /// What gangs of the session read, a line each.
@@ -50,21 +57,20 @@ std::string paths_needed(const Session& session) {
 
 }  // namespace
 
+std::vector<std::string> gpu_watcher() {
+  return {this_program().string(), kWatchGpusCommand};
+}
+
 std::unique_ptr<Launcher> make_launcher(const Session& session, std::unique_ptr<DeviceWatch> watch) {
   if (!on_other_machines(session)) return make_local_launcher(std::move(watch));
-  const auto& nodes = session.cluster.nodes;
-  make_directories(session.directory.path / "agents");
-  const std::filesystem::path needs = session.directory.path / "agents" / "needs";
-  write_file_atomically(needs, paths_needed(session));
-  std::vector<AgentNode> agents;
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    AgentNode agent{
-        .name = nodes[i].name, .devices = {}, .command = agent_command(session.places.at(i), needs)};
-    for (const Device& device : nodes[i].devices) agent.devices.push_back(device.index);
-    agent.log = session.directory.path / "agents" / (nodes[i].name + ".log");
-    agents.push_back(std::move(agent));
-  }
-  return make_agents_launcher(std::move(agents), {}, kVersion);
+  const std::filesystem::path agents = session.directory.path / "agents";
+  make_directories(agents);
+  write_file_atomically(agents / "needs", paths_needed(session));
+  const auto command_for = [agents, job = session.allocation->job](const Node& node) {
+    return AgentCommand{agent_command(node_of(job, node.host), agents / "needs"),
+                        agents / (node.name + ".log")};
+  };
+  return make_agents_launcher(session.cluster, command_for, {}, kVersion);
 }
 
 }  // namespace saturn

@@ -209,12 +209,12 @@ void add_script(CLI::App& app, Action& action) {
 
 /// What saturn itself starts: it looks after the GPUs of a run. Not for people.
 void add_watch_gpus(CLI::App& app, Action& action) {
-  auto uuids = std::make_shared<std::vector<std::string>>();
+  auto gpus = std::make_shared<std::vector<std::string>>();
   CLI::App* sub =
       app.add_subcommand(kWatchGpusCommand, "Say how GPUs are, again and again (saturn starts this)");
-  sub->add_option("uuids", *uuids, "Of the GPUs")->required();
+  sub->add_option("gpus", *gpus, "Their UUIDs or numbers")->required();
   sub->group("");  // not in the help
-  sub->callback([=, &action] { action = [=](InterruptGuard&) { return run_gpu_watch(*uuids); }; });
+  sub->callback([=, &action] { action = [=](InterruptGuard&) { return run_gpu_watch(*gpus); }; });
 }
 
 void add_agent(CLI::App& app, Action& action) {
@@ -224,7 +224,9 @@ void add_agent(CLI::App& app, Action& action) {
   sub->group("");  // not in the help
   sub->callback([=, &action] {
     // A signal to the whole job is the supervisor's to act on.
-    action = [=](InterruptGuard&) { return run_agent(STDIN_FILENO, STDOUT_FILENO, kVersion, *needs); };
+    action = [=](InterruptGuard&) {
+      return run_agent(STDIN_FILENO, STDOUT_FILENO, kVersion, *needs, make_gpu_watch({}, gpu_watcher(), say));
+    };
   });
 }
 

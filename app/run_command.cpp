@@ -242,7 +242,7 @@ Profile changed_profile(const RunDirectory& directory, const Profile& before, Ru
 }
 
 std::unique_ptr<DeviceWatch> watch_of(const Session& session, RunObserver& observer) {
-  return make_gpu_watch(session.cluster, {this_program(), kWatchGpusCommand},
+  return make_gpu_watch(session.cluster, gpu_watcher(),
                         [&](const std::string& text) { observer.message(text); });
 }
 

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "cluster/slurm.h"
-#include "cluster/slurm_cluster.h"
 #include "interrupt.h"
 #include "plan/plan.h"
 #include "profile/profiler.h"
@@ -33,8 +32,7 @@ struct Session {
   Machine machine;
   Cluster cluster;
   std::optional<SlurmAllocation> allocation;  ///< that the cluster is of
-  std::vector<SlurmPlace> places;  ///< of the cluster's nodes in it; empty: all are on this machine
-  std::filesystem::path worker;    ///< need not be there while only commands run
+  std::filesystem::path worker;               ///< need not be there while only commands run
   RunDirectory directory;
   std::optional<ClusterSpec> given_cluster;  ///< of `saturn replan --cluster`: goes before the workload's
   bool fail_fast = false;                    ///< of a run

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sstream>
@@ -22,7 +23,9 @@ GangAddress make_gang_address(int listener) {
   std::array<unsigned char, kTokenLength / 2> bytes{};
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
     throw SystemError("get", "random numbers", errno);
-  return {own_addresses(), port_of(listener), fmt::format("{:02x}", fmt::join(bytes, ""))};
+  const char* interfaces = std::getenv("NCCL_SOCKET_IFNAME");
+  return {own_addresses(interfaces == nullptr ? "" : interfaces), port_of(listener),
+          fmt::format("{:02x}", fmt::join(bytes, ""))};
 }
 
 std::string to_text(const GangAddress& address) {

@@ -24,7 +24,8 @@ struct GangAddress {
   bool operator==(const GangAddress&) const = default;
 };
 
-/// Of a socket that listens on this machine, with a new token. Errors: SystemError (no random numbers).
+/// Of a socket that listens on this machine, with a new token, at the interfaces that NCCL_SOCKET_IFNAME
+/// names, as NCCL's own connections are. Errors: SystemError (no random numbers, no such interface).
 GangAddress make_gang_address(int listener);
 
 /// One line without its end. Pure.

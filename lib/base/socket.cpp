@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <ifaddrs.h>
 #include <memory>
 #include <net/if.h>
@@ -11,7 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <string_view>
+#include <set>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -103,15 +105,38 @@ std::string peer_address(int socket) {
   return number_of(reinterpret_cast<const sockaddr*>(&address), length);
 }
 
-std::vector<std::string> own_addresses() {
-  std::vector<std::string> names{host_name()};
+bool names_interface(std::string_view list, std::string_view interface) {
+  const bool others = list.starts_with('^');
+  if (others) list.remove_prefix(1);
+  const bool whole = list.starts_with('=');
+  if (whole) list.remove_prefix(1);
+  bool listed = false;
+  while (!list.empty()) {
+    const std::string_view name = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(list.size(), name.size() + 1));
+    if (!name.empty() && (whole ? interface == name : interface.starts_with(name))) listed = true;
+  }
+  return listed != others;
+}
+
+std::vector<std::string> own_addresses(const std::string& interfaces) {
+  std::vector<std::string> names;
+  std::set<std::string> others;
+  if (interfaces.empty()) names.push_back(host_name());
   ifaddrs* first = nullptr;
   if (::getifaddrs(&first) != 0) return names;
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> all(first, ::freeifaddrs);
   for (const int family : {AF_INET, AF_INET6}) {
     for (const ifaddrs* i = first; i != nullptr; i = i->ifa_next) {
       if (i->ifa_addr == nullptr || i->ifa_addr->sa_family != family) continue;
-      if ((i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0) continue;
+      if ((i->ifa_flags & IFF_UP) == 0) continue;
+      const bool named = !interfaces.empty() && !interfaces.starts_with('^');
+      const bool loopback = (i->ifa_flags & IFF_LOOPBACK) != 0;
+      const bool listed = interfaces.empty() || names_interface(interfaces, i->ifa_name);
+      if (!listed || (loopback && !named)) {
+        others.insert(i->ifa_name);
+        continue;
+      }
       const auto* six = reinterpret_cast<const sockaddr_in6*>(i->ifa_addr);
       // A link's own address says nothing without the name that the other machine has for the link.
       if (family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr)) continue;
@@ -119,6 +144,12 @@ std::vector<std::string> own_addresses() {
           number_of(i->ifa_addr, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
       if (!number.empty()) names.push_back(number);
     }
+  }
+  if (names.empty()) {
+    throw SystemError("find", "a network interface for gangs on several nodes",
+                      fmt::format("NCCL_SOCKET_IFNAME is '{}', and {} has {}", interfaces, host_name(),
+                                  fmt::join(others, ", ")),
+                      "name one that every node has");
   }
   return names;
 }

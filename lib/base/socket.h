@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/file.h"
@@ -18,8 +19,14 @@ int port_of(int socket);
 /// The other end's address as a number; empty when it is gone.
 std::string peer_address(int socket);
 
-/// By what names others may reach this machine, best first: its own, then the numbers of its interfaces.
-std::vector<std::string> own_addresses();
+/// Whether a list of network interfaces, written as NCCL_SOCKET_IFNAME is, names this one: the beginnings of
+/// names with commas between them ("ib,eth"), whole names after '=' ("=ib0"), all others after '^'. Pure.
+bool names_interface(std::string_view list, std::string_view interface);
+
+/// By what names others may reach this machine, best first: its own, then the numbers of its interfaces. With
+/// `interfaces` (as NCCL_SOCKET_IFNAME; empty: any) only the numbers of those. Errors: SystemError (it has
+/// none of these).
+std::vector<std::string> own_addresses(const std::string& interfaces);
 
 /// A connection to `host` (a name or a number), non-blocking, close-on-exec and without Nagle's delay. On
 /// failure, or after `limit`, none, and `why` says why.

@@ -17,7 +17,9 @@ constexpr int kMaxIndex = 1 << 20;
 nlohmann::ordered_json to_json(const Node& node) {
   nlohmann::ordered_json devices = nlohmann::ordered_json::array();
   for (const Device& device : node.devices) devices.push_back(to_json(device));
-  return {{"name", node.name}, {"kind", node.kind}, {"devices", std::move(devices)}};
+  nlohmann::ordered_json json = {{"name", node.name}, {"kind", node.kind}, {"devices", std::move(devices)}};
+  if (!node.host.empty()) json["host"] = node.host;
+  return json;
 }
 
 /// The list under `key`, which must be there; null (and reported) when it is no list.
@@ -35,6 +37,7 @@ Node node_from_value(const Value& value, Diagnostics& diagnostics) {
   reader.require("name");
   node.name = reader.text("name");
   node.kind = reader.text("kind", "cpu");
+  node.host = reader.text("host");
   if (const Value* devices = required_list(reader, "devices")) {
     for (const Value& device : devices->items) {
       node.devices.push_back(device_from_value(device, "device of node '" + node.name + "'", diagnostics));
@@ -125,6 +128,7 @@ void settle(std::vector<Device>& devices, const std::string& kind, const std::ve
 std::string cluster_hash(const Cluster& cluster) {
   Cluster counted = cluster;
   for (Node& node : counted.nodes) {
+    node.host.clear();
     for (Device& device : node.devices) {
       device.uuid.clear();
       device.ordinal = -1;

@@ -32,6 +32,7 @@ struct Node {
   std::string name;
   std::string kind = "cpu";  ///< device type (is_cpu_kind or gpu_kind): configurations are measured per kind
   std::vector<Device> devices;
+  std::string host{};  ///< where it lies in a Slurm job, by Slurm's name; empty: on this machine
 
   bool operator==(const Node&) const = default;
 };

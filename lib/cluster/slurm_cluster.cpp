@@ -123,8 +123,8 @@ class Placement {
       device.uuid.clear();
       device.name.clear();
     }
+    node.host = host.name;
     found_.cluster.nodes.push_back(std::move(node));
-    found_.places.push_back({host.name, static_cast<int>(host.gpus.size())});
   }
 
   // ---- cluster: auto

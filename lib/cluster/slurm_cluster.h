@@ -9,17 +9,8 @@
 
 namespace saturn {
 
-/// Where a node of the cluster lies in the job.
-struct SlurmPlace {
-  std::string host;  ///< Slurm's name of it
-  int gpus = 0;      ///< that the job has there, whatever the cluster uses of them
-
-  bool operator==(const SlurmPlace&) const = default;
-};
-
 struct SlurmCluster {
-  Cluster cluster;
-  std::vector<SlurmPlace> places;  ///< of the cluster's nodes, in their order
+  Cluster cluster;                 ///< its nodes say where they lie
   std::vector<std::string> notes;  ///< what a person should know: "n4 has no GPU and is not used", ...
 };
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <fstream>
 #include <map>
@@ -39,6 +41,14 @@ std::vector<std::string> missing_of(const std::filesystem::path& needs) {
   for (std::string path; missing.size() < kMostMissing && std::getline(file, path);)
     if (!std::filesystem::exists(path, ignored)) missing.push_back(path);
   return missing;
+}
+
+/// Places among what Slurm has given this step become numbers or UUIDs of GPUs. Parts of GPUs are left out:
+/// NVML does not list them among the GPUs.
+Node as_nvml_knows_it(Node node) {
+  settle(node.devices, node.kind, {}, std::getenv("CUDA_VISIBLE_DEVICES"));
+  std::erase_if(node.devices, [](const Device& device) { return device.uuid.starts_with("MIG-"); });
+  return node;
 }
 
 /// The lines that come in, read by a thread of its own, which wakes the launcher for each.
@@ -112,6 +122,9 @@ class Agent {
     std::visit([&](const auto& what) { act(what); }, order);
   }
   bool tell(const GangNews& news) {
+    if (const auto* lost = std::get_if<DevicesLost>(&news.what))
+      return report(GpusLost{lost->devices, lost->why});
+    if (const auto* back = std::get_if<DevicesBack>(&news.what)) return report(GpusBack{back->devices});
     const auto found = theirs_.find(news.gang);
     if (found == theirs_.end()) return true;
     const GangId gang = found->second;
@@ -148,6 +161,13 @@ class Agent {
     limit_ = ping.limit;
     report(AgentAlive{});
   }
+  void act(const WatchOrder& order) {
+    try {
+      launcher_.watch_devices({{as_nvml_knows_it(order.node)}});
+    } catch (const SystemError& error) {
+      std::fprintf(stderr, "GPUs that are lost are not noticed: %s\n", error.what());
+    }
+  }
   void act(const AdmitOrder& order) {
     if (const auto id = ours(order.gang)) launcher_.admit(*id);
   }
@@ -174,8 +194,9 @@ class Agent {
 
 }  // namespace
 
-int run_agent(int input, int output, const std::string& version, const std::filesystem::path& needs) {
-  const std::unique_ptr<Launcher> launcher = make_local_launcher();
+int run_agent(int input, int output, const std::string& version, const std::filesystem::path& needs,
+              std::unique_ptr<DeviceWatch> gpus) {
+  const std::unique_ptr<Launcher> launcher = make_local_launcher(std::move(gpus));
   Agent agent(*launcher, output);
   Orders orders(input, *launcher);
   const SteadyClock clock;

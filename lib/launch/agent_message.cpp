@@ -23,6 +23,9 @@ struct OrderToJson {
   }
   Json operator()(const KillOrder& o) const { return {{"order", "kill"}, {"gang", o.gang}}; }
   Json operator()(const Ping& o) const { return {{"order", "ping"}, {"limit", o.limit.count()}}; }
+  Json operator()(const WatchOrder& o) const {
+    return {{"order", "watch"}, {"cluster", to_json(Cluster{{o.node}})}};
+  }
 };
 
 struct ReportToJson {
@@ -43,6 +46,10 @@ struct ReportToJson {
             {"rank", r.exited.rank},
             {"not_started", r.not_started}};
   }
+  Json operator()(const GpusLost& r) const {
+    return {{"report", "lost"}, {"devices", r.devices}, {"why", r.why}};
+  }
+  Json operator()(const GpusBack& r) const { return {{"report", "back"}, {"devices", r.devices}}; }
 };
 
 /// What a program prints may be no UTF-8.
@@ -50,9 +57,18 @@ std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+std::optional<AgentOrder> watch_from(const nlohmann::json& cluster) {
+  const Document document = parse_json("the order", cluster.dump());
+  Diagnostics diagnostics(document);
+  Cluster read = cluster_from_value(document.root, diagnostics);
+  if (diagnostics.any() || read.nodes.size() != 1) return {};
+  return WatchOrder{std::move(read.nodes.front())};
+}
+
 std::optional<AgentOrder> order_from(const nlohmann::json& j) {
   const std::string order = j.at("order");
   if (order == "ping") return Ping{Seconds(j.at("limit").get<double>())};
+  if (order == "watch") return watch_from(j.at("cluster"));
   const GangId gang = j.at("gang");
   if (order == "admit") return AdmitOrder{gang};
   if (order == "release") return ReleaseOrder{gang};
@@ -75,6 +91,8 @@ std::optional<AgentReport> report_from(const nlohmann::json& j) {
   if (report == "up")
     return AgentUp{j.at("host"), j.at("version"), j.value("missing", std::vector<std::string>{})};
   if (report == "alive") return AgentAlive{};
+  if (report == "lost") return GpusLost{j.at("devices"), j.at("why")};
+  if (report == "back") return GpusBack{j.at("devices")};
   const GangId gang = j.at("gang");
   if (report == "gone") return GangGone{gang, {j.at("code"), j.at("rank")}, j.at("not_started")};
   if (report == "listens") return GangListens{gang, j.at("address")};

@@ -37,7 +37,11 @@ struct KillOrder {
 struct Ping {
   Seconds limit{0};
 };
-using AgentOrder = std::variant<StartOrder, AdmitOrder, ReleaseOrder, StopOrder, KillOrder, Ping>;
+/// The node with the devices that are used: what becomes of its GPUs is to be told.
+struct WatchOrder {
+  Node node;
+};
+using AgentOrder = std::variant<StartOrder, AdmitOrder, ReleaseOrder, StopOrder, KillOrder, Ping, WatchOrder>;
 
 /// The agent is up: its first line.
 struct AgentUp {
@@ -61,7 +65,15 @@ struct GangGone {
   GangExited exited;
   std::string not_started;  ///< why; empty: it had been started
 };
-using AgentReport = std::variant<AgentUp, AgentAlive, GangReport, GangListens, GangGone>;
+/// Of the node's GPUs, by their indices.
+struct GpusLost {
+  std::vector<int> devices;
+  std::string why;
+};
+struct GpusBack {
+  std::vector<int> devices;
+};
+using AgentReport = std::variant<AgentUp, AgentAlive, GangReport, GangListens, GangGone, GpusLost, GpusBack>;
 
 /// One line with its end. Pure.
 std::string to_line(const AgentOrder& order);

@@ -32,7 +32,8 @@ constexpr Seconds kLastWords{5};
 constexpr size_t kMostUnread = 1 << 24;
 
 struct Agent {
-  AgentNode node;
+  Node node;  ///< with the devices that are used now
+  AgentCommand command;
   Child child;
   FileDescriptor input;         ///< of the child
   FileDescriptor output;        ///< of the child
@@ -46,6 +47,8 @@ struct Agent {
   bool up = false;    ///< it has said its first word
   bool lost = false;
   std::string why;  ///< it has gone wrong
+
+  bool is_unused() const { return node.devices.empty() && gangs.empty(); }
 };
 
 /// The ranks of a gang that one node has.
@@ -92,24 +95,27 @@ std::uintmax_t size_of(const std::filesystem::path& file) {
   return error ? 0 : size;
 }
 
+std::vector<int> indices_of(const Node& node) {
+  std::vector<int> indices;
+  for (const Device& device : node.devices) indices.push_back(device.index);
+  return indices;
+}
+
 /// What srun says, for example.
 std::string last_words(const Agent& agent) {
-  if (size_of(agent.node.log) == agent.log_size) return "";
-  std::string text = tail_of_file(agent.node.log, 1);
+  if (size_of(agent.command.log) == agent.log_size) return "";
+  std::string text = tail_of_file(agent.command.log, 1);
   while (text.ends_with('\n')) text.pop_back();
   return text.empty() ? "" : ": " + text;
 }
 
 class AgentsLauncher final : public Launcher {
  public:
-  AgentsLauncher(std::vector<AgentNode> nodes, AgentTimes times, std::string version)
-      : times_(times), version_(std::move(version)) {
+  AgentsLauncher(const Cluster& cluster, std::function<AgentCommand(const Node&)> command_for,
+                 AgentTimes times, std::string version)
+      : command_for_(std::move(command_for)), times_(times), version_(std::move(version)) {
     ::signal(SIGPIPE, SIG_IGN);
-    for (AgentNode& node : nodes) {
-      Agent& agent = agents_[node.name];
-      agent.node = std::move(node);
-      begin(agent);
-    }
+    watch_devices(cluster);
   }
   ~AgentsLauncher() override;
 
@@ -119,9 +125,11 @@ class AgentsLauncher final : public Launcher {
   void stop(GangId gang, Seconds grace) override;
   void kill(GangId gang) override;
   std::optional<GangNews> wait(Seconds timeout) override;
+  void watch_devices(const Cluster& cluster) override;
   void wake() override { news_.wake(); }
 
  private:
+  void use(const Node& node);
   void begin(Agent& agent);
   void start_part(GangId id, const GangSpec& spec, Part& part, const std::string& address);
   void start_rest(GangId id, const std::string& address);
@@ -138,9 +146,12 @@ class AgentsLauncher final : public Launcher {
   void take_up(Agent& agent, const AgentUp& up);
   void look_after(Agent& agent);
   void lose(Agent& agent);
+  void tell_lost(const Agent& agent);
   void end(Agent& agent);
+  void end_unused();
   Seconds next_look(const Agent& agent) const;
 
+  std::function<AgentCommand(const Node&)> command_for_;
   AgentTimes times_;
   std::string version_;
   SteadyClock clock_;
@@ -161,20 +172,51 @@ AgentsLauncher::~AgentsLauncher() {
   }
 }
 
+void AgentsLauncher::watch_devices(const Cluster& cluster) {
+  std::set<std::string> used;
+  for (const Node& node : cluster.nodes) {
+    if (node.devices.empty()) continue;
+    use(node);
+    used.insert(node.name);
+  }
+  for (auto& [name, agent] : agents_)
+    if (!used.contains(name)) agent.node.devices.clear();
+}
+
+void AgentsLauncher::use(const Node& node) {
+  const auto [found, is_new] = agents_.try_emplace(node.name);
+  Agent& agent = found->second;
+  const bool moved = !is_new && agent.node.host != node.host;
+  const bool same = agent.node.devices == node.devices;
+  agent.node = node;
+  if (moved) {
+    agent.why = "another machine takes its place";
+    lose(agent);
+  }
+  if (is_new || moved) {
+    agent.command = command_for_(node);
+    begin(agent);
+  } else if (agent.lost && !same) {
+    tell_lost(agent);
+  } else if (agent.up && !same) {
+    send(agent, WatchOrder{agent.node});
+  }
+}
+
 /// A command that cannot even be started is an agent that is not heard of.
 void AgentsLauncher::begin(Agent& agent) {
   agent.heard = agent.pinged = clock_.now();
   agent.up = false;
-  agent.log_size = size_of(agent.node.log);
+  agent.log_size = size_of(agent.command.log);
   agent.unsent.clear();
   agent.partial_line.clear();
   try {
     Pipe input = make_pipe();
     Pipe output = make_pipe();
     SpawnSpec spec;
-    spec.argv = agent.node.command;
+    spec.argv = agent.command.argv;
     spec.environment = {{"SATURN_SUPERVISOR", std::to_string(::getpid())}};
-    const FileDescriptor log = open_log(agent.node.log);
+    const FileDescriptor log = open_log(agent.command.log);
     spec.inherit = {{input.read_end.get(), 0}, {output.write_end.get(), 1}, {log.get(), 2}};
     agent.child = spawn(spec);
     agent.input = std::move(input.write_end);
@@ -320,6 +362,7 @@ void AgentsLauncher::poll_once(Seconds timeout) {
     }
   }
   for (auto& [name, agent] : agents_) look_after(agent);
+  end_unused();
   kill_overdue();
 }
 
@@ -383,6 +426,10 @@ void AgentsLauncher::take(Agent& agent, std::string_view line) {
     if (agent.gangs.contains(listens->gang)) start_rest(listens->gang, listens->address);
   } else if (const auto* gone = std::get_if<GangGone>(&*report)) {
     take_gone(agent, *gone);
+  } else if (const auto* lost = std::get_if<GpusLost>(&*report)) {
+    if (agent.up) news_.push({kNoGang, DevicesLost{agent.node.name, lost->devices, lost->why}});
+  } else if (const auto* back = std::get_if<GpusBack>(&*report)) {
+    if (agent.up) news_.push({kNoGang, DevicesBack{agent.node.name, back->devices}});
   }
 }
 
@@ -437,15 +484,16 @@ void AgentsLauncher::take_up(Agent& agent, const AgentUp& up) {
   }
   agent.up = true;
   agent.why.clear();
+  send(agent, WatchOrder{agent.node});
   if (!std::exchange(agent.lost, false)) return;
-  news_.push({kNoGang, DevicesBack{agent.node.name, agent.node.devices}});
+  news_.push({kNoGang, DevicesBack{agent.node.name, indices_of(agent.node)}});
 }
 
 void AgentsLauncher::lose(Agent& agent) {
   end(agent);
   agent.ended = clock_.now();
   if (std::exchange(agent.lost, true)) return;
-  news_.push({kNoGang, DevicesLost{agent.node.name, agent.node.devices, agent.why}});
+  tell_lost(agent);
   for (const GangId id : std::exchange(agent.gangs, {})) {
     Gang& gang = gangs_.at(id);
     const auto part = std::find_if(gang.parts.begin(), gang.parts.end(),
@@ -453,6 +501,11 @@ void AgentsLauncher::lose(Agent& agent) {
     order_all(gang, KillOrder{id});  // what is left of it elsewhere; the lost node's agent does not hear that
     end_part(id, *part, {kKilled, 0});
   }
+}
+
+void AgentsLauncher::tell_lost(const Agent& agent) {
+  if (agent.node.devices.empty()) return;  // the node is in use no more
+  news_.push({kNoGang, DevicesLost{agent.node.name, indices_of(agent.node), agent.why}});
 }
 
 void AgentsLauncher::end(Agent& agent) {
@@ -464,11 +517,20 @@ void AgentsLauncher::end(Agent& agent) {
   agent.child = {};
 }
 
+/// Those of nodes that have been taken out of the cluster.
+void AgentsLauncher::end_unused() {
+  for (auto& [name, agent] : agents_) {
+    if (agent.is_unused()) end(agent);
+  }
+  std::erase_if(agents_, [](const auto& entry) { return entry.second.is_unused(); });
+}
+
 }  // namespace
 
-std::unique_ptr<Launcher> make_agents_launcher(std::vector<AgentNode> nodes, AgentTimes times,
-                                               std::string version) {
-  return std::make_unique<AgentsLauncher>(std::move(nodes), times, std::move(version));
+std::unique_ptr<Launcher> make_agents_launcher(const Cluster& cluster,
+                                               std::function<AgentCommand(const Node&)> command_for,
+                                               AgentTimes times, std::string version) {
+  return std::make_unique<AgentsLauncher>(cluster, std::move(command_for), times, std::move(version));
 }
 
 }  // namespace saturn

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/gpu_watch.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -118,6 +119,16 @@ class GpuWatch final : public DeviceWatch {
   bool warned_ = false;  ///< that nothing is known
 };
 
+/// A number that no GPU has now stays what it is: NVML will not list it as a UUID either.
+std::vector<std::string> uuids_of(std::vector<std::string> gpus) {
+  const bool all_uuids =
+      std::all_of(gpus.begin(), gpus.end(), [](const std::string& gpu) { return gpu.starts_with("GPU-"); });
+  if (all_uuids) return gpus;
+  for (const Gpu& gpu : read_gpus(nvml_library()).gpus)
+    std::replace(gpus.begin(), gpus.end(), std::to_string(gpu.index), gpu.uuid);
+  return gpus;
+}
+
 }  // namespace
 
 std::unique_ptr<DeviceWatch> make_gpu_watch(const Cluster& cluster, std::vector<std::string> watcher,
@@ -127,10 +138,16 @@ std::unique_ptr<DeviceWatch> make_gpu_watch(const Cluster& cluster, std::vector<
   return watch;
 }
 
-int run_gpu_watch(const std::vector<std::string>& uuids) {
+int run_gpu_watch(const std::vector<std::string>& gpus) {
   die_with_supervisor();
+  const std::vector<std::string> uuids = uuids_of(gpus);
   GpuProbe probe(nvml_library());
-  while (write_all(STDOUT_FILENO, to_line(probe.read(uuids))) == 0) std::this_thread::sleep_for(kLookEvery);
+  const auto look = [&] {
+    std::vector<GpuReading> readings = probe.read(uuids);
+    for (size_t i = 0; i < readings.size(); ++i) readings[i].uuid = gpus[i];
+    return readings;
+  };
+  while (write_all(STDOUT_FILENO, to_line(look())) == 0) std::this_thread::sleep_for(kLookEvery);
   return 0;
 }
 

@@ -21,6 +21,9 @@ constexpr int kTailLines = 10;
 /// A machine that has no process or no memory left may have some again. Doubled from one time to the next.
 constexpr double kRetryStartAfterSeconds = 5;
 constexpr double kLongestRetryAfterSeconds = 300;
+/// A node that fails moves many tasks at once: the plan is written once. Who is killed before that goes on by
+/// the plan as it was, which is as good.
+constexpr double kKeepPlanAfterSeconds = 1;
 /// A gang is late or early when it differs by this much at least, however short it was to be.
 constexpr double kLeastDifferenceSeconds = 1;
 /// A gang whose steps take long is hung after so many of them without a sign of life.
@@ -66,7 +69,6 @@ RunEnd Executor::run() {
   record(SessionStarted{utc_timestamp(), host_name(), ::getpid(), device_counts(setup_.cluster)});
   if (state_.plans.empty()) record(PlanAdopted{0, "first plan", 0, plan_.makespan_seconds});
   reopen();
-  judge_rungs();
   if (setup_.budget.limited() && state_.sessions > 1) plan_again("the budget of a new session");
   try {
     loop();
@@ -77,6 +79,7 @@ RunEnd Executor::run() {
     throw;
   }
   dismiss_all();
+  keep_moves(std::numeric_limits<double>::infinity());
   const bool failed = std::any_of(state_.tasks.begin(), state_.tasks.end(), [](const auto& entry) {
     return entry.second.phase == TaskState::Phase::kFailed;
   });
@@ -102,10 +105,12 @@ void Executor::loop() {
   while (true) {
     check_interrupt();
     check_requests();
+    judge_rungs();
     introspect();
     check_budget();
     start_due();
     start_ahead();
+    keep_moves(now());
     measure();
     if (!state_.measuring.empty()) {
       wait();
@@ -134,7 +139,8 @@ bool Executor::work_is_left() const {
 
 /// How long nothing has to be done unless something happens.
 Seconds Executor::until_next() const {
-  double next = std::min({next_check_, next_budget_check_, next_start_ahead_});
+  double next = std::min({next_check_, next_budget_check_, next_start_ahead_, keep_plan_at_});
+  if (rungs_stale_) next = std::min(next, rungs_judged_at_ + kRungsJudgedApart);
   if (effects_.introspector != nullptr && !is_ending()) next = std::min(next, looks_.next());
   for (const auto& [task, at] : retry_at_)
     if (at > now()) next = std::min(next, at);
@@ -221,7 +227,7 @@ bool Executor::give_up_the_rest() {
                                                 : "the devices that the plan has for it are lost");
     any = true;
   }
-  judge_rungs();
+  rungs_stale_ = true;
   return any;
 }
 
@@ -261,7 +267,7 @@ void Executor::on_event(GangId gang, Live& live, const Event& event) {
     record(CheckpointWritten{now(), task, checkpoint->step, live.speed.step_seconds()});
   } else if (const auto* validated = std::get_if<Validated>(&event)) {
     record(ValidationDone{now(), task, validated->step, validated->loss});
-    if (decides(setup_.settings.halving, state_.tasks[task], validated->step)) judge_rungs();
+    if (decides(setup_.settings.halving, state_.tasks[task], validated->step)) rungs_stale_ = true;
   } else if (const auto* lost = std::get_if<CheckpointFailed>(&event)) {
     effects_.observer.message(fmt::format("warning: task '{}' trains on without a checkpoint at step {}: {}",
                                           task, lost->step, lost->message));
@@ -323,7 +329,7 @@ void Executor::on_exit(GangId gang, const GangExited& exited) {
   } else {
     on_failure(live, failure_text(live, exited));
   }
-  judge_rungs();
+  rungs_stale_ = true;
 }
 
 void Executor::on_lost(const DevicesLost& news) {
@@ -403,10 +409,16 @@ std::string Executor::move_elsewhere(const std::string& task) {
     const auto other = elsewhere(setup_, plan_, state_, line, failed);
     if (!other) return "";
     line = *other;
-    effects_.store.keep(plan_);
+    keep_plan_at_ = std::min(keep_plan_at_, now() + kKeepPlanAfterSeconds);
     return " on " + places(line.node, line.devices);
   }
   return "";
+}
+
+void Executor::keep_moves(double until) {
+  if (std::isinf(keep_plan_at_) || keep_plan_at_ > until) return;
+  keep_plan_at_ = std::numeric_limits<double>::infinity();
+  effects_.store.keep(plan_);
 }
 
 void Executor::check_interrupt() {

@@ -162,6 +162,7 @@ class Executor {
   void rule_out(const std::string& task, const std::string& why);
   void give_up_or_retry(const std::string& task, const std::string& why, bool started);
   std::string move_elsewhere(const std::string& task);
+  void keep_moves(double until);
   void check_interrupt();
   BudgetUse budget_use() const;
   double least_seconds(const Assignment& line, const BudgetUse& use) const;
@@ -180,6 +181,8 @@ class Executor {
   void want_look(std::string reason);
   void need_look(std::string reason);
   void plan_again(std::string reason);
+  /// Between two times: with ten thousand tasks each takes milliseconds.
+  static constexpr double kRungsJudgedApart = 0.1;
   void judge_rungs();
   bool judge_once();
   void pause(const std::string& task, const RungVerdict& verdict);
@@ -220,11 +223,14 @@ class Executor {
   bool failed_fast_ = false;
   bool budget_ends_ = false;
   bool others_rest_ = false;  ///< what is beyond the budget is not started while others need what is left
-  bool stale_ = true;         ///< what is due may have changed
+  bool rungs_stale_ = true;   ///< what becomes of tasks at rungs may have changed
+  double rungs_judged_at_ = -1;
+  bool stale_ = true;  ///< what is due may have changed
   double next_request_check_ = 0;
   double next_budget_check_ = std::numeric_limits<double>::infinity();
-  double next_check_ = 0;                            ///< when a gang may be hung or late
-  double next_start_ahead_ = 0;                      ///< when a gang may be near its end
+  double keep_plan_at_ = std::numeric_limits<double>::infinity();  ///< tasks have been moved in it
+  double next_check_ = 0;                                          ///< when a gang may be hung or late
+  double next_start_ahead_ = 0;                                    ///< when a gang may be near its end
   double looked_ahead_at_ = -1;                      ///< when it was last asked which gangs those are
   std::set<std::pair<std::string, int>> withdrawn_;  ///< devices that are no part of the cluster any more
   Cluster lent_;                                     ///< for trials

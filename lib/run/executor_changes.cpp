@@ -18,6 +18,22 @@ namespace {
 
 constexpr double kRequestsEverySeconds = 0.5;
 
+bool is_of_hosts(const Cluster& cluster) {
+  return std::any_of(cluster.nodes.begin(), cluster.nodes.end(),
+                     [](const Node& node) { return !node.host.empty(); });
+}
+
+/// Gangs are started by one launcher as long as the run goes on. Empty: it can reach them all.
+std::string out_of_reach(const Cluster& own, const Cluster& wanted) {
+  if (is_of_hosts(own) == is_of_hosts(wanted)) return "";
+  if (is_of_hosts(own))
+    return "the run is on the nodes of a Slurm allocation, and the cluster that is asked for is one "
+           "machine's "
+           "own: ask inside the allocation (srun --overlap --jobid=JOB saturn replan ...)";
+  return "the run is on its own machine, and the cluster that is asked for is of a Slurm allocation's nodes: "
+         "stop it, and start it again inside the allocation";
+}
+
 }  // namespace
 
 void Executor::check_requests() {
@@ -42,6 +58,7 @@ std::string Executor::refusal(const RunChange& change) const {
   if (!state_.measuring.empty())
     return "the run is measuring tasks that came in: ask again when that has ended";
   std::string text;
+  if (change.cluster) text = out_of_reach(setup_.cluster, *change.cluster);
   for (const TaskSpec& task : change.tasks) {
     const TaskSpec* before = setup_.task(task.name);
     const TaskState* state = state_.task(task.name);
@@ -110,7 +127,7 @@ std::vector<std::string> Executor::change_tasks(const RunChange& change) {
     if (setup_.task(task.name) == nullptr) changed.dropped.push_back(task.name);
   effects_.store.keep(change.run);
   record(changed);
-  judge_rungs();
+  rungs_stale_ = true;
   std::set<std::string> names(changed.changed.begin(), changed.changed.end());
   names.insert(changed.added.begin(), changed.added.end());
   for (const std::string& task : tasks_to_reopen(setup_.tasks, state_))

@@ -2,6 +2,7 @@
 // The executor and the plan: when it is made anew, and what is done about a proposal.
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -99,6 +100,7 @@ void Executor::adopt(const Proposal& proposal) {
     if (wanted && !planned.contains(line.task)) next.assignments.push_back(line);
   }
   effects_.store.keep(next);
+  keep_plan_at_ = std::numeric_limits<double>::infinity();
   record(PlanAdopted{now(), proposal.reason, proposal.remaining_seconds_before,
                      proposal.remaining_seconds_after});
   plan_ = std::move(next);

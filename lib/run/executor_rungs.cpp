@@ -7,8 +7,12 @@
 
 namespace saturn {
 
-/// Successive halving: after a validation, and when a task has ended and others wait for it.
+/// Successive halving: after a validation, and when a task has ended and others wait for it. Nothing is put
+/// off while no gang runs.
 void Executor::judge_rungs() {
+  if (!rungs_stale_ || (now() < rungs_judged_at_ + kRungsJudgedApart && !live_.empty())) return;
+  rungs_judged_at_ = now();
+  rungs_stale_ = false;
   if (setup_.settings.halving.rungs.empty()) return;
   while (judge_once()) {
   }

@@ -51,9 +51,6 @@ GangSpec make_gang(const RunSetup& setup, const Assignment& assignment);
 /// `job_file` first, and the job's own file when they are admitted. Pure.
 GangSpec ahead_of_time(GangSpec gang, const std::filesystem::path& job_file);
 
-/// Whether the gang is where and what the line says.
-bool same_place(const GangStarted& gang, const Assignment& line);
-
 /// Whether the gang is run as the line says, and there. Pure.
 bool same_place(const GangStarted& gang, const Assignment& line);
 

@@ -57,14 +57,15 @@ void judge(std::int64_t step, std::int64_t reduction, std::vector<Climber>& clim
 
 }  // namespace
 
-std::map<std::string, RungVerdict> rung_verdicts(const HalvingSettings& settings,
-                                                 const std::vector<TaskSpec>& tasks, const RunState& state) {
+std::vector<std::pair<std::string, RungVerdict>> rung_verdicts(const HalvingSettings& settings,
+                                                               const std::vector<TaskSpec>& tasks,
+                                                               const RunState& state) {
   std::vector<Climber> climbers;
   for (const TaskSpec& task : tasks) climbers.push_back({&task, state.task(task.name)});
   for (const std::int64_t step : settings.rungs) judge(step, settings.reduction_factor, climbers);
-  std::map<std::string, RungVerdict> verdicts;
+  std::vector<std::pair<std::string, RungVerdict>> verdicts;
   for (const Climber& climber : climbers)
-    if (climber.verdict) verdicts[climber.task->name] = *climber.verdict;
+    if (climber.verdict) verdicts.emplace_back(climber.task->name, *climber.verdict);
   return verdicts;
 }
 

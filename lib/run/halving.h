@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "run/state.h"
@@ -28,9 +28,10 @@ struct RungVerdict {
 /// One that is not among them waits, since those still to come make the share larger; when none is to come
 /// any more it is out, and the best of a rung always goes on. What has gone on once is not judged at that
 /// rung again. Tasks that failed or were dropped do not count. Only tasks that have come to a rung and are
-/// not over have a verdict. Pure.
-std::map<std::string, RungVerdict> rung_verdicts(const HalvingSettings& settings,
-                                                 const std::vector<TaskSpec>& tasks, const RunState& state);
+/// not over have a verdict; by name, in the order of `tasks`. Pure.
+std::vector<std::pair<std::string, RungVerdict>> rung_verdicts(const HalvingSettings& settings,
+                                                               const std::vector<TaskSpec>& tasks,
+                                                               const RunState& state);
 
 /// Whether the task's validation after that step counts at a rung: it is the first from there on. Pure.
 bool decides(const HalvingSettings& settings, const TaskState& task, std::int64_t step);

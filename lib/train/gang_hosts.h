@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/gang_address.h"
@@ -16,6 +17,7 @@ struct GangHosts {
   GangAddress address;     ///< where rank 0 listens
   int listener = -1;       ///< rank 0's: that socket; it stays the caller's, for later generations
   Seconds silence{20};     ///< a host that has not answered for about so long is taken for gone
+  std::string software;    ///< what this rank computes with: ranks of other software are no gang
 };
 
 /// Which ranks are where.

@@ -19,7 +19,7 @@
 namespace saturn {
 namespace {
 
-constexpr std::uint64_t kHelloMagic = 0x53415455524e5401;  // "SATURNT", version 1
+constexpr std::uint64_t kHelloMagic = 0x53415455524e5402;  // "SATURNT", version 2
 constexpr Seconds kPatience{10};                           // with what a rank that is there has to say
 constexpr Seconds kConnectLimit{3};                        // for one of rank 0's names
 constexpr int kRoundsOfNames = 3;
@@ -40,7 +40,7 @@ struct Hello {
   std::array<char, 32> token{};
   std::uint32_t purpose = 0;
   std::int32_t generation = 0, rank = 0, size = 0, process = 0, port = 0;
-  std::array<char, 64> host{};
+  std::array<char, 64> host{}, software{};
 };
 /// What follows in the meeting, from rank 0 and to it.
 struct Word {
@@ -167,6 +167,7 @@ class Meeting {
   Hello hello(Purpose purpose) const {
     Hello hello;
     put(hello.host, host_name());
+    put(hello.software, hosts_.software);
     std::memcpy(hello.token.data(), hosts_.address.token.data(),
                 std::min(hello.token.size(), hosts_.address.token.size()));
     hello.purpose = static_cast<std::uint32_t>(purpose);
@@ -253,6 +254,7 @@ class Meeting {
         addresses_[static_cast<std::size_t>(hello.rank)] =
             address_of(hello, here ? "" : peer_address(arrival.socket.get()));
         meeting(hello.rank) = std::move(arrival.socket);
+        require_same_software(hello);
         ++there;
       }
       int missing = layout_.size();
@@ -263,6 +265,14 @@ class Meeting {
       if (there < layout_.size()) check(missing);
     }
     tell_all(addresses_.data(), addresses_.size() * sizeof(Address));
+  }
+
+  /// Sums of another version may differ in their last bits, and the weights with them.
+  void require_same_software(const Hello& other) {
+    const std::string theirs = get(other.software);
+    if (theirs == hosts_.software) return;
+    fail(fmt::format("{} has {}, {} has {}: all nodes need the same", name(other.rank), theirs, name(0),
+                     hosts_.software));
   }
 
   /// That all is well, and more.

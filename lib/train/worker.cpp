@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/worker.h"
 
+#include <ATen/Version.h>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -75,6 +76,16 @@ void wait_at(int gate) {
   std::_Exit(0);
 }
 
+/// "PyTorch 2.11.0", of the library that was loaded.
+std::string torch_version() {
+  constexpr std::string_view kName = "TORCH_VERSION=";
+  const std::string build = at::show_config();
+  const std::size_t found = build.find(kName);
+  if (found == std::string::npos) return "PyTorch";
+  const std::size_t begin = found + kName.size();
+  return "PyTorch " + build.substr(begin, build.find_first_of(", \n", begin) - begin);
+}
+
 /// How this rank meets those of other nodes; none: all are on this one. What it says is for nobody else: what
 /// this process starts does not get to know it.
 std::optional<GangHosts> find_hosts(const WorkerOptions& options, const Job& job) {
@@ -92,6 +103,7 @@ std::optional<GangHosts> find_hosts(const WorkerOptions& options, const Job& job
   for (const NodeShare& share : job.nodes) hosts.ranks.push_back(share.ranks);
   hosts.address = *address;
   hosts.listener = options.rank == 0 ? options.listener : -1;
+  hosts.software = torch_version();
   return hosts;
 }
 

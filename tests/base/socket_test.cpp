@@ -6,7 +6,9 @@
 #include <poll.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/gang_address.h"
+#include "base/host.h"
 
 namespace saturn::socket_test {
 
@@ -45,6 +47,27 @@ TEST_CASE("why there is no connection is said") {
   CHECK(why == "Connection refused");
   CHECK_FALSE(connect_to("no-such-host.invalid", port, Seconds(5), why));
   CHECK(why != "Connection refused");
+}
+
+TEST_CASE("a list of interfaces names those that NCCL's list would") {
+  for (const char* list : {"eth", "ib,eth", "=eth0", "=ib0,eth0", "^ib,docker", "^=eth", "ib,,eth0"})
+    CHECK_MESSAGE(names_interface(list, "eth0"), list);
+  for (const char* list : {"ib", "=eth", "=ib0", "^eth", "^ib,eth0", "^=eth0", "", "eth0.1"})
+    CHECK_FALSE_MESSAGE(names_interface(list, "eth0"), list);
+}
+
+TEST_CASE("a machine is reached at the interfaces that are asked for") {
+  CHECK(own_addresses("=lo").front() == "127.0.0.1");
+  CHECK(own_addresses("").front() == host_name());
+  for (const std::string& address : own_addresses("")) CHECK(address != "127.0.0.1");
+  try {
+    own_addresses("=no-such-thing");
+    FAIL("it has such an interface");
+  } catch (const SystemError& error) {
+    const std::string text = error.what();
+    CHECK(text.find("NCCL_SOCKET_IFNAME is '=no-such-thing', and ") != std::string::npos);
+    CHECK(text.substr(text.rfind(" has ")).find("lo") != std::string::npos);
+  }
 }
 
 TEST_CASE("a gang's address reads back the same, and is new each time") {

@@ -44,15 +44,13 @@ ClusterSpec nodes(std::vector<NodeSpec> list) {
 /// "NAME KIND on HOST: GPU, GPU; CORES cores, MEMORY a device" for every node.
 Texts texts(const SlurmCluster& found) {
   Texts texts;
-  REQUIRE(found.places.size() == found.cluster.nodes.size());
-  for (std::size_t i = 0; i < found.places.size(); ++i) {
-    const Node& one = found.cluster.nodes[i];
+  for (const Node& one : found.cluster.nodes) {
     const Device& device = one.devices.front();
     std::vector<int> ordinals;
     for (const Device& each : one.devices)
       if (each.ordinal >= 0 && !is_cpu_kind(one.kind)) ordinals.push_back(each.ordinal);
     texts.push_back(fmt::format("{} {} x{} on {}: {}; {} cores, {}", one.name, one.kind, one.devices.size(),
-                                found.places[i].host, fmt::join(ordinals, ","), device.cores.size(),
+                                one.host, fmt::join(ordinals, ","), device.cores.size(),
                                 device.memory_bytes == 0 ? "-" : to_text_bytes(device.memory_bytes)));
   }
   return texts;
@@ -77,8 +75,8 @@ TEST_CASE("auto is all GPUs of the job, a node for each type on each of its node
   CHECK(found.notes == Texts{"n3 has no GPU and is not used"});
   CHECK(found.cluster.nodes[1].devices[1].index == 1);
   CHECK(found.cluster.nodes[2].devices[0].index == 0);  // whatever its place among the job's GPUs
-  CHECK(found.places[0] == SlurmPlace{"n1", 4});
-  CHECK(found.places[2] == SlurmPlace{"n2", 3});
+  CHECK(found.cluster.nodes[0].host == "n1");
+  CHECK(found.cluster.nodes[2].host == "n2");
   CHECK(found.cluster.nodes[0].devices[1].cores == std::vector<int>{4, 5, 6, 7});
 }
 

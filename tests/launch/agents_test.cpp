@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <fstream>
+#include <map>
 #include <signal.h>
 #include <thread>
 
@@ -13,6 +14,7 @@
 #include "base/file.h"
 #include "base/gang_address.h"
 #include "base/subprocess.h"
+#include "cluster/gpu_health.h"
 #include "launch/agent_message.h"
 #include "launch/agents_launcher.h"
 #include "temporary_directory.h"
@@ -31,6 +33,14 @@ bool ends(pid_t pid) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return false;
+}
+
+/// Each with two devices, and on a host of its own.
+Cluster nodes(const std::vector<std::string>& names) {
+  Cluster cluster;
+  for (const std::string& name : names)
+    cluster.nodes.push_back({name, "cpu", {{.index = 0}, {.index = 1}}, "host-of-" + name});
+  return cluster;
 }
 
 template <typename Message>
@@ -52,21 +62,24 @@ TEST_CASE("what supervisor and agent say to each other reads back the same") {
                 .ahead = true,
                 .log = "/l",
                 .environment = {{"A", "1"}}};
-  for (const AgentOrder& order :
-       std::vector<AgentOrder>{StartOrder{3, spec}, StartOrder{3, spec, true}, AdmitOrder{3}, ReleaseOrder{4},
-                               StopOrder{3, Seconds(2.5)}, KillOrder{3}, Ping{Seconds(15)}})
+  for (const AgentOrder& order : std::vector<AgentOrder>{
+           StartOrder{3, spec}, StartOrder{3, spec, true}, AdmitOrder{3}, ReleaseOrder{4},
+           StopOrder{3, Seconds(2.5)}, KillOrder{3}, Ping{Seconds(15)}, WatchOrder{nodes({"n1"}).nodes[0]}})
     again(order, parse_agent_order);
   for (const AgentReport& report : std::vector<AgentReport>{
            AgentUp{"host", "1.0"}, AgentUp{"host", "1.0", {"/a"}}, AgentAlive{}, GangReport{3, Ready{7, 0.5}},
            GangReport{3, Failed{Failed::Reason::kOutOfMemory, "no \"memory\"\nat all"}},
-           GangListens{3, "17 token n1"}, GangGone{3, {137, 2}, ""}, GangGone{4, {1, 0}, "cannot start"}})
+           GangListens{3, "17 token n1"}, GangGone{3, {137, 2}, ""}, GangGone{4, {1, 0}, "cannot start"},
+           GpusLost{{0, 2}, "off the bus"}, GpusBack{{1}}})
     again(report, parse_agent_report);
 }
 
 TEST_CASE("a line that is none of theirs is passed over") {
-  for (const char* line : {"", "{", "[]", "{}", "srun: job 7 queued", R"({"order":"start","gang":1})",
-                           R"({"order":"dance","gang":1})", R"({"report":"event","gang":1,"line":"hello"})",
-                           R"({"report":"gone","gang":"x"})"}) {
+  for (const char* line :
+       {"", "{", "[]", "{}", "srun: job 7 queued", R"({"order":"start","gang":1})",
+        R"({"order":"dance","gang":1})", R"({"order":"watch","cluster":{}})",
+        R"({"order":"watch","cluster":{"nodes":[{"name":1}]}})",
+        R"({"report":"event","gang":1,"line":"hello"})", R"({"report":"gone","gang":"x"})"}) {
     CHECK_FALSE(parse_agent_order(line));
     CHECK_FALSE(parse_agent_report(line));
   }
@@ -81,15 +94,15 @@ struct Fixture {
                                        .limit = Seconds(2),
                                        .come_up = Seconds(20),
                                        .retry = Seconds(0.3)}) {
-    std::vector<AgentNode> nodes;
-    for (const char* name : {"n0", "n1"}) nodes.push_back(node(name));
-    launcher = make_agents_launcher(std::move(nodes), times, version);
+    launcher = make_agents_launcher(
+        nodes({"n0", "n1"}), [this](const Node& node) { return command_for(node); }, times, version);
   }
-  /// The shell writes down who it is, and becomes the agent.
-  AgentNode node(const std::string& name) const {
+  /// The shell writes down who it is, and becomes the agent. Looks at GPUs are read from HOST.gpus.
+  AgentCommand command_for(const Node& node) const {
     const std::string script =
-        fmt::format("echo $$ > {}; exec {} 1", (directory / (name + ".pid")).string(), SATURN_AGENT);
-    return {name, {0, 1}, {"/bin/sh", "-c", script}, directory / (name + ".log")};
+        fmt::format("echo $$ > {}; exec {} 1 '' {}", (directory / (node.name + ".pid")).string(),
+                    SATURN_AGENT, (directory / (node.host + ".gpus")).string());
+    return {{"/bin/sh", "-c", script}, directory / (node.name + ".log")};
   }
   GangSpec gang(const std::string& node, const std::vector<std::string>& scripts) const {
     GangSpec spec{
@@ -114,7 +127,8 @@ struct Fixture {
     if (!news) return "nothing";
     if (const auto* lost = std::get_if<DevicesLost>(&news->what))
       return fmt::format("lost {} {}: {}", lost->node, fmt::join(lost->devices, ","), lost->why);
-    if (const auto* back = std::get_if<DevicesBack>(&news->what)) return fmt::format("back {}", back->node);
+    if (const auto* back = std::get_if<DevicesBack>(&news->what))
+      return fmt::format("back {} {}", back->node, fmt::join(back->devices, ","));
     if (const auto* exited = std::get_if<GangExited>(&news->what))
       return fmt::format("{} exit {} of rank {}", news->gang, exited->code, exited->rank);
     const std::string line = to_line(std::get<Event>(news->what));
@@ -272,7 +286,7 @@ TEST_CASE_FIXTURE(Fixture, "a node whose agent is killed is lost with its gangs,
   CHECK(ends(rank));
   CHECK_THROWS_WITH_AS(launcher->start(gang("n0", {"true"})),
                        "cannot start task: node n0 is lost: its agent has ended", SystemError);
-  CHECK(next() == "back n0");
+  CHECK(next() == "back n0 0,1");
   launcher->start(gang("n0", {"exit 4"}));
   CHECK(next() == "1 exit 4 of rank 0");
 }
@@ -315,8 +329,9 @@ TEST_CASE_FIXTURE(Fixture, "a node that does not see what gangs read is not used
   const std::string needs = directory / "needs";
   write_file_atomically(needs, directory.path().string() + "\n/no/such/data\n");
   const auto start = [&](const std::string& file) {
-    launcher = make_agents_launcher({{"n0", {0}, {SATURN_AGENT, "1", file}, directory / "agent.log"}},
-                                    {.retry = Seconds(100)}, "1");
+    const AgentCommand command{{SATURN_AGENT, "1", file}, directory / "agent.log"};
+    launcher = make_agents_launcher(
+        nodes({"n0"}), [&](const Node&) { return command; }, {.retry = Seconds(100)}, "1");
   };
   start(needs);
   CHECK(next().find(" does not see /no/such/data: what tasks read, and the run directory, must lie where all "
@@ -326,14 +341,89 @@ TEST_CASE_FIXTURE(Fixture, "a node that does not see what gangs read is not used
 }
 
 TEST_CASE_FIXTURE(Fixture, "a command that ends without an agent says why") {
-  std::vector<AgentNode> nodes{
-      {"n0", {0}, {"/bin/sh", "-c", "echo 'srun: error: no such node' >&2; exit 1"}, directory / "agent.log"},
-      {"n1", {0}, {"/nowhere/srun"}, directory / "agent.log"}};
-  launcher = make_agents_launcher(std::move(nodes), {.retry = Seconds(100)}, "1");
+  const std::map<std::string, std::vector<std::string>> commands{
+      {"n0", {"/bin/sh", "-c", "echo 'srun: error: no such node' >&2; exit 1"}}, {"n1", {"/nowhere/srun"}}};
+  launcher = make_agents_launcher(
+      nodes({"n0", "n1"}),
+      [&](const Node& node) {
+        return AgentCommand{commands.at(node.name), directory / "agent.log"};
+      },
+      {.retry = Seconds(100)}, "1");
   std::vector<std::string> said{next(), next()};
   std::sort(said.begin(), said.end());
-  CHECK(said[0] == "lost n0 0: its agent has ended: srun: error: no such node");
-  CHECK(said[1].starts_with("lost n1 0: cannot start /nowhere/srun"));
+  CHECK(said[0] == "lost n0 0,1: its agent has ended: srun: error: no such node");
+  CHECK(said[1].starts_with("lost n1 0,1: cannot start /nowhere/srun"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "an agent comes with a node that is new, and goes with one that is left") {
+  start_nodes();
+  launcher->start(gang("n1", {std::string(kReady) + "read word; exit 4"}));
+  CHECK(next() == "0 ready");
+  const pid_t left = agent_of("n1");
+  launcher->watch_devices(nodes({"n0", "n2"}));
+  launcher->start(gang("n2", {"exit 5"}));
+  CHECK(next() == "1 exit 5 of rank 0");
+  launcher->release(0);  // what runs on the node that is left is not touched
+  CHECK(next() == "0 exit 4 of rank 0");
+  CHECK_FALSE(launcher->wait(Seconds(0.2)));
+  CHECK(ends(left));
+  CHECK_THROWS_WITH_AS(launcher->start(gang("n1", {"true"})), "cannot start task: there is no node n1",
+                       SystemError);
+  launcher->watch_devices(nodes({"n0", "n1"}));
+  launcher->start(gang("n1", {"exit 6"}));
+  CHECK(next() == "2 exit 6 of rank 0");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a node that is another machine from now on is lost, and back at once") {
+  start_nodes();
+  launcher->start(gang("n1", {std::string(kReady) + "exec sleep 100"}));
+  CHECK(next() == "0 ready");
+  const pid_t before = agent_of("n1");
+  Cluster moved = nodes({"n0", "n1"});
+  moved.nodes[1].host = "another";
+  launcher->watch_devices(moved);
+  CHECK(ends(before));
+  CHECK(next() == "lost n1 0,1: another machine takes its place");
+  CHECK(next() == "0 exit 137 of rank 0");
+  CHECK(next() == "back n1 0,1");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a node that is lost is lost with the devices that are taken in later") {
+  start_nodes({.ping = Seconds(0.1), .limit = Seconds(2), .come_up = Seconds(20), .retry = Seconds(100)});
+  launcher->start(gang("n1", {std::string(kReady) + "exec sleep 100"}));
+  CHECK(next() == "0 ready");
+  ::kill(agent_of("n1"), SIGKILL);
+  CHECK(next() == "lost n1 0,1: its agent has ended");
+  CHECK(next() == "0 exit 137 of rank 0");
+  Cluster larger = nodes({"n0", "n1"});
+  launcher->watch_devices(larger);
+  CHECK_FALSE(launcher->wait(Seconds(0.2)));
+  for (Node& node : larger.nodes) node.devices.push_back({.index = 2});
+  launcher->watch_devices(larger);
+  CHECK(next() == "lost n1 0,1,2: its agent has ended");
+}
+
+TEST_CASE_FIXTURE(Fixture, "what becomes of a node's GPUs is heard of from its agent") {
+  Cluster gpus = nodes({"n0"});
+  gpus.nodes[0].kind = "h100";
+  gpus.nodes[0].devices = {{.index = 0, .ordinal = 1}, {.index = 1, .ordinal = 3}};
+  const auto looks = [&](const std::string& text) {
+    write_file_atomically(directory / "host-of-n0.gpus", text);
+  };
+  const auto look = [](GpuHealth third) {
+    return to_line({{"GPU-1", GpuHealth::kWell, ""}, {"7", third, "fell off the bus"}});
+  };
+  looks(look(GpuHealth::kWell));
+  ::setenv("CUDA_VISIBLE_DEVICES", "4,GPU-1,5,7", 1);
+  launcher = make_agents_launcher(
+      gpus, [this](const Node& node) { return command_for(node); }, {}, version);
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
+  CHECK_FALSE(launcher->wait(Seconds(0.5)));
+  looks(look(GpuHealth::kLost));
+  CHECK(next() == "lost n0 1: fell off the bus");
+  looks(look(GpuHealth::kWell));
+  CHECK(next() == "back n0 1");
+  CHECK(read_file(directory / "asked") == "GPU-1 7\n");
 }
 
 TEST_CASE_FIXTURE(Fixture, "the launcher's end is the end of its agents") {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <doctest/doctest.h>
+#include <map>
 
 #include "run_fixture.h"
 
@@ -30,7 +31,11 @@ struct Rungs {
   void validate(const std::string& task, std::int64_t step, double loss) {
     apply(state, ValidationDone{0, task, step, loss});
   }
-  Kind kind(const std::string& task) const { return rung_verdicts(settings, tasks, state).at(task).kind; }
+  std::map<std::string, RungVerdict> verdicts() const {
+    const auto all = rung_verdicts(settings, tasks, state);
+    return {all.begin(), all.end()};
+  }
+  Kind kind(const std::string& task) const { return verdicts().at(task).kind; }
 };
 
 TEST_CASE("who comes first to a rung waits, and the best go on when enough have come") {
@@ -41,8 +46,7 @@ TEST_CASE("who comes first to a rung waits, and the best go on when enough have 
   rungs.validate("c", 10, 3.0);
   CHECK(rungs.kind("b") == Kind::kGoesOn);
   CHECK(rungs.kind("a") == Kind::kWaits);
-  CHECK(rung_verdicts(rungs.settings, rungs.tasks, rungs.state).at("a") ==
-        RungVerdict{Kind::kWaits, 10, 2, 3});
+  CHECK(rungs.verdicts().at("a") == RungVerdict{Kind::kWaits, 10, 2, 3});
   for (const char* task : {"d", "e", "f"}) rungs.validate(task, 10, 4.0);
   CHECK(rungs.kind("a") == Kind::kGoesOn);  // two of six
   CHECK(rungs.kind("c") == Kind::kIsOut);
@@ -94,7 +98,7 @@ TEST_CASE("the next rung waits for those that wait below, and for those alone") 
 TEST_CASE("a script's first validation from the rung on counts") {
   Rungs rungs(1);
   rungs.validate("a", 9, 5);
-  CHECK(rung_verdicts(rungs.settings, rungs.tasks, rungs.state).empty());
+  CHECK(rungs.verdicts().empty());
   rungs.validate("a", 12, 4);
   CHECK(rungs.kind("a") == Kind::kGoesOn);
 }

@@ -208,6 +208,22 @@ TEST_CASE("a rank that never starts is named, to all who came") {
   CHECK(results == std::vector<std::string>(2, "rank 0 waited 500 ms for rank 2, which did not come"));
 }
 
+TEST_CASE("a rank of another PyTorch is refused, on all hosts") {
+  MadeUpHosts hosts({1, 1, 1});
+  const auto make = [&](const std::string&, int rank) {
+    MadeUpHosts& mine = hosts;
+    mine.hosts().software = rank == 2 ? "PyTorch 2.10.0" : "PyTorch 2.11.0";
+    return mine.make(rank, Seconds(60));
+  };
+  const auto results = ProcessGang(
+                           3, [](Communicator&) { return std::string("met"); }, make)
+                           .results();
+  for (const std::string& result : results) {
+    CHECK(result.find("has PyTorch 2.10.0, rank 0 (process ") != std::string::npos);
+    CHECK(result.find("has PyTorch 2.11.0: all nodes need the same") != std::string::npos);
+  }
+}
+
 TEST_CASE("a rank that dies while the gang meets is named") {
   const MadeUpHosts hosts({1, 2});
   ProcessGang gang(

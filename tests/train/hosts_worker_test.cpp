@@ -11,10 +11,13 @@ using namespace saturn::test;
 namespace {
 
 std::unique_ptr<Launcher> two_nodes(const std::filesystem::path& directory) {
-  std::vector<AgentNode> nodes;
+  Cluster cluster;
   for (const char* name : {"n0", "n1"})
-    nodes.push_back({name, {0, 1}, {SATURN_AGENT, "1"}, directory / (std::string(name) + ".agent.log")});
-  return make_agents_launcher(std::move(nodes), {}, "1");
+    cluster.nodes.push_back({name, "cpu", {{.index = 0}, {.index = 1}}, std::string("host-of-") + name});
+  const auto command_for = [directory](const Node& node) {
+    return AgentCommand{{SATURN_AGENT, "1"}, directory / (node.name + ".agent.log")};
+  };
+  return make_agents_launcher(cluster, command_for, {}, "1");
 }
 
 Job job_of(const std::filesystem::path& directory, const std::string& parallelism, int ranks) {
