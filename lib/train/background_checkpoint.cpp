@@ -48,7 +48,7 @@ std::optional<CheckpointOutcome> BackgroundCheckpoint::begin(Trainer& trainer, s
   ShardWriter live;
   if (auto failed = prepare(trainer, step, live)) return failed;
   const bool copied = take_snapshots(live);
-  write_shards(copied ? snapshot_.parts() : live.parts());
+  write_shards(copied ? snapshot_.parts() : live.parts(), ReadAgain::kMaybe);
   held_seconds_ = steady_seconds() - began_at_;
   return copied ? std::nullopt : finish();
 }
@@ -56,7 +56,7 @@ std::optional<CheckpointOutcome> BackgroundCheckpoint::begin(Trainer& trainer, s
 CheckpointOutcome BackgroundCheckpoint::write(Trainer& trainer, std::int64_t step) {
   ShardWriter live;
   if (const auto failed = prepare(trainer, step, live)) return *failed;
-  write_shards(live.parts());
+  write_shards(live.parts(), ReadAgain::kSoon);  // by the next gang, or for the weights
   return *finish();
 }
 
@@ -107,9 +107,9 @@ bool BackgroundCheckpoint::take_snapshots(const ShardWriter& live) {
   return agree_on_max(context_.communicator(), std::int64_t{!copied}) == 0;
 }
 
-void BackgroundCheckpoint::write_shards(const std::vector<TensorPart>& parts) {
+void BackgroundCheckpoint::write_shards(const std::vector<TensorPart>& parts, ReadAgain read_again) {
   phase_ = Phase::kShards;
-  const ShardPlace place{root_, step_, context_.mesh.rank, context_.mesh.world_size};
+  const ShardPlace place{root_, step_, context_.mesh.rank, context_.mesh.world_size, read_again};
   work_ = in_background([place, parts, stop = stop_.get_token()] { write_shard(place, parts, stop); });
 }
 

@@ -62,7 +62,7 @@ class BackgroundCheckpoint {
   /// Whether every rank has taken its copy.
   bool take_snapshots(const ShardWriter& live);
   bool memory_for(Bytes needed) const;
-  void write_shards(const std::vector<TensorPart>& parts);
+  void write_shards(const std::vector<TensorPart>& parts, ReadAgain read_again);
   void join_shards() const;
   CheckpointOutcome end(const std::string& error);
 

@@ -73,7 +73,7 @@ ShardRecord record_of(const fs::path& path, const std::map<std::string, TensorPa
 /// One safetensors file, replaced as one step.
 void replace_tensor_file(const fs::path& path, const std::vector<PiecedTensor>& tensors) {
   const fs::path temporary = fmt::format("{}.tmp.{}", path.string(), ::getpid());
-  write_tensor_file(temporary, tensors);
+  write_tensor_file(temporary, tensors, ReadAgain::kMaybe);
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     const int error = errno;
     ::unlink(temporary.c_str());
@@ -142,7 +142,7 @@ void write_shard(const ShardPlace& place, const std::vector<TensorPart>& parts, 
     by_name[stored] = part;
     tensors.push_back({stored, part.values.sizes().vec(), {part.values}});
   }
-  const WrittenFile written = write_tensor_file(path, tensors, stop);
+  const WrittenFile written = write_tensor_file(path, tensors, place.read_again, stop);
   write_file_atomically(path.string() + kNote, to_text(record_of(path, by_name, written)));
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/units.h"
 #include "train/checkpoint_index.h"
+#include "train/output_file.h"
 
 namespace saturn {
 
@@ -97,6 +98,7 @@ struct ShardPlace {
   std::filesystem::path root;
   std::int64_t step = 0;
   int rank = 0, ranks = 1;
+  ReadAgain read_again = ReadAgain::kMaybe;
 };
 /// Writes and syncs this rank's shard and a note of its checksums. SystemError also when `stop` is asked for.
 void write_shard(const ShardPlace& place, const std::vector<TensorPart>& parts,

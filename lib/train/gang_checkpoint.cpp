@@ -54,8 +54,10 @@ std::string open_together(const RankContext& context, const std::string& directo
   return agree_on_error(context.communicator(), mine);
 }
 
-/// The newest that can be used; empty when there are none at all. Damaged ones alone, or another task's, are
-/// no reason to start over: the first checkpoint from there on would take their place.
+}  // namespace
+
+/// Damaged ones alone, or another task's, are no reason to start over: the first checkpoint from there on
+/// would take their place.
 std::optional<OpenedCheckpoint> open_latest(const RankContext& context, const std::filesystem::path& root) {
   std::vector<std::string> messages;
   std::optional<OpenedCheckpoint> opened;
@@ -73,15 +75,6 @@ std::optional<OpenedCheckpoint> open_latest(const RankContext& context, const st
   for (const std::string& message : messages)
     context.events.write(CheckpointSkipped{message + "; it is skipped"});
   return opened;
-}
-
-}  // namespace
-
-std::int64_t load_latest(const RankContext& context, Trainer& trainer, const std::filesystem::path& root) {
-  const std::optional<OpenedCheckpoint> checkpoint = open_latest(context, root);
-  if (!checkpoint) return 0;
-  trainer.load(*checkpoint);
-  return checkpoint->state().step;
 }
 
 }  // namespace saturn

@@ -84,7 +84,8 @@ Model build_model(const ModelSpec& spec) {
   throw std::invalid_argument(fmt::format("there is no model kind '{}'", spec.kind));
 }
 
-at::Tensor initial_value(const Parameter& parameter, std::uint64_t seed) {
+at::Tensor initial_value(const Parameter& parameter, Seed seed) {
+  if (!seed) return at::empty(parameter.shape);
   switch (parameter.start.kind) {
     case Start::Kind::kZeros:
       return at::zeros(parameter.shape);
@@ -93,11 +94,11 @@ at::Tensor initial_value(const Parameter& parameter, std::uint64_t seed) {
     case Start::Kind::kNormal:
       break;
   }
-  const auto generator = at::detail::createCPUGenerator(parameter_seed(seed, parameter.name));
+  const auto generator = at::detail::createCPUGenerator(parameter_seed(*seed, parameter.name));
   return at::empty(parameter.shape).normal_(0, parameter.start.deviation, generator);
 }
 
-void materialize(std::span<const std::unique_ptr<Block>> blocks, std::uint64_t seed,
+void materialize(std::span<const std::unique_ptr<Block>> blocks, Seed seed,
                  const at::TensorOptions& options) {
   std::map<std::string, at::Tensor> tensors;
   const auto tensor_of = [&](const Parameter& parameter, const at::TensorOptions& as) -> at::Tensor& {

@@ -4,6 +4,7 @@
 #include <ATen/Tensor.h>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -84,14 +85,16 @@ struct Model {
 /// The task's model without any memory in its slots.
 Model build_model(const ModelSpec& spec);
 
+/// Of initial values; none: they are not drawn, and tensors hold anything until they are written to.
+using Seed = std::optional<std::uint64_t>;
+
 /// The value that a parameter starts with: a function of the seed, its name and its shape alone. float32,
 /// CPU.
-at::Tensor initial_value(const Parameter& parameter, std::uint64_t seed);
+at::Tensor initial_value(const Parameter& parameter, Seed seed);
 
 /// Puts a tensor with the initial value into every slot of the blocks, tied ones the same. Buffers are
 /// float32 at least: averages need more digits than weights that are computed with.
-void materialize(std::span<const std::unique_ptr<Block>> blocks, std::uint64_t seed,
-                 const at::TensorOptions& options);
+void materialize(std::span<const std::unique_ptr<Block>> blocks, Seed seed, const at::TensorOptions& options);
 
 /// Both: float32, CPU.
 Model build_model(const ModelSpec& spec, std::uint64_t seed);

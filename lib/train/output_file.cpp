@@ -39,6 +39,14 @@ int write_all_at(int fd, const std::byte* bytes, std::size_t count, std::uint64_
   return 0;
 }
 
+/// The kernel takes no more than its read-ahead at once, and asks its queue for room: of a very large file
+/// only the beginning.
+void begin_reading(int fd, std::uint64_t bytes) {
+  constexpr std::uint64_t kPiece = 1U << 20, kMost = 512U << 20;
+  for (std::uint64_t begin = 0; begin < std::min(bytes, kMost); begin += kPiece)
+    (void)::posix_fadvise(fd, static_cast<off_t>(begin), kPiece, POSIX_FADV_WILLNEED);
+}
+
 /// 0 or an errno. What is no whole number of pages, and what a file system wants in other multiples, goes
 /// through the cache.
 int write_block(int fd, const std::byte* bytes, std::size_t count, std::uint64_t place) {
@@ -113,10 +121,11 @@ void OutputFile::send() {
   wait_for(blocks_[filling_]);
 }
 
-void OutputFile::finish() {
+void OutputFile::finish(ReadAgain read_again) {
   if (filled_ > 0) send();
   for (Block& block : blocks_) wait_for(block);
   if (::fsync(fd_.get()) != 0) fail(errno);
+  if (read_again == ReadAgain::kSoon) begin_reading(fd_.get(), place_);
   if (::close(fd_.release()) != 0) fail(errno);
 }
 

@@ -13,6 +13,9 @@
 
 namespace saturn {
 
+/// When what is written will be read.
+enum class ReadAgain { kMaybe, kSoon };
+
 /// A large file being written from its start to its end, past the page cache where the file system can
 /// (O_DIRECT): that takes a fraction of the processor time and pushes no data out of memory. One block is
 /// filled while those before are written. Removed again unless it is finished. Errors of every method:
@@ -26,8 +29,9 @@ class OutputFile {
   ~OutputFile();
 
   void write(std::span<const std::byte> bytes);
-  /// Syncs and closes.
-  void finish();
+  /// Syncs and closes. What is read again soon begins to come into the page cache: writing through it would
+  /// take two to three times as long.
+  void finish(ReadAgain read_again);
   /// Gives up: "cannot write PATH: REASON of `error`".
   [[noreturn]] void fail(int error);
 

@@ -13,6 +13,7 @@
 #include "train/checkpoint.h"
 #include "train/communicator.h"
 #include "train/data.h"
+#include "train/model.h"
 #include "train/model_costs.h"
 #include "workload/knobs.h"
 #include "workload/task.h"
@@ -20,7 +21,7 @@
 namespace saturn {
 
 /// Raised by one when the interface below changes in any way; the worker refuses a plug-in of another number.
-inline constexpr std::uint32_t kParallelismAbi = 3;
+inline constexpr std::uint32_t kParallelismAbi = 4;
 
 /// The devices of one gang as one rank sees them. Not owned.
 struct Mesh {
@@ -30,7 +31,13 @@ struct Mesh {
   std::string device_kind = "cpu";
   Bytes memory_bytes = 0;        ///< budget of this rank's device; 0 = unlimited
   at::Device device = at::kCPU;  ///< where this rank's tensors live
+  bool resumes = false;  ///< a trainer's first call is `load` of a checkpoint: nothing else need be in it
 };
+
+/// What a trainer's weights begin with: the task's seed, or nothing where a checkpoint is loaded anyway.
+inline Seed initial_seed(const TaskSpec& task, const Mesh& mesh) {
+  return mesh.resumes ? Seed() : Seed(task.seed);
+}
 
 /// What a search chooses from.
 struct SearchContext {

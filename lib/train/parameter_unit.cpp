@@ -24,7 +24,7 @@ at::Tensor alias(const at::Tensor& tensor) {
 }  // namespace
 
 ParameterUnit::ParameterUnit(const std::vector<Parameter>& parameters, const UnitPlacement& placement,
-                             std::uint64_t seed)
+                             Seed seed)
     : placement_(placement) {
   lay_out(parameters);
   make_parts(seed);
@@ -45,7 +45,7 @@ void ParameterUnit::lay_out(const std::vector<Parameter>& parameters) {
   part_elements_ = (elements + step - 1) / step * kAlignedElements;
 }
 
-void ParameterUnit::make_parts(std::uint64_t seed) {
+void ParameterUnit::make_parts(Seed seed) {
   const auto make = [&] {
     return placement_.host
                ? host_empty({part_elements_}, placement_.precision.master, placement_.device).zero_()
@@ -54,6 +54,7 @@ void ParameterUnit::make_parts(std::uint64_t seed) {
   };
   part_ = make();
   gradient_part_ = make();
+  if (!seed) return;
   for (const Place& place : places_) {
     const Range range = mine(place);
     if (range.empty()) continue;

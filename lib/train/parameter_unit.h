@@ -28,7 +28,7 @@ struct UnitPlacement {
 class ParameterUnit {
  public:
   /// The values are functions of (seed, name); never more than one parameter is whole here.
-  ParameterUnit(const std::vector<Parameter>& parameters, const UnitPlacement& placement, std::uint64_t seed);
+  ParameterUnit(const std::vector<Parameter>& parameters, const UnitPlacement& placement, Seed seed);
   ~ParameterUnit();
   ParameterUnit(const ParameterUnit&) = delete;
   ParameterUnit& operator=(const ParameterUnit&) = delete;
@@ -67,7 +67,7 @@ class ParameterUnit {
   };
 
   void lay_out(const std::vector<Parameter>& parameters);
-  void make_parts(std::uint64_t seed);
+  void make_parts(Seed seed);
   void make_leaves();
   void make_gradient();
   void take(std::size_t index);

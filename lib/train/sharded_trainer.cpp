@@ -60,14 +60,14 @@ void ShardedTrainer::make_units(const TaskSpec& task) {
         if (uses[parameter.name] == 1) parameter.tensor = units_.back()->leaves()[next++];
     }
     for (Parameter& buffer : block.buffers())
-      buffer.tensor = initial_value(buffer, task.seed).to(mesh_.device, precision_.master);
+      buffer.tensor = initial_value(buffer, initial_seed(task, mesh_)).to(mesh_.device, precision_.master);
   }
 }
 
 void ShardedTrainer::add_unit(const TaskSpec& task, const std::vector<Parameter>& parameters) {
   units_.push_back(std::make_unique<ParameterUnit>(
       parameters, UnitPlacement{mesh_.device, options_.host, precision_, mesh_.rank, mesh_.world_size},
-      task.seed));
+      initial_seed(task, mesh_)));
 }
 
 std::vector<Slice> ShardedTrainer::slices() const {

@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "train/checksum.h"
-#include "train/output_file.h"
 
 namespace saturn {
 namespace {
@@ -82,7 +81,7 @@ std::string dtype_name(at::ScalarType type) {
 }
 
 WrittenFile write_tensor_file(const std::filesystem::path& path, const std::vector<PiecedTensor>& tensors,
-                              const std::stop_token& stop) {
+                              ReadAgain read_again, const std::stop_token& stop) {
   std::map<std::string, const PiecedTensor*> by_name;
   std::vector<SafetensorsEntry> entries;
   for (const PiecedTensor& tensor : tensors) {
@@ -96,7 +95,7 @@ WrittenFile write_tensor_file(const std::filesystem::path& path, const std::vect
   output.write(std::as_bytes(std::span(header)));
   for (const SafetensorsEntry& entry : entries)
     written.checksums.emplace_back(entry.name, write_pieces(output, *by_name.at(entry.name), stop));
-  output.finish();
+  output.finish(read_again);
   return written;
 }
 

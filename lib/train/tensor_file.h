@@ -12,6 +12,7 @@
 #include "base/mapped_file.h"
 #include "base/safetensors.h"
 #include "train/checkpoint.h"
+#include "train/output_file.h"
 
 namespace saturn {
 
@@ -35,7 +36,7 @@ struct WrittenFile {
 /// Face's loaders ask for; no piece is copied as a whole that is dense CPU memory. After an error
 /// (SystemError; also when `stop` was asked for meanwhile) the file is removed.
 WrittenFile write_tensor_file(const std::filesystem::path& path, const std::vector<PiecedTensor>& tensors,
-                              const std::stop_token& stop = {});
+                              ReadAgain read_again, const std::stop_token& stop = {});
 
 /// A safetensors file, mapped.
 class TensorFile final : public CheckpointReader {

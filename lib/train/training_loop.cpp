@@ -236,17 +236,33 @@ std::string TrainingLoop::save_weights() const {
   return path.string();
 }
 
-/// Loads the last checkpoint, or else what the model starts from; returns the step.
-std::int64_t load(const RankContext& context, Trainer& trainer) {
-  const std::int64_t step = load_latest(context, trainer, context.job.directory / "checkpoints");
-  const ModelSpec& model = context.job.task.model;
-  if (step > 0 || model.start_from.empty()) return step;
+void load_start_weights(const ModelSpec& model, Trainer& trainer) {
   try {
     trainer.load(*open_start_weights(model));
   } catch (const CheckpointError& error) {
     throw CheckpointError(fmt::format("cannot start from {}: {}", model.start_from, error.what()));
   }
-  return step;
+}
+
+/// Where the last checkpoint is, or else at the beginning.
+struct Begun {
+  std::unique_ptr<Trainer> trainer;
+  std::int64_t step = 0;
+};
+
+Begun begin(const RankContext& context) {
+  const Job& job = context.job;
+  const auto checkpoint = open_latest(context, job.directory / "checkpoints");
+  Mesh mesh = context.mesh;
+  mesh.resumes = checkpoint.has_value();
+  Begun begun{context.parallelism.prepare(job.task, job.knobs, mesh)};
+  if (checkpoint) {
+    begun.trainer->load(*checkpoint);
+    begun.step = checkpoint->state().step;
+  } else if (!job.task.model.start_from.empty()) {
+    load_start_weights(job.task.model, *begun.trainer);
+  }
+  return begun;
 }
 
 }  // namespace
@@ -262,10 +278,11 @@ double validate(Trainer& trainer, const Data& data, const std::function<void(std
 }
 
 void run_training(const RankContext& context, const Data& data) {
-  std::unique_ptr<Trainer> trainer;
+  std::unique_ptr<Trainer> trainer;  // goes after an abort
   with_abort(context.mesh, [&] {
-    trainer = context.parallelism.prepare(context.job.task, context.job.knobs, context.mesh);
-    const std::int64_t step = load(context, *trainer);
+    Begun begun = begin(context);
+    trainer = std::move(begun.trainer);
+    const std::int64_t step = begun.step;
     context.communicator().barrier();  // everybody is up before rank 0 says so
     context.events.write(Ready{step, steady_seconds() - context.began});
     if (wait_for_release(context) == Release::kLeave) return context.events.write(Stopped{step});

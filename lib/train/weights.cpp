@@ -8,7 +8,7 @@
 namespace saturn {
 
 Weights::Weights(std::span<const std::unique_ptr<Block>> blocks, Precision precision, at::Device device,
-                 std::uint64_t seed)
+                 Seed seed)
     : precision_(precision) {
   materialize(blocks, seed, at::TensorOptions().dtype(precision.compute).device(device));
   std::set<std::string> names;

@@ -17,8 +17,7 @@ class Weights {
  public:
   /// Fills the slots of the blocks (tied ones with one tensor) and their buffers: the values are functions of
   /// (seed, name). Does not own the blocks.
-  Weights(std::span<const std::unique_ptr<Block>> blocks, Precision precision, at::Device device,
-          std::uint64_t seed);
+  Weights(std::span<const std::unique_ptr<Block>> blocks, Precision precision, at::Device device, Seed seed);
 
   /// Each once, in chain order; their tensors are leaves.
   const std::vector<Parameter>& parameters() const { return parameters_; }

@@ -142,7 +142,7 @@ class DdpTrainer final : public Trainer {
         clip_(task.optimizer.clip),
         micro_batch_(micro_batch_rows(task, knobs, task.batch_size / mesh.world_size)),
         model_(build_model(task.model)),
-        weights_(model_.blocks, precision_, mesh.device, task.seed),  // the same on every rank
+        weights_(model_.blocks, precision_, mesh.device, initial_seed(task, mesh)),  // the same on every rank
         optimizer_(weights_.masters(), task.optimizer),
         queue_(*mesh.communicator, mesh.device, mesh.world_size > 1 && overlaps(knobs)) {
     if (mesh.world_size == 1 && !precision_.mixed()) return;  // gradients stay where they are made

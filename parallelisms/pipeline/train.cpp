@@ -56,7 +56,7 @@ class PipelineTrainer final : public Trainer {
         keep_(keep_of(knobs)),
         model_(build_model(task.model)),
         stages_(stages_of(model_, knob_value(knobs, "split", "auto"), mesh.world_size)),
-        weights_(blocks(), precision_, mesh.device, task.seed),
+        weights_(blocks(), precision_, mesh.device, initial_seed(task, mesh)),
         tied_(mesh_, weights_.parameters(), stages_),
         optimizer_(weights_.masters(), task.optimizer),
         neighbours_(mesh_, precision_.compute) {}

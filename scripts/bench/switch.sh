@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What a switch costs: a task that trains on two slots is moved to one and back, again and again, by `saturn replan --cluster`.
+# What a switch costs: a task that trains on the two slots of one node is moved to those of another and back, again and again, by
+# `saturn replan --cluster`. Both nodes are the same two cores.
 #
 #   [SWITCHES=6] [WIDTH=512] [LAYERS=8] scripts/bench/switch.sh [BUILD_DIRECTORY]
 #
@@ -23,12 +24,12 @@ export XDG_CACHE_HOME=$scratch/cache
 seq 1 100000 >text.txt
 cat >w.yaml <<YAML
 name: w
-cluster: {slots: 2}
+cluster: {nodes: [{name: n0, devices: 2}, {name: n1, devices: 2}]}
 parallelisms: [ddp]
 profile: {trial_time: 2s}
 run: {introspection_interval: 0, checkpoint_interval: 1h}
 tasks:
-  - {name: a, steps: 1000000, batch_size: 8, model: {layers: ${LAYERS:-8}, heads: 8, width: ${WIDTH:-512}, context: 16}, data: {files: text.txt}}
+  - {name: a, devices: [2], steps: 1000000, batch_size: 8, model: {layers: ${LAYERS:-8}, heads: 8, width: ${WIDTH:-512}, context: 16}, data: {files: text.txt}}
 YAML
 "$saturn" run w.yaml >run.out 2>&1 </dev/null &
 pid=$!
@@ -47,7 +48,8 @@ until_released() { # NUMBER
 until_released 1
 for ((n = 1; n <= ${SWITCHES:-6}; ++n)); do
   sleep 5
-  "$saturn" replan runs/w --cluster "{slots: $((2 - n % 2))}" >/dev/null 2>&1
+  node=$(sed -n 's/.*"record":"gang_started".*"node":"n\([01]\)".*/\1/p' $journal | tail -n1)
+  "$saturn" replan runs/w --cluster "{nodes: [{name: n$((1 - node)), devices: 2}]}" >/dev/null 2>&1
   until_released $((n + 1))
 done
 sleep 2

@@ -21,6 +21,13 @@ namespace saturn::background_checkpoint_test {
 
 namespace {
 
+std::int64_t load_latest(const RankContext& context, Trainer& trainer, const std::filesystem::path& root) {
+  const auto checkpoint = open_latest(context, root);
+  if (!checkpoint) return 0;
+  trainer.load(*checkpoint);
+  return checkpoint->state().step;
+}
+
 /// One tensor, of which every rank keeps an equal part; a step adds one to it.
 class Counter final : public Trainer {
  public:
