@@ -69,7 +69,7 @@ expect 1 "$saturn" conformance throws later --parallelism-path ways
 says out "$(printf 'mlp\tthrows x2\t\tFAILED: ')a mistake in candidates (in candidates() of the parallelism 'throws', $work/ways/throws/it.so)"
 says out "$(printf 'mlp\tlater x2 mistake=step-1000\t\tFAILED: it has 0 tensors, not the ')"
 expect 2 "$saturn" conformance old --parallelism-path ways
-is err "cannot load the parallelism 'old': $work/ways/old/it.so was built for interface 999, this worker has 3; build it again"
+is err "cannot load the parallelism 'old': $work/ways/old/it.so was built for interface 999, this worker has 4; build it again"
 
 # A manifest with mistakes is another matter: nothing is measured.
 printf 'name: later\nknobs: {mistake: []}\nlibary: it.so\n' >ways/later/parallelism.yaml

@@ -261,7 +261,7 @@ TEST_CASE("a plug-in that cannot be loaded is named with the reason") {
                                             "SATURN_PARALLELISM(...))");
   CHECK(message(SATURN_PLUGIN_OLD) == std::string("cannot load the parallelism 'mine': ") +
                                           SATURN_PLUGIN_OLD +
-                                          " was built for interface 999, this worker has 3; build it again");
+                                          " was built for interface 999, this worker has 4; build it again");
 }
 
 TEST_CASE(
