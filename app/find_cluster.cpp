@@ -63,8 +63,8 @@ void find_cluster(Session& session) {
   } else if (devices_of == DevicesOf::kSlurm) {
     throw InputError(
         "the workload says `cluster: slurm`, and this is no Slurm allocation (SLURM_JOB_ID is not set): "
-        "submit it "
-        "by sbatch; scripts/slurm/saturn.sbatch shows how");
+        "submit it by sbatch (scripts/slurm/saturn.sbatch shows how), or reach a run that goes on by "
+        "srun --overlap --jobid=JOB saturn ...");
   } else {
     find_own_cluster(session, nullptr, nullptr);
   }

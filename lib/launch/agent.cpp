@@ -201,7 +201,8 @@ int run_agent(int input, int output, const std::string& version, const std::file
   Orders orders(input, *launcher);
   const SteadyClock clock;
   Seconds heard = clock.now();
-  bool is_heard = agent.report(AgentUp{host_name(), version, missing_of(needs)});
+  const AgentUp up{host_name(), version, missing_of(needs)};
+  bool is_heard = agent.report(up) && up.missing.empty();  // else no gang is started here
   while (is_heard && !orders.ended() && clock.now() - heard < agent.limit()) {
     if (const auto news = launcher->wait(std::min(Seconds(1), agent.limit()))) is_heard = agent.tell(*news);
     for (const std::string& line : orders.take()) {
