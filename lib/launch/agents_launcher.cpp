@@ -265,6 +265,12 @@ void AgentsLauncher::start_part(GangId id, const GangSpec& whole, Part& part, co
 void AgentsLauncher::start_rest(GangId id, const std::string& address) {
   Gang& gang = gangs_.at(id);
   if (gang.failed || gang.killed) return;
+  const bool all_there = std::all_of(gang.parts.begin(), gang.parts.end(), [&](const Part& part) {
+    const auto agent = agents_.find(part.node);
+    return agent != agents_.end() && !agent->second.lost;
+  });
+  if (!all_there)
+    return kill(id);  // a node has gone, or has been taken out, since the first part was started
   for (Part& part : gang.parts) {
     if (part.state != Part::State::kDue) continue;
     start_part(id, gang.spec, part, address);

@@ -374,6 +374,15 @@ TEST_CASE_FIXTURE(Fixture, "an agent comes with a node that is new, and goes wit
   CHECK(next() == "2 exit 6 of rank 0");
 }
 
+TEST_CASE_FIXTURE(Fixture, "a gang one of whose nodes is taken out while it comes up ends") {
+  start_nodes();
+  launcher->start(wide_gang({std::string(kReady) + kLoop, kLoop, kLoop}));
+  launcher->watch_devices(nodes({"n0"}));
+  std::string said = next();
+  if (said == "0 ready") said = next();
+  CHECK(said == "0 exit 137 of rank 0");
+}
+
 TEST_CASE_FIXTURE(Fixture, "a node that is another machine from now on is lost, and back at once") {
   start_nodes();
   launcher->start(gang("n1", {std::string(kReady) + "exec sleep 100"}));
