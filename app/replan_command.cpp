@@ -245,11 +245,6 @@ int replan_stopped(const ReplanCommand& command, Change& change, const CommonOpt
   return 0;
 }
 
-/// How often the plan of the run was looked at.
-int looks(const RunState& state) {
-  return static_cast<int>(state.plans.size()) + state.plans_kept;
-}
-
 /// How often the plan was looked at when the run had measured what came in; empty: it has not within the
 /// time.
 std::optional<int> looks_when_measured(const RunDirectory& directory, int measurings_before,
@@ -260,7 +255,7 @@ std::optional<int> looks_when_measured(const RunDirectory& directory, int measur
     RunState state;
     for (const Record& record : read_journal(directory.journal_file())) {
       apply(state, record);
-      if (state.measurings > measurings_before) return looks(state);
+      if (state.measurings > measurings_before) return state.looks();
     }
     if (state.measuring.empty()) return {};  // there are no devices for it
     std::this_thread::sleep_for(kPollEvery);
@@ -273,7 +268,7 @@ std::optional<Plan> next_plan(const RunDirectory& directory, int looks_before) {
   const SteadyClock clock;
   const Seconds deadline = clock.now() + kPatience;
   while (clock.now() < deadline && in_use(directory)) {
-    if (looks(replay(read_journal(directory.journal_file()))) > looks_before)
+    if (replay(read_journal(directory.journal_file())).looks() > looks_before)
       return read_plan(directory.plan_file());
     std::this_thread::sleep_for(kPollEvery);
   }
@@ -303,7 +298,7 @@ int change_running(const Change& change, const KnownFigures& known, const Plan& 
   if (!answer->taken) throw InputError(answer->text);
   say(answer->text);
   if (answer->text == kNothingChanged) return 0;
-  std::optional<int> looks_before = looks(before);
+  std::optional<int> looks_before = answer->looks;
   if (!known.missing.trials.empty())
     looks_before =
         looks_when_measured(directory, before.measurings,

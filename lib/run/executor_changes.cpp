@@ -50,7 +50,7 @@ void Executor::check_requests() {
     wrong = error.what();
   }
   const std::string text = wrong.empty() ? apply_change(*change, needs) : wrong;
-  effects_.requests->answer({change->id, wrong.empty(), text});
+  effects_.requests->answer({change->id, wrong.empty(), text, state_.looks()});
 }
 
 /// Why the change cannot be made while the run goes on; empty: it can.

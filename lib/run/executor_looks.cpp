@@ -43,7 +43,8 @@ void Executor::need_look(std::string reason) {
 
 void Executor::introspect() {
   if (effects_.introspector == nullptr || is_ending()) return;
-  if (const auto proposal = effects_.introspector->take()) take(*proposal);
+  const auto proposal = effects_.introspector->take();
+  if (proposal && !looks_.is_urgent()) take(*proposal);
   const auto reason = looks_.begin(now());
   if (!reason) return;
   if (!work_is_left()) return looks_.end();

@@ -25,6 +25,8 @@ class Looks {
   /// Begins one if there is reason to, and says the reasons.
   std::optional<std::string> begin(double now);
   void end() { under_way_ = false; }
+  /// What the look under way finds counts no more.
+  bool is_urgent() const { return urgent_; }
 
   bool pending() const { return under_way_ || !reasons_.empty(); }
   /// When the next one is due without any event; infinity: never, or not before the one under way has ended.

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sys/file.h>
 #include <thread>
@@ -66,6 +67,7 @@ std::optional<RunAnswer> read_answer(const fs::path& file) {
   MapReader reader(document.root, "answer", diagnostics);
   reader.choice("schema", "", {kAnswerSchema});
   RunAnswer answer{reader.text("id"), reader.boolean("taken", false), reader.text("text")};
+  answer.looks = static_cast<int>(reader.integer("looks", 0, 0, std::numeric_limits<int>::max()));
   reader.finish();
   diagnostics.throw_if_any();
   return answer;
@@ -93,8 +95,11 @@ class DirectoryRequests final : public RunRequests {
   }
 
   void answer(const RunAnswer& answer) override {
-    const nlohmann::ordered_json json = {
-        {"schema", kAnswerSchema}, {"id", answer.id}, {"taken", answer.taken}, {"text", answer.text}};
+    const nlohmann::ordered_json json = {{"schema", kAnswerSchema},
+                                         {"id", answer.id},
+                                         {"taken", answer.taken},
+                                         {"text", answer.text},
+                                         {"looks", answer.looks}};
     write_file_atomically(directory_.answer_file(), json.dump(2) + "\n");
   }
 

@@ -30,6 +30,7 @@ struct RunAnswer {
   std::string id;
   bool taken = false;
   std::string text;  ///< what it has done, or why it has not; lines
+  int looks = 0;     ///< at the plan so far (RunState::looks): the next one knows of the change
 };
 
 /// Where an executor looks for changes. One owner, one thread.

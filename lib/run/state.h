@@ -63,6 +63,8 @@ struct RunState {
   int measurings = 0;                                ///< that have ended
   std::string ended;  ///< why the last session ended; empty while it runs or when it was killed
 
+  /// How often the plan was looked at.
+  int looks() const { return static_cast<int>(plans.size()) + plans_kept; }
   double elapsed_seconds() const { return earlier_seconds + session_seconds; }
   /// Where the task stands; null: nothing has happened to it yet.
   const TaskState* task(const std::string& name) const;
