@@ -75,9 +75,4 @@ void take_cluster(Session& session, Cluster cluster) {
   session.cluster = std::move(cluster);
 }
 
-bool on_other_machines(const Session& session) {
-  return std::any_of(session.cluster.nodes.begin(), session.cluster.nodes.end(),
-                     [](const Node& node) { return !node.host.empty(); });
-}
-
 }  // namespace saturn

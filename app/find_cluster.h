@@ -12,7 +12,4 @@ void find_cluster(Session& session);
 /// A cluster that need not be there takes the place of that.
 void take_cluster(Session& session, Cluster cluster);
 
-/// Whether the cluster is of an allocation of several nodes, or of one on another machine.
-bool on_other_machines(const Session& session);
-
 }  // namespace saturn

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/file.h"
+#include "cluster/slurm_cluster.h"
 #include "commands.h"
-#include "find_cluster.h"
 #include "launch/agents_launcher.h"
 #include "saturn_version.h"
 
@@ -62,7 +62,7 @@ std::vector<std::string> gpu_watcher() {
 }
 
 std::unique_ptr<Launcher> make_launcher(const Session& session, std::unique_ptr<DeviceWatch> watch) {
-  if (!on_other_machines(session)) return make_local_launcher(std::move(watch));
+  if (!is_of_slurm_nodes(session.cluster)) return make_local_launcher(std::move(watch));
   const std::filesystem::path agents = session.directory.path / "agents";
   make_directories(agents);
   write_file_atomically(agents / "needs", paths_needed(session));

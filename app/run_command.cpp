@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "commands.h"
-#include "find_cluster.h"
 #include "launch/gpu_watch.h"
 #include "launching.h"
 #include "live_trials.h"

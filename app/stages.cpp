@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cluster/slurm_cluster.h"
 #include "find_cluster.h"
 #include "launching.h"
 #include "output.h"
@@ -195,7 +196,7 @@ Profile make_profile(const Session& session, const CommonOptions& options, const
   const SteadyClock clock;
   // Agents are not started for nothing.
   const bool on_agents =
-      on_other_machines(session) && !known_trials(trials, session.cluster, run).missing.empty();
+      is_of_slurm_nodes(session.cluster) && !known_trials(trials, session.cluster, run).missing.empty();
   const auto launcher = on_agents ? make_launcher(session) : make_local_launcher();
   const Waking waking = interrupts.wakes(*launcher);
   ProfileView view;

@@ -295,6 +295,11 @@ SlurmCluster slurm_cluster(const ClusterSpec& spec, const SlurmJob& job) {
   return Placement(spec, job).run();
 }
 
+bool is_of_slurm_nodes(const Cluster& cluster) {
+  return std::any_of(cluster.nodes.begin(), cluster.nodes.end(),
+                     [](const Node& node) { return !node.host.empty(); });
+}
+
 Machine confined(Machine machine, const SlurmJob& job, const SlurmNode& node, bool wants_gpus) {
   if (!node.cpus.empty() && node.cpus.size() < machine.cores.size()) machine.cores.resize(node.cpus.size());
   if (node.memory_bytes > 0 && (machine.memory_bytes == 0 || node.memory_bytes < machine.memory_bytes))

@@ -25,6 +25,9 @@ struct SlurmCluster {
 /// refuses.
 SlurmCluster slurm_cluster(const ClusterSpec& spec, const SlurmJob& job);
 
+/// Whether the cluster is of a job's nodes, which agents reach; else it is this machine's. Pure.
+bool is_of_slurm_nodes(const Cluster& cluster);
+
 /// What the job leaves of this machine, which is that node of it: so many cores, so much memory. Errors:
 /// InputError, when `wants_gpus` and more or fewer are visible than Slurm has given.
 Machine confined(Machine machine, const SlurmJob& job, const SlurmNode& node, bool wants_gpus);

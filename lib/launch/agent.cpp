@@ -122,9 +122,8 @@ class Agent {
     std::visit([&](const auto& what) { act(what); }, order);
   }
   bool tell(const GangNews& news) {
-    if (const auto* lost = std::get_if<DevicesLost>(&news.what))
-      return report(GpusLost{lost->devices, lost->why});
-    if (const auto* back = std::get_if<DevicesBack>(&news.what)) return report(GpusBack{back->devices});
+    if (const auto* lost = std::get_if<DevicesLost>(&news.what)) return report(*lost);
+    if (const auto* back = std::get_if<DevicesBack>(&news.what)) return report(*back);
     const auto found = theirs_.find(news.gang);
     if (found == theirs_.end()) return true;
     const GangId gang = found->second;

@@ -46,10 +46,12 @@ struct ReportToJson {
             {"rank", r.exited.rank},
             {"not_started", r.not_started}};
   }
-  Json operator()(const GpusLost& r) const {
-    return {{"report", "lost"}, {"devices", r.devices}, {"why", r.why}};
+  Json operator()(const DevicesLost& r) const {
+    return {{"report", "lost"}, {"node", r.node}, {"devices", r.devices}, {"why", r.why}};
   }
-  Json operator()(const GpusBack& r) const { return {{"report", "back"}, {"devices", r.devices}}; }
+  Json operator()(const DevicesBack& r) const {
+    return {{"report", "back"}, {"node", r.node}, {"devices", r.devices}};
+  }
 };
 
 /// What a program prints may be no UTF-8.
@@ -91,8 +93,8 @@ std::optional<AgentReport> report_from(const nlohmann::json& j) {
   if (report == "up")
     return AgentUp{j.at("host"), j.at("version"), j.value("missing", std::vector<std::string>{})};
   if (report == "alive") return AgentAlive{};
-  if (report == "lost") return GpusLost{j.at("devices"), j.at("why")};
-  if (report == "back") return GpusBack{j.at("devices")};
+  if (report == "lost") return DevicesLost{j.at("node"), j.at("devices"), j.at("why")};
+  if (report == "back") return DevicesBack{j.at("node"), j.at("devices")};
   const GangId gang = j.at("gang");
   if (report == "gone") return GangGone{gang, {j.at("code"), j.at("rank")}, j.at("not_started")};
   if (report == "listens") return GangListens{gang, j.at("address")};

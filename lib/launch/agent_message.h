@@ -65,15 +65,9 @@ struct GangGone {
   GangExited exited;
   std::string not_started;  ///< why; empty: it had been started
 };
-/// Of the node's GPUs, by their indices.
-struct GpusLost {
-  std::vector<int> devices;
-  std::string why;
-};
-struct GpusBack {
-  std::vector<int> devices;
-};
-using AgentReport = std::variant<AgentUp, AgentAlive, GangReport, GangListens, GangGone, GpusLost, GpusBack>;
+/// What becomes of the node's GPUs is told as the agent's launcher tells it.
+using AgentReport =
+    std::variant<AgentUp, AgentAlive, GangReport, GangListens, GangGone, DevicesLost, DevicesBack>;
 
 /// One line with its end. Pure.
 std::string to_line(const AgentOrder& order);

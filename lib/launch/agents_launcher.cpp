@@ -432,10 +432,10 @@ void AgentsLauncher::take(Agent& agent, std::string_view line) {
     if (agent.gangs.contains(listens->gang)) start_rest(listens->gang, listens->address);
   } else if (const auto* gone = std::get_if<GangGone>(&*report)) {
     take_gone(agent, *gone);
-  } else if (const auto* lost = std::get_if<GpusLost>(&*report)) {
-    if (agent.up) news_.push({kNoGang, DevicesLost{agent.node.name, lost->devices, lost->why}});
-  } else if (const auto* back = std::get_if<GpusBack>(&*report)) {
-    if (agent.up) news_.push({kNoGang, DevicesBack{agent.node.name, back->devices}});
+  } else if (const auto* lost = std::get_if<DevicesLost>(&*report)) {
+    if (agent.up) news_.push({kNoGang, *lost});
+  } else if (const auto* back = std::get_if<DevicesBack>(&*report)) {
+    if (agent.up) news_.push({kNoGang, *back});
   }
 }
 

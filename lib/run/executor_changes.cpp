@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cluster/cluster_change.h"
+#include "cluster/slurm_cluster.h"
 #include "run/budget.h"
 #include "run/continuation.h"
 #include "run/executor.h"
@@ -18,18 +19,12 @@ namespace {
 
 constexpr double kRequestsEverySeconds = 0.5;
 
-bool is_of_hosts(const Cluster& cluster) {
-  return std::any_of(cluster.nodes.begin(), cluster.nodes.end(),
-                     [](const Node& node) { return !node.host.empty(); });
-}
-
 /// Gangs are started by one launcher as long as the run goes on. Empty: it can reach them all.
 std::string out_of_reach(const Cluster& own, const Cluster& wanted) {
-  if (is_of_hosts(own) == is_of_hosts(wanted)) return "";
-  if (is_of_hosts(own))
+  if (is_of_slurm_nodes(own) == is_of_slurm_nodes(wanted)) return "";
+  if (is_of_slurm_nodes(own))
     return "the run is on the nodes of a Slurm allocation, and the cluster that is asked for is one "
-           "machine's "
-           "own: ask inside the allocation (srun --overlap --jobid=JOB saturn replan ...)";
+           "machine's own: ask inside the allocation (srun --overlap --jobid=JOB saturn replan ...)";
   return "the run is on its own machine, and the cluster that is asked for is of a Slurm allocation's nodes: "
          "stop it, and start it again inside the allocation";
 }

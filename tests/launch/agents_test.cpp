@@ -70,7 +70,7 @@ TEST_CASE("what supervisor and agent say to each other reads back the same") {
            AgentUp{"host", "1.0"}, AgentUp{"host", "1.0", {"/a"}}, AgentAlive{}, GangReport{3, Ready{7, 0.5}},
            GangReport{3, Failed{Failed::Reason::kOutOfMemory, "no \"memory\"\nat all"}},
            GangListens{3, "17 token n1"}, GangGone{3, {137, 2}, ""}, GangGone{4, {1, 0}, "cannot start"},
-           GpusLost{{0, 2}, "off the bus"}, GpusBack{{1}}})
+           DevicesLost{"n1", {0, 2}, "off the bus"}, DevicesBack{"n1", {1}}})
     again(report, parse_agent_report);
 }
 
